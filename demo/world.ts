@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { locateAsterisk } from "../src/adapters/asterisk-process/locate.ts";
+import type { Logger } from "../src/domain/ports.ts";
+import { Shutdown } from "../src/shared/shutdown.ts";
+import { readStandaloneConfig } from "../src/standalone/config.ts";
+import { startStandalone, type Standalone } from "../src/standalone/standalone.ts";
+import { demoPages, SITE } from "./pages.ts";
+import { startPstn } from "./pstn/pstn.ts";
+import type { Pstn } from "./pstn/types.ts";
+import { scratchDatabase } from "./scratch-database.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** What the telephones of the simulated network do; the rules of examples/quickstart/ name these numbers. */
+export const TELEPHONES = {
+  "+12025550141": "busy", // the front desk: its rule goes on to the back office
+  "+12025550142": "answer", // the pricing desk
+  "+12025550143": "answer", // the back office
+  "+12025550144": "no-answer", // the German desk
+  "+12025550199": "answer", // the default destination
+} as const;
+
+/** The carrier of examples/quickstart/trunk.yaml. */
+const CARRIER = { address: "127.0.0.2", port: 5060 };
+
+export interface DemoWorld {
+  readonly standalone: Standalone;
+  readonly pstn: Pstn;
+  readonly url: string;
+  stop(): Promise<readonly Error[]>;
+}
+
+/**
+ * Standalone with the quick start's manifests and a simulated telephone network, on loopback. Data is made anew each time: ten numbers
+ * with leases of half an hour would not last for many runs.
+ */
+export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say: (text: string) => void): Promise<DemoWorld> {
+  const dataDir = join(ROOT, ".cache/demo");
+  await rm(dataDir, { recursive: true, force: true });
+  const shutdown = new Shutdown();
+  try {
+    const database = await scratchDatabase(env["DATABASE_URL"], logger);
+    if (database !== null) shutdown.add("the scratch database", () => database.drop());
+    const config = readStandaloneConfig({
+      DIALPLANE_MANIFESTS: join(ROOT, "examples/quickstart"),
+      DIALPLANE_DATA_DIR: dataDir,
+      ...env,
+      ...(database === null ? {} : { DATABASE_URL: database.url }),
+    });
+    // The carrier first: the trunk's first OPTIONS must find it.
+    say("starting a simulated telephone network");
+    const pstn = await startPstn({
+      location: await locateAsterisk(env),
+      dir: join(dataDir, "pstn"),
+      ...CARRIER,
+      productAddress: config.sipAddress,
+      productPort: config.sipPort,
+      destinations: TELEPHONES,
+    });
+    shutdown.add("the telephone network", () => pstn.stop());
+    const secret = randomBytes(32).toString("base64url");
+    say("starting Postgres and Asterisk, loading examples/quickstart/");
+    const standalone = await startStandalone(config, { logger, env, pages: demoPages({ secret, pstn }), sites: new Map([[SITE, [secret]]]) });
+    shutdown.add("standalone", () => stopped(standalone));
+    return { standalone, pstn, url: standalone.url, stop: () => shutdown.run() };
+  } catch (error) {
+    await shutdown.run();
+    throw error;
+  }
+}
+
+async function stopped(standalone: Standalone): Promise<void> {
+  const errors = await standalone.stop();
+  if (errors.length > 0) throw new AggregateError(errors, errors.map((error) => error.message).join("; "));
+}

@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type RawData, WebSocket } from "ws";
+
+import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import type { AriRest, Logger } from "../../domain/ports.ts";
+import { backoffMs } from "./backoff.ts";
+import { type AriEvent, parseEvent, WANTED_EVENTS } from "./events.ts";
+import { asObject, parseJson } from "./json.ts";
+import { RestOverWebSocket } from "./rest-over-websocket.ts";
+
+export interface AriOptions {
+  /** Base address: `http://127.0.0.1:8088/ari`. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  /** Name of the Stasis application. */
+  readonly app: string;
+  readonly logger: Logger;
+  readonly onEvent: (event: AriEvent) => void;
+  /** Connected, and the event filter is set. */
+  readonly onUp: () => void;
+  /** Was up and is gone; it is tried again for ever. */
+  readonly onDown: (reason: string) => void;
+  /** Bound of one request; default 5,000. */
+  readonly requestTimeoutMs?: number;
+  /** A ping is sent this often; a socket silent for two of them is dead. Default 5,000. */
+  readonly pingIntervalMs?: number;
+}
+
+export interface AriConnection extends AriRest {
+  readonly connected: boolean;
+  start(): void;
+  /** Closes the socket; resolves when it is gone. Requests on their way are rejected. */
+  stop(): Promise<void>;
+}
+
+const RECONNECT = { firstMs: 100, maxMs: 5_000 };
+/** A call has a few requests on their way; ARI messages are small. Bounds what a broken peer can make us hold. */
+const MAX_MESSAGE_BYTES = 64 << 20;
+
+/**
+ * ONE WebSocket for events and requests (REST over WebSocket, Asterisk 22.4 and newer).
+ * Asterisk answering 404 or 503, or not listening at all, means "still loading": it is asked again until `stop()`.
+ */
+export function createAriClient(options: AriOptions): AriConnection {
+  return new AriClient(options);
+}
+
+class AriClient implements AriConnection {
+  readonly #options: AriOptions;
+  readonly #rest: RestOverWebSocket;
+  readonly #stopping = new AbortController();
+  #socket: WebSocket | undefined;
+  #up = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: AriOptions) {
+    this.#options = options;
+    this.#rest = new RestOverWebSocket(options.requestTimeoutMs ?? 5_000);
+  }
+
+  get connected(): boolean {
+    return this.#up;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#socket?.close();
+    await this.#running;
+  }
+
+  request(...[method, path, query, body]: Parameters<AriRest["request"]>): Promise<unknown> {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) {
+      return Promise.reject(new ExpectedError("Unavailable", `ARI is not connected: ${method} ${path} was not sent`));
+    }
+    return this.#rest.request({ method, path, query, body }, (frame) => socket.send(frame));
+  }
+
+  async #run(): Promise<void> {
+    let attempt = 0;
+    while (!this.#stopping.signal.aborted) {
+      const reason = await this.#session();
+      if (this.#up) {
+        attempt = 0;
+        this.#up = false;
+        this.#options.onDown(reason);
+      }
+      await this.#pause(attempt, reason);
+      attempt += 1;
+    }
+  }
+
+  async #pause(attempt: number, reason: string): Promise<void> {
+    if (this.#stopping.signal.aborted) {
+      return;
+    }
+    const waitMs = backoffMs(attempt, Math.random(), RECONNECT);
+    this.#options.logger.info({ reason, attempt, waitMs }, "ARI is not connected, trying again");
+    await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+  }
+
+  /** From connecting until the socket is gone. @returns why it went */
+  async #session(): Promise<string> {
+    const socket = this.#open();
+    this.#socket = socket;
+    const watch = watchLiveness(socket, this.#options.pingIntervalMs ?? 5_000);
+    socket.on("open", () => void this.#announce(socket));
+    socket.on("message", (data) => this.#receive(asText(data)));
+    const reason = await closed(socket);
+    clearInterval(watch);
+    this.#rest.rejectAll("the socket was lost");
+    return reason;
+  }
+
+  #open(): WebSocket {
+    const { url, app, user, password } = this.#options;
+    const address = `${url.replace(/^http/, "ws")}/events?app=${encodeURIComponent(app)}`;
+    const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    return new WebSocket(address, {
+      headers: { authorization },
+      perMessageDeflate: false,
+      handshakeTimeout: 5_000,
+      maxPayload: MAX_MESSAGE_BYTES,
+    });
+  }
+
+  async #announce(socket: WebSocket): Promise<void> {
+    const filter = { allowed: WANTED_EVENTS.map((type) => ({ type })) };
+    try {
+      await this.request("PUT", `/applications/${encodeURIComponent(this.#options.app)}/eventFilter`, undefined, filter);
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error) }, "ARI refused the event filter");
+      socket.terminate();
+      return;
+    }
+    this.#up = true;
+    this.#options.logger.info({ app: this.#options.app }, "ARI is connected");
+    this.#options.onUp();
+  }
+
+  #receive(text: string): void {
+    const message = asObject(parseJson(text));
+    if (message["type"] === "RESTResponse") {
+      this.#rest.settle(message);
+      return;
+    }
+    const event = parseEvent(message);
+    if (event !== undefined) {
+      this.#options.onEvent(event);
+    }
+  }
+}
+
+function asText(data: RawData): string {
+  return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString("utf8");
+}
+
+/** A peer that was stopped or cut off keeps its socket open: only its silence tells. */
+function watchLiveness(socket: WebSocket, intervalMs: number): NodeJS.Timeout {
+  let heard = true;
+  const alive = () => (heard = true);
+  socket.on("pong", alive);
+  socket.on("message", alive);
+  return setInterval(() => {
+    if (!heard) {
+      socket.terminate();
+      return;
+    }
+    if (socket.readyState === WebSocket.OPEN) {
+      heard = false;
+      socket.ping();
+    }
+  }, intervalMs);
+}
+
+function closed(socket: WebSocket): Promise<string> {
+  let reason = "";
+  socket.on("error", (error) => (reason = error.message));
+  return new Promise((resolve) => socket.once("close", (code) => resolve(reason || `the socket was closed with code ${code}`)));
+}

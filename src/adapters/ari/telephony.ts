@@ -1,0 +1,66 @@
+import type { AriRest } from "../../domain/ports.ts";
+import { type AriBridge, type AriChannel, parseBridge, parseChannel } from "./events.ts";
+import { asObject, asString, asStrings } from "./json.ts";
+
+export interface Origination {
+  readonly channel: string;
+  /** `PJSIP/...`, of `dialString`. */
+  readonly endpoint: string;
+  readonly callerId: string;
+  /** Without one Asterisk rings for ever. */
+  readonly ringTimeoutSeconds: number;
+  /** The inbound channel: the leg takes over its codecs. */
+  readonly originator: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** What the router asks of Asterisk, one ARI operation each. All reject with AriError or ExpectedError `Unavailable`. */
+export interface Telephony {
+  /** First come, first served among routers. @throws AriError 404 (too late) or 409 (another one has it) */
+  claim(channel: string): Promise<unknown>;
+  originate(origination: Origination): Promise<unknown>;
+  createBridge(bridge: string): Promise<unknown>;
+  addToBridge(bridge: string, channel: string): Promise<unknown>;
+  destroyBridge(bridge: string): Promise<unknown>;
+  ring(channel: string): Promise<unknown>;
+  answer(channel: string): Promise<unknown>;
+  /** @param cause Q.850 */
+  hangUp(channel: string, cause: number): Promise<unknown>;
+  continueAt(channel: string, place: { readonly context: string; readonly extension: string }): Promise<unknown>;
+  /** The value of a channel variable, "" when it is not set. */
+  variable(channel: string, name: string): Promise<string>;
+  /** Ids of the channels that our application holds or has dialled. */
+  ownChannels(): Promise<readonly string[]>;
+  channels(): Promise<readonly AriChannel[]>;
+  bridges(): Promise<readonly AriBridge[]>;
+}
+
+export function createTelephony(ari: AriRest, app: string): Telephony {
+  const channel = (id: string) => `/channels/${encodeURIComponent(id)}`;
+  const bridge = (id: string) => `/bridges/${encodeURIComponent(id)}`;
+  return {
+    claim: (id) => ari.request("POST", "/events/claim", { channelId: id, application: app }),
+    originate: (origination) => originate(ari, app, origination),
+    createBridge: (id) => ari.request("POST", bridge(id), { type: "mixing" }),
+    // Connected-line updates would show each party the other's number, past every caller-ID rule.
+    addToBridge: (id, member) => ari.request("POST", `${bridge(id)}/addChannel`, { channel: member, inhibitConnectedLineUpdates: "true" }),
+    destroyBridge: (id) => ari.request("DELETE", bridge(id)),
+    ring: (id) => ari.request("POST", `${channel(id)}/ring`),
+    answer: (id) => ari.request("POST", `${channel(id)}/answer`),
+    hangUp: (id, cause) => ari.request("DELETE", channel(id), { reason_code: String(cause) }),
+    continueAt: (id, place) => ari.request("POST", `${channel(id)}/continue`, { ...place, priority: "1" }),
+    variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
+    ownChannels: async () => asStrings(asObject(await ari.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
+    channels: async () => parseAll(await ari.request("GET", "/channels"), parseChannel),
+    bridges: async () => parseAll(await ari.request("GET", "/bridges"), parseBridge),
+  };
+}
+
+function originate(ari: AriRest, app: string, { channel, endpoint, callerId, ringTimeoutSeconds, originator, variables }: Origination): Promise<unknown> {
+  const query = { endpoint, app, appArgs: "leg", callerId, timeout: String(ringTimeoutSeconds), originator };
+  return ari.request("POST", `/channels/${encodeURIComponent(channel)}`, query, { variables });
+}
+
+function parseAll<T>(list: unknown, parse: (value: unknown) => T | undefined): readonly T[] {
+  return Array.isArray(list) ? list.map(parse).filter((item) => item !== undefined) : [];
+}

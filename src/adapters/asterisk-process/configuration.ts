@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { ExpectedError } from "../../domain/errors.ts";
+import type { AsteriskLocation } from "./locate.ts";
+import { renderTemplate } from "./template.ts";
+
+export interface AsteriskSettings {
+  readonly location: AsteriskLocation;
+  /** Everything of this instance lives below; created when missing. */
+  readonly dir: string;
+  readonly sipAddress: string;
+  readonly sipPort: number;
+  /** ARI, on 127.0.0.1. */
+  readonly httpPort: number;
+  /** AMI, on 127.0.0.1. */
+  readonly amiPort: number;
+  /** UDP ports of RTP and RTCP; two instances may share a range, a taken port is skipped. */
+  readonly rtp: { readonly start: number; readonly end: number };
+  readonly userAgent?: string;
+  /** Modules besides those of the base configuration, without `.so`. */
+  readonly extraModules?: readonly string[];
+  /** Files to be there at the first load, by path below the configuration folder (`pjsip.d/trunks.conf`). */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export interface AsteriskConfiguration {
+  readonly file: string;
+  /** What the router writes lives here: `pjsip.d/*.conf` and `extensions.d/*.conf`. */
+  readonly configDir: string;
+  readonly runDir: string;
+  readonly logFile: string;
+  readonly ari: { readonly url: string; readonly user: string; readonly password: string };
+  readonly ami: { readonly host: string; readonly port: number; readonly user: string; readonly secret: string };
+}
+
+const TEMPLATES = fileURLToPath(new URL("../../../asterisk-image/etc/", import.meta.url));
+const MODULES = fileURLToPath(new URL("../../../asterisk-image/modules.txt", import.meta.url));
+
+/**
+ * Renders the base configuration of asterisk-image/etc into `dir`, with new random secrets.
+ * Readable by this user alone.
+ */
+export async function writeConfiguration(settings: AsteriskSettings): Promise<AsteriskConfiguration> {
+  const etc = join(settings.dir, "etc");
+  const configuration = describe(settings, etc);
+  const modules = (await readFile(MODULES, "utf8")).split("\n").filter((line) => /^\w+$/.test(line));
+  const values = {
+    ...placeholders(settings, configuration),
+    MODULE_LINES: [...modules, ...(settings.extraModules ?? [])].map((name) => `load = ${name}.so`),
+  };
+  await makeFolders(settings.dir);
+  for (const name of await readdir(TEMPLATES)) {
+    const template = await readFile(join(TEMPLATES, name), "utf8");
+    await writeFile(join(etc, name), renderTemplate(template, values), { mode: 0o600 });
+  }
+  await writeIncluded(configuration.configDir, settings.files ?? {});
+  return configuration;
+}
+
+function describe(settings: AsteriskSettings, etc: string): AsteriskConfiguration {
+  return {
+    file: join(etc, "asterisk.conf"),
+    configDir: join(etc, "dialplane.d"),
+    runDir: join(settings.dir, "run"),
+    logFile: join(settings.dir, "log/asterisk.log"),
+    ari: { url: `http://127.0.0.1:${settings.httpPort}/ari`, user: "dialplane", password: randomBytes(24).toString("hex") },
+    ami: { host: "127.0.0.1", port: settings.amiPort, user: "dialplane", secret: randomBytes(24).toString("hex") },
+  };
+}
+
+function placeholders(settings: AsteriskSettings, configuration: AsteriskConfiguration): Record<string, string> {
+  return {
+    ETC_DIR: dirname(configuration.file),
+    DIALPLANE_DIR: configuration.configDir,
+    STATE_DIR: settings.dir,
+    RUN_DIR: configuration.runDir,
+    LOG_FILE: configuration.logFile,
+    MODULES_DIR: settings.location.modulesDir,
+    DATA_DIR: settings.location.dataDir,
+    SIP_ADDRESS: settings.sipAddress,
+    SIP_PORT: String(settings.sipPort),
+    HTTP_PORT: String(settings.httpPort),
+    AMI_PORT: String(settings.amiPort),
+    RTP_START: String(settings.rtp.start),
+    RTP_END: String(settings.rtp.end),
+    USER_AGENT: settings.userAgent ?? "Dialplane",
+    ARI_USER: configuration.ari.user,
+    ARI_PASSWORD: configuration.ari.password,
+    AMI_USER: configuration.ami.user,
+    AMI_SECRET: configuration.ami.secret,
+  };
+}
+
+async function makeFolders(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const name of ["etc/dialplane.d/pjsip.d", "etc/dialplane.d/extensions.d", "run", "lib", "db", "keys", "cache", "spool", "log"]) {
+    await mkdir(join(dir, name), { recursive: true, mode: 0o700 });
+  }
+}
+
+/** A pattern that matches no file makes the whole load fail, hence an empty file in each folder. */
+async function writeIncluded(configDir: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const all = { "pjsip.d/00-empty.conf": "", "extensions.d/00-empty.conf": "", ...files };
+  for (const [name, content] of Object.entries(all)) {
+    if (normalize(name) !== name || name.startsWith("/") || name.startsWith("..")) {
+      throw new ExpectedError("InvalidInput", `${name} must be a path below the configuration folder`, { field: "files" });
+    }
+    await writeFile(join(configDir, name), content, { mode: 0o600 });
+  }
+}

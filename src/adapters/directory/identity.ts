@@ -1,0 +1,60 @@
+import { createHash, randomUUID } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+
+/** What the API server would keep of an object and a file on disk does not have. */
+export interface Identity {
+  readonly uid: string;
+  readonly creationTimestamp: string;
+  readonly generation: number;
+  readonly specHash: string;
+}
+
+/**
+ * Gives every declared object a uid, a creation time and a generation that survive restarts, in one JSON file.
+ * Like the API server: a deleted and re-created object is another object; the generation counts changes of `spec`.
+ */
+export class IdentityRegister {
+  readonly #file: string;
+  #known: Map<string, Identity>;
+
+  private constructor(file: string, known: Map<string, Identity>) {
+    this.#file = file;
+    this.#known = known;
+  }
+
+  /** A missing or damaged file starts an empty register: the database then sees new objects, which is safe. */
+  static async open(file: string): Promise<IdentityRegister> {
+    try {
+      const known = JSON.parse(await readFile(file, "utf8")) as Record<string, Identity>;
+      return new IdentityRegister(file, new Map(Object.entries(known)));
+    } catch {
+      return new IdentityRegister(file, new Map());
+    }
+  }
+
+  /**
+   * Answers the identity of each object and forgets objects that are gone.
+   * @param specs spec by object id (`Kind namespace/name`)
+   * @param now time for objects seen for the first time
+   */
+  async assign(specs: ReadonlyMap<string, unknown>, now: Date): Promise<ReadonlyMap<string, Identity>> {
+    const next = new Map([...specs].map(([id, spec]) => [id, nextIdentity(this.#known.get(id), spec, now)] as const));
+    const changed = next.size !== this.#known.size || [...next].some(([id, identity]) => this.#known.get(id) !== identity);
+    this.#known = next;
+    if (changed) await this.#save();
+    return next;
+  }
+
+  async #save(): Promise<void> {
+    const temporary = `${this.#file}.new`;
+    await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#known), null, 2), { mode: 0o600 });
+    await rename(temporary, this.#file);
+  }
+}
+
+function nextIdentity(known: Identity | undefined, spec: unknown, now: Date): Identity {
+  const specHash = createHash("sha256").update(JSON.stringify(spec)).digest("hex");
+  if (known === undefined) return { uid: randomUUID(), creationTimestamp: now.toISOString(), generation: 1, specHash };
+  if (known.specHash === specHash) return known;
+  return { ...known, generation: known.generation + 1, specHash };
+}

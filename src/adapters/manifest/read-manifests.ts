@@ -1,0 +1,110 @@
+import type { Credentials, SourceProblem } from "../../domain/ports.ts";
+import type { AnyResource } from "../../domain/resources.ts";
+import type { ResourceKey } from "../../domain/types.ts";
+import { errorAt, fieldName, type Finding } from "../../domain/validate/finding.ts";
+import type { Schemas } from "./load-schemas.ts";
+import { isRecord } from "./schema.ts";
+import { readSecret } from "./secret.ts";
+import { validateResource } from "./validate-resource.ts";
+import { parseManifests, type ManifestDocument } from "./yaml-documents.ts";
+
+/** What is wrong with, or worth knowing of, one field of one document. */
+export interface ManifestProblem extends SourceProblem {
+  /** 1-based, null where it can't be told. */
+  readonly line: number | null;
+  /** `RoutingRule default/sales`, null where the document is not that far. */
+  readonly object: string | null;
+  readonly allowed?: readonly string[];
+}
+
+/** What a file declares. With any problem the caller should take nothing of it. */
+export interface Manifests {
+  readonly resources: readonly AnyResource[];
+  /** By `namespace/name` of the Secret. */
+  readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
+  readonly problems: readonly ManifestProblem[];
+  readonly warnings: readonly ManifestProblem[];
+}
+
+/** More than a person reads at once: a file of 10,000 bad numbers is one mistake. */
+const MAX_PROBLEMS_A_DOCUMENT = 20;
+
+interface Collected {
+  readonly resources: AnyResource[];
+  readonly credentials: Map<ResourceKey, Credentials>;
+  readonly problems: ManifestProblem[];
+  readonly warnings: ManifestProblem[];
+}
+
+/**
+ * Reads one file of manifests.
+ * @param file its name in messages
+ */
+export function readManifests(schemas: Schemas, text: string, file: string): Manifests {
+  const { documents, problems } = parseManifests(text);
+  const collected: Collected = {
+    resources: [],
+    credentials: new Map(),
+    problems: problems.map((problem) => ({ ...problem, file, field: null, object: null })),
+    warnings: [],
+  };
+  const seen = new Map<string, number>();
+  for (const document of documents) readDocument({ schemas, file, seen }, document, collected);
+  return collected;
+}
+
+interface Context {
+  readonly schemas: Schemas;
+  readonly file: string;
+  /** Document number by object. */
+  readonly seen: Map<string, number>;
+}
+
+function readDocument(context: Context, document: ManifestDocument, collected: Collected): void {
+  const { value } = document;
+  const refuse = (findings: readonly Finding[]): void => void collected.problems.push(...problemsOf(context.file, document, findings));
+  const object = objectOf(value);
+  const earlier = object === null ? undefined : context.seen.get(object);
+  if (object !== null && earlier === undefined) context.seen.set(object, document.number);
+  if (earlier !== undefined) {
+    refuse([errorAt(["metadata", "name"], `must be unique, but document ${earlier} declares the same object`)]);
+  } else if (isRecord(value) && value["kind"] === "Secret") {
+    refuse(takeSecret(value, collected));
+  } else {
+    const validation = validateResource(context.schemas, value);
+    collected.warnings.push(...problemsOf(context.file, document, validation.warnings));
+    if (validation.ok) collected.resources.push(validation.resource);
+    else refuse(validation.errors);
+  }
+}
+
+function takeSecret(secret: Record<string, unknown>, collected: Collected): readonly Finding[] {
+  const { key, credentials, errors } = readSecret(secret);
+  if (key !== null && credentials !== null) collected.credentials.set(key, credentials);
+  return errors;
+}
+
+function problemsOf(file: string, document: ManifestDocument, findings: readonly Finding[]): ManifestProblem[] {
+  const common = { file, document: document.number, object: objectOf(document.value) };
+  const shown = findings.slice(0, MAX_PROBLEMS_A_DOCUMENT).map(({ path, message, allowed }) => ({
+    ...common,
+    line: document.lineOf(path),
+    field: path.length === 0 ? null : fieldName(path),
+    message,
+    ...(allowed === undefined ? {} : { allowed }),
+  }));
+  const hidden = findings.length - shown.length;
+  return hidden > 0 ? [...shown, { ...common, line: null, field: null, message: `has ${hidden} more problems` }] : shown;
+}
+
+/** `RoutingRule default/sales`, from whatever is there; null when there is no name to call it by. */
+function objectOf(value: unknown): string | null {
+  if (!isRecord(value) || !isRecord(value["metadata"])) return null;
+  const { name, namespace } = value["metadata"];
+  if (typeof value["kind"] !== "string" || typeof name !== "string") return null;
+  return printable(`${value["kind"]} ${typeof namespace === "string" ? namespace : "default"}/${name}`);
+}
+
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?").slice(0, 350);
+}

@@ -1,0 +1,51 @@
+import { errorAt, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
+import { child, isRecord, type StructuralSchema } from "./schema.ts";
+
+/**
+ * Takes out null values, as the API server does for fields that are not `nullable` (none of ours is), so that
+ * `priority:` with nothing behind it gets the default.
+ * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable
+ */
+export function dropNulls(value: unknown): void {
+  if (Array.isArray(value)) for (const element of value) dropNulls(element);
+  if (!isRecord(value)) return;
+  for (const [name, inner] of Object.entries(value)) {
+    if (inner === null) Reflect.deleteProperty(value, name);
+    else dropNulls(inner);
+  }
+}
+
+/** Duplicates in lists of `x-kubernetes-list-type` set and map. The value must satisfy the schema. */
+export function duplicateFindings(schema: StructuralSchema, value: unknown, path: FieldPath): Finding[] {
+  const own = Array.isArray(value) ? duplicatesOf(schema, value, path) : [];
+  return [...own, ...steps(value).flatMap(([step, inner]) => inChild(schema, step, (next) => duplicateFindings(next, inner, [...path, step])))];
+}
+
+function inChild(schema: StructuralSchema, step: string | number, then: (next: StructuralSchema) => Finding[]): Finding[] {
+  const next = child(schema, step);
+  // Lists of strings are the long ones, and nothing is inside a string.
+  return next === undefined || (next.type !== "object" && next.type !== "array") ? [] : then(next);
+}
+
+function duplicatesOf(schema: StructuralSchema, list: readonly unknown[], path: FieldPath): Finding[] {
+  const keys = schema["x-kubernetes-list-map-keys"];
+  const type = schema["x-kubernetes-list-type"];
+  if (type !== "set" && type !== "map") return [];
+  const first = new Map<string, number>();
+  return list.flatMap((element, index) => {
+    const id = JSON.stringify(keys === undefined || !isRecord(element) ? element : keys.map((key) => element[key]));
+    const earlier = first.get(id);
+    if (earlier === undefined) {
+      first.set(id, index);
+      return [];
+    }
+    const what = keys === undefined ? "must be unique" : `must have a unique ${keys.join(", ")}`;
+    return [errorAt([...path, index], `${what}, but is the same as in [${earlier}]`)];
+  });
+}
+
+/** What a value holds, by name or position. */
+export function steps(value: unknown): [string | number, unknown][] {
+  if (Array.isArray(value)) return value.map((element: unknown, index) => [index, element]);
+  return isRecord(value) ? Object.entries(value) : [];
+}

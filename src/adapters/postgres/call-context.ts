@@ -1,0 +1,115 @@
+import type pg from "pg";
+import { attribute } from "../../domain/attribution.ts";
+import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
+import { toDid } from "./did.ts";
+
+export interface ContextQuestion {
+  readonly did: E164;
+  readonly pool: ResourceKey;
+  readonly caller: E164 | null;
+  readonly at: Date;
+}
+
+interface Row {
+  readonly overflow: boolean;
+  readonly window_seconds: number;
+  readonly prospect_id: Uuid | null;
+  readonly leased_until: Date | null;
+  readonly free_at: Date | null;
+  readonly previous_leased_until: Date | null;
+  readonly reached_before: Uuid | null;
+  readonly shown: readonly Shown[];
+  readonly repeat_caller: boolean;
+  readonly last_answered_by: string | null;
+  readonly live_calls: Record<string, number>;
+  readonly sequence: string;
+}
+
+/** One thing that the holder, or the prospect whom this caller reached before, was shown with the DID. */
+interface Shown {
+  readonly prospect: Uuid;
+  readonly mediaElement: string;
+  readonly attributes: Record<string, string>;
+}
+
+const QUERY = {
+  name: "call-context",
+  text: `with counted as (
+      insert into pool_sequence as s (pool_key, value) values ($2::text, 1)
+      on conflict (pool_key) do update set value = s.value + 1
+      returning value - 1 as value
+    ),
+    fact as materialized (
+      select
+        p.overflow is not distinct from $1::bigint as overflow,
+        extract(epoch from p.attribution_window)::double precision as window_seconds,
+        n.prospect_id,
+        nullif(n.leased_until, '-infinity') as leased_until,
+        nullif(n.free_at, '-infinity') as free_at,
+        case when n.previous_prospect_id is distinct from n.prospect_id then nullif(n.previous_leased_until, '-infinity') end as previous_leased_until,
+        (select c.prospect_id from call c
+          where c.pool_key = $2::text and c.caller = $3::text and c.did = $1::bigint and c.prospect_id is not null
+          order by c.received_at desc limit 1) as reached_before
+      from pool p
+      left join number n on n.did = $1::bigint and n.pool_uid = p.uid
+      where p.key = $2::text and p.removed_at is null
+    )
+    select f.*,
+      coalesce((select jsonb_agg(jsonb_build_object('prospect', s.prospect_id, 'mediaElement', s.media_element, 'attributes', s.attributes)) from (
+        select a.prospect_id, a.media_element, a.attributes from association a
+        where a.did = $1::bigint and a.prospect_id in (f.prospect_id, f.reached_before)
+        order by a.determined_at desc, a.id desc limit 40
+      ) s), '[]') as shown,
+      exists (select from call c where c.pool_key = $2::text and c.caller = $3::text and c.answered_at is not null) as repeat_caller,
+      (select c.answered_by from call c
+        where c.pool_key = $2::text and c.caller = $3::text and c.answered_by is not null
+        order by c.received_at desc limit 1) as last_answered_by,
+      coalesce((select jsonb_object_agg(l.destination, l.calls) from (
+        select destination, count(*) as calls from live_leg group by destination
+      ) l), '{}') as live_calls,
+      (select value from counted) as sequence
+    from fact f`,
+};
+
+const NOTHING: CallContext = {
+  attribution: "none",
+  prospect: null,
+  mediaElements: [],
+  attributes: {},
+  repeatCaller: false,
+  lastAnsweredBy: null,
+  liveCalls: {},
+  sequence: 0,
+};
+
+/** What is known of a call that comes in: one query. */
+export async function readCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
+  const { rows } = await pool.query<Row>({ ...QUERY, values: [toDid(question.did), question.pool, question.caller] });
+  const row = rows[0];
+  if (row === undefined) return NOTHING;
+  const { attribution, prospect } = attribute(factsOf(row, question.at));
+  const shown = row.shown.filter((one) => one.prospect === prospect);
+  return {
+    attribution,
+    prospect,
+    mediaElements: [...new Set(shown.map((one) => one.mediaElement))],
+    attributes: shown[0]?.attributes ?? {},
+    repeatCaller: row.repeat_caller,
+    lastAnsweredBy: row.last_answered_by,
+    liveCalls: row.live_calls,
+    sequence: Number(row.sequence),
+  };
+}
+
+function factsOf(row: Row, at: Date) {
+  const { prospect_id, leased_until, free_at } = row;
+  const last = prospect_id === null || leased_until === null || free_at === null ? null : { prospect: prospect_id, leasedUntil: leased_until, freeAt: free_at };
+  return {
+    at,
+    overflow: row.overflow,
+    last,
+    previousLeasedUntil: row.previous_leased_until,
+    reachedBefore: row.reached_before,
+    windowSeconds: row.window_seconds,
+  };
+}

@@ -1,0 +1,30 @@
+import pg from "pg";
+import { messageOf } from "../../domain/errors.ts";
+import type { Logger } from "../../domain/ports.ts";
+
+export interface ConnectOptions {
+  /** Connections at most. */
+  readonly max: number;
+  /** A statement that takes longer is ended by the server, in milliseconds. */
+  readonly statementTimeoutMilliseconds: number;
+  /** Waiting for a connection ends after this, in milliseconds. */
+  readonly connectTimeoutMilliseconds: number;
+  readonly applicationName: string;
+}
+
+const DEFAULTS: ConnectOptions = { max: 10, statementTimeoutMilliseconds: 30_000, connectTimeoutMilliseconds: 5_000, applicationName: "dialplane" };
+
+/** A connection pool. An idle connection that the server ends is only logged: the next query opens another. */
+export function connect(url: string, logger: Logger, options: Partial<ConnectOptions> = {}): pg.Pool {
+  const { max, statementTimeoutMilliseconds, connectTimeoutMilliseconds, applicationName } = { ...DEFAULTS, ...options };
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    statement_timeout: statementTimeoutMilliseconds,
+    connectionTimeoutMillis: connectTimeoutMilliseconds,
+    application_name: applicationName,
+    keepAlive: true,
+  });
+  pool.on("error", (error) => logger.warn({ error: messageOf(error) }, "lost an idle database connection"));
+  return pool;
+}

@@ -1,0 +1,74 @@
+import pg from "pg";
+import { messageOf } from "../../domain/errors.ts";
+import type { Logger } from "../../domain/ports.ts";
+
+const RECONNECT_MILLISECONDS = { first: 100, longest: 10_000 } as const;
+
+export interface ListenOptions {
+  readonly url: string;
+  /** A constant of ours: channel names can't be parameters. */
+  readonly channel: "dialplane_revision" | "dialplane_push";
+  readonly onNotification: (payload: string) => void;
+  /** After every connect, the first included: what was missed meanwhile is not told again. */
+  readonly onConnected?: () => void;
+  readonly logger: Logger;
+}
+
+/**
+ * LISTEN on a connection of its own, for ever: a lost connection is opened again. Notifications are hints; whoever needs
+ * the truth polls. Resolves when listening; the answer stops it.
+ */
+export async function listen(options: ListenOptions): Promise<() => Promise<void>> {
+  const session = new Session(options);
+  await session.connect();
+  return () => session.stop();
+}
+
+class Session {
+  readonly #options: ListenOptions;
+  #client: pg.Client | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #stopped = false;
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+  }
+
+  async connect(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#options.url, keepAlive: true, application_name: "dialplane-listener" });
+    client.on("notification", (message) => this.#options.onNotification(message.payload ?? ""));
+    client.on("error", (error) => this.#reconnect(client, error));
+    client.on("end", () => this.#reconnect(client, new Error("the server ended the connection")));
+    await client.connect();
+    if (this.#stopped) return client.end();
+    this.#client = client;
+    await client.query(`listen ${this.#options.channel}`);
+    this.#failures = 0;
+    this.#options.onConnected?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#client?.end();
+  }
+
+  /** Error and end may both come for one connection, and old ones late: only the present one counts, once. */
+  #reconnect(client: pg.Client, reason: unknown): void {
+    if (this.#stopped || client !== this.#client) return;
+    this.#client = undefined;
+    this.#options.logger.warn({ channel: this.#options.channel, error: messageOf(reason) }, "lost the database's notifications");
+    this.#retry();
+  }
+
+  #retry(): void {
+    const delay = Math.min(RECONNECT_MILLISECONDS.first * 2 ** this.#failures, RECONNECT_MILLISECONDS.longest);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => {
+      this.connect().catch(() => {
+        if (!this.#stopped) this.#retry();
+      });
+    }, delay * (0.5 + Math.random() / 2));
+  }
+}

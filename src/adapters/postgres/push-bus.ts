@@ -1,0 +1,42 @@
+import type pg from "pg";
+import { z } from "zod";
+import type { DevicePush, Logger, PushBus } from "../../domain/ports.ts";
+import type { E164 } from "../../domain/types.ts";
+import { listen } from "./listener.ts";
+
+const payload = z.object({
+  device: z.uuid(),
+  pool: z.string(),
+  mediaElement: z.string(),
+  did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164),
+  leasedUntil: z.iso.datetime().transform((at) => new Date(at)),
+});
+
+/** Pushes travel to all replicas as notifications, one each: a payload may have 8,000 bytes (PostgreSQL, NOTIFY). */
+export function pushBus(pool: pg.Pool, url: string, logger: Logger): PushBus {
+  return {
+    publish: async (pushes) => {
+      await pool.query("select pg_notify('dialplane_push', p) from unnest($1::text[]) as p", [pushes.map((push) => JSON.stringify(push))]);
+    },
+    subscribe: (listener) =>
+      listen({
+        url,
+        channel: "dialplane_push",
+        logger,
+        onNotification: (text) => {
+          const push = parse(text);
+          if (push !== null) listener(push);
+          else logger.warn({}, "dropped a push that is out of format");
+        },
+      }),
+  };
+}
+
+/** Whoever may connect to the database may notify: what comes is parsed like anything from outside. */
+function parse(text: string): DevicePush | null {
+  try {
+    return payload.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

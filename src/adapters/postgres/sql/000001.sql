@@ -1,0 +1,152 @@
+-- What is declared, what is lent, who saw what, which calls came. A DID is a bigint: E.164 without "+", never with a leading 0.
+
+create table revision (
+  id boolean primary key default true check (id),
+  value bigint not null default 0
+);
+insert into revision default values;
+
+create table pool (
+  uid text primary key,
+  key text not null,
+  created_at timestamptz not null,
+  generation bigint not null,
+  labels jsonb not null,
+  spec jsonb not null,
+  owned jsonb not null,
+  lease interval not null,
+  cooldown interval not null,
+  attribution_window interval not null,
+  on_exhausted text not null check (on_exhausted in ('Overflow', 'LeavePage', 'ReclaimOldest')),
+  overflow bigint,
+  removed_at timestamptz
+);
+create unique index pool_key on pool (key) where removed_at is null;
+
+create table rule (
+  uid text primary key,
+  key text not null,
+  created_at timestamptz not null,
+  pools text[] not null,
+  spec jsonb not null
+);
+
+create table trunk (
+  uid text primary key,
+  key text not null,
+  created_at timestamptz not null,
+  spec jsonb not null
+);
+
+create table dialplan (
+  revision bigint primary key,
+  hash text not null,
+  marker text not null,
+  content text not null,
+  created_at timestamptz not null default now()
+);
+
+create table pod (
+  pod text primary key,
+  running text,
+  error text,
+  seen_at timestamptz not null
+);
+
+create table prospect (
+  id uuid primary key,
+  created_at timestamptz not null default now(),
+  merged_into uuid
+);
+
+create table person (
+  site text not null,
+  subject_hash bytea not null,
+  prospect_id uuid not null references prospect (id) on delete cascade,
+  primary key (site, subject_hash)
+);
+create unique index person_prospect on person (prospect_id);
+
+-- The presence of a device is written often: room on the page and no index on it keep that cheap (heap-only updates).
+create table device (
+  id uuid primary key,
+  prospect_id uuid not null references prospect (id) on delete cascade,
+  created_at timestamptz not null default now(),
+  online_until timestamptz not null default '-infinity'
+) with (fillfactor = 70);
+create index device_prospect on device (prospect_id);
+
+-- Leased, cooling down or free follows from the timestamps alone; no job decides anything.
+create table number (
+  did bigint primary key,
+  pool_uid text not null references pool (uid),
+  in_service boolean not null default true,
+  superseded boolean not null default false,
+  prospect_id uuid,
+  leased_from timestamptz,
+  leased_until timestamptz not null default '-infinity',
+  free_at timestamptz not null default '-infinity',
+  previous_prospect_id uuid,
+  previous_leased_until timestamptz
+) with (fillfactor = 70);
+create index number_free on number (pool_uid, free_at, did) where in_service;
+create unique index number_held on number (pool_uid, prospect_id) where prospect_id is not null and in_service and not superseded;
+create index number_prospect on number (prospect_id) where prospect_id is not null;
+
+create table association (
+  id bigint generated always as identity primary key,
+  did bigint not null,
+  pool_uid text not null,
+  prospect_id uuid not null,
+  device_id uuid not null,
+  media_element text not null,
+  attributes jsonb not null,
+  leased_from timestamptz not null,
+  other_devices_online uuid[] not null,
+  determined_at timestamptz not null,
+  shown_at timestamptz not null
+);
+create unique index association_once on association (did, leased_from, device_id, media_element);
+create index association_prospect on association (prospect_id);
+
+create table call (
+  id text primary key,
+  stage smallint not null,
+  pod text not null,
+  did bigint not null,
+  pool_key text not null,
+  caller text,
+  received_at timestamptz not null,
+  answered_at timestamptz,
+  bridged_at timestamptz,
+  ended_at timestamptz,
+  ending text,
+  hangup_cause smallint,
+  attribution text not null,
+  prospect_id uuid,
+  media_element text,
+  attributes jsonb not null,
+  rule_key text,
+  answered_by text,
+  bridge text,
+  legs jsonb not null,
+  why jsonb not null
+);
+create index call_received on call (received_at desc, id);
+create index call_caller on call (pool_key, caller, received_at desc) where caller is not null;
+create index call_live on call (did) where ended_at is null;
+create index call_prospect on call (prospect_id) where prospect_id is not null;
+
+-- Calls in progress by destination, for concurrency caps.
+create table live_leg (
+  channel text primary key,
+  call_id text not null references call (id) on delete cascade,
+  destination text not null
+);
+create index live_leg_call on live_leg (call_id);
+
+-- Counts calls for round robin. Unlogged: a lost count costs nothing, and writing it waits for no disk.
+create unlogged table pool_sequence (
+  pool_key text primary key,
+  value bigint not null
+);

@@ -1,0 +1,146 @@
+-- Decides many requests for numbers at once. One call, one transaction, durable when it returns.
+--
+-- Order of locks: prospects (advisory, sorted), then numbers that are renewed, then free numbers (skip locked: never waits).
+-- No transaction waits for a number after it has taken a free one, so there is no cycle.
+create function claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
+returns table (
+  ord bigint,
+  outcome text,
+  did bigint,
+  leased_until timestamptz,
+  renewed boolean,
+  other_devices_online uuid[],
+  determined_at timestamptz
+)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz;
+begin
+  -- Two claims of one prospect never run at the same time. The statements below see what the first one committed.
+  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
+  from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;
+  at := clock_timestamp();
+
+  return query
+  with request as materialized (
+    select r.ord, p.uid as pool_uid, p.lease, p.cooldown, p.on_exhausted, p.overflow,
+      r.prospect_id, r.device_id, r.media_element, attribute_sets -> (r.ord - 1)::int as attributes
+    from unnest(pool_keys, prospects, devices, media_elements) with ordinality as r (pool_key, prospect_id, device_id, media_element, ord)
+    left join pool p on p.key = r.pool_key and p.removed_at is null
+  ),
+  wanted as materialized (
+    select pool_uid, prospect_id, lease, cooldown, on_exhausted, min(ord) as place
+    from request where pool_uid is not null
+    group by pool_uid, prospect_id, lease, cooldown, on_exhausted
+  ),
+  -- What the prospect holds, or held last and nobody got since. A number taken out of the pool is honoured while leased.
+  held as materialized (
+    select distinct on (w.pool_uid, w.prospect_id) w.*, n.did, n.in_service, n.leased_from, n.leased_until
+    from wanted w
+    join number n on n.pool_uid = w.pool_uid and n.prospect_id = w.prospect_id and not n.superseded
+    where n.in_service or n.leased_until > at
+    order by w.pool_uid, w.prospect_id, (n.leased_until > at) desc, n.in_service desc, n.leased_from
+  ),
+  -- A promise that is nearly full, or of a number that is leaving, stands as it is: no write.
+  standing as materialized (
+    select pool_uid, prospect_id, did, leased_from, leased_until from held
+    where leased_until > at and (not in_service or leased_until > at + lease * 0.9)
+  ),
+  -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
+  extended as (
+    update number n set
+      leased_from = case when n.leased_until > at then n.leased_from else at end,
+      leased_until = greatest(n.leased_until, at + h.lease),
+      free_at = greatest(n.leased_until, at + h.lease) + h.cooldown
+    from held h
+    where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service
+      and not exists (select from standing s where s.did = h.did)
+    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
+  ),
+  kept as materialized (
+    select * from standing union all select * from extended
+  ),
+  missing as materialized (
+    select w.*, row_number() over (partition by w.pool_uid order by w.place) as turn
+    from wanted w
+    where not exists (select from kept k where k.pool_uid = w.pool_uid and k.prospect_id = w.prospect_id)
+  ),
+  demand as materialized (
+    select pool_uid, on_exhausted, count(*) as wanted from missing group by pool_uid, on_exhausted
+  ),
+  -- Least recently released first; never lent ones before all.
+  free as materialized (
+    select d.pool_uid, f.did, row_number() over (partition by d.pool_uid order by f.free_at, f.did) as turn
+    from demand d
+    cross join lateral (
+      select n.did, n.free_at from number n
+      where n.pool_uid = d.pool_uid and n.in_service and n.free_at <= at
+      order by n.free_at, n.did
+      limit d.wanted
+      for update skip locked
+    ) f
+  ),
+  -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003.
+  reclaimed as materialized (
+    select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
+    from (
+      select m.pool_uid, m.wanted, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
+      from demand m where m.on_exhausted = 'ReclaimOldest'
+    ) d
+    cross join lateral (
+      select n.did, n.leased_until from number n
+      where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at
+        and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
+        and not exists (select from call c where c.did = n.did and c.ended_at is null)
+        and not exists (select from kept k where k.did = n.did)
+      order by n.leased_until, n.did
+      limit greatest(d.wanted - d.supplied, 0)
+      for update skip locked
+    ) f
+  ),
+  given as (
+    update number n set
+      prospect_id = m.prospect_id, leased_from = at, leased_until = at + m.lease, free_at = at + m.lease + m.cooldown, superseded = false,
+      previous_prospect_id = n.prospect_id, previous_leased_until = case when n.prospect_id is null then null else n.leased_until end
+    from missing m
+    join (select * from free union all select * from reclaimed) s on s.pool_uid = m.pool_uid and s.turn = m.turn
+    where n.did = s.did
+    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
+  ),
+  lent as materialized (
+    select k.*, true as renewed from kept k union all select g.*, false from given g
+  ),
+  -- Determined before the number is shown: which other devices of the prospect are online now.
+  answer as materialized (
+    select r.*, l.did, l.leased_from, l.leased_until, l.renewed,
+      coalesce((
+        select array_agg(v.id order by v.id) from device v
+        where v.prospect_id = r.prospect_id and v.id <> r.device_id and v.online_until > at
+      ), '{}') as other_devices_online
+    from request r
+    left join lent l on l.pool_uid = r.pool_uid and l.prospect_id = r.prospect_id
+  ),
+  history as (
+    insert into association as a (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+    select distinct on (did, leased_from, device_id, media_element)
+      did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, at, at
+    from answer where did is not null
+    on conflict (did, leased_from, device_id, media_element) do update
+      set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes
+      where a.other_devices_online <> excluded.other_devices_online or a.attributes <> excluded.attributes
+  )
+  select a.ord,
+    case
+      when a.pool_uid is null then 'UnknownPool'
+      when a.did is not null then 'Assigned'
+      when a.on_exhausted = 'Overflow' and a.overflow is not null then 'Overflow'
+      else 'Exhausted'
+    end,
+    coalesce(a.did, case when a.on_exhausted = 'Overflow' then a.overflow end),
+    a.leased_until, a.renewed, a.other_devices_online, at
+  from answer a
+  order by a.ord;
+end
+$$;

@@ -1,0 +1,63 @@
+import type pg from "pg";
+import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, RouterStore } from "../../domain/ports.ts";
+import { applyDesired } from "./apply.ts";
+import { readCallContext } from "./call-context.ts";
+import { claimNumbers } from "./claim-numbers.ts";
+import { listen } from "./listener.ts";
+import { readPods, reportPod } from "./pods.ts";
+import { markOffline, markOnline, onlineDevices } from "./presence.ts";
+import { eraseProspect, identifyPerson, leavePerson, touchDevices } from "./prospects.ts";
+import { pushBus } from "./push-bus.ts";
+import { releaseNumbers } from "./release-numbers.ts";
+import { saveCall } from "./save-call.ts";
+import { readDialplan, readRevision, readSnapshot } from "./snapshot.ts";
+import { readTotals } from "./totals.ts";
+
+export interface Stores {
+  readonly claims: NumberClaims;
+  readonly prospects: Prospects;
+  readonly presence: Presence;
+  readonly pushes: PushBus;
+  readonly router: RouterStore;
+  readonly operator: OperatorStore;
+}
+
+/** Everything that the apps need of Postgres, over one pool; notifications take a connection of their own each. */
+export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores {
+  return {
+    claims: {
+      claim: (requests) => claimNumbers(pool, requests),
+      release: (key, prospect) => releaseNumbers(pool, key, prospect),
+    },
+    prospects: {
+      touch: (devices) => touchDevices(pool, devices),
+      identify: (input) => identifyPerson(pool, input),
+      leave: (device) => leavePerson(pool, device),
+      erase: (prospect) => eraseProspect(pool, prospect),
+    },
+    presence: {
+      heartbeat: (devices, ttlSeconds) => markOnline(pool, devices, ttlSeconds),
+      offline: (devices) => markOffline(pool, devices),
+      onlineDevices: (prospect, except) => onlineDevices(pool, prospect, except),
+    },
+    pushes: pushBus(pool, url, logger),
+    router: routerStore(pool, url, logger),
+    operator: {
+      apply: (desired) => applyDesired(pool, desired),
+      totals: () => readTotals(pool),
+      pods: () => readPods(pool),
+    },
+  };
+}
+
+function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
+  return {
+    revision: () => readRevision(pool),
+    snapshot: () => readSnapshot(pool),
+    dialplan: () => readDialplan(pool),
+    reportPod: (report) => reportPod(pool, report),
+    callContext: (question) => readCallContext(pool, question),
+    saveCall: (record) => saveCall(pool, record),
+    onChange: (listener) => listen({ url, channel: "dialplane_revision", logger, onNotification: listener, onConnected: listener }),
+  };
+}

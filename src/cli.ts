@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { ExpectedError, messageOf } from "./domain/errors.ts";
+import { ConfigError } from "./shared/env.ts";
+
+/** Exit codes: 0 done, 1 failed, 2 the input (arguments, environment, manifests, machine) can't be used as it is. */
+type Command = { readonly summary: string; readonly run: (args: readonly string[]) => Promise<number> };
+
+const commands: Readonly<Record<string, Command>> = {
+  standalone: {
+    summary: "operator, router and ingress in one process on this machine, manifests from a folder",
+    run: async () => (await import("./standalone/main.ts")).main(process.env),
+  },
+  router: {
+    summary: "the sidecar of one Asterisk: routes and bridges its calls",
+    run: async () => (await import("./router/main.ts")).main(process.env),
+  },
+  ingress: {
+    summary: "the HTTP service that hands numbers to pages",
+    run: async () => (await import("./ingress/main.ts")).main(process.env),
+  },
+  migrate: {
+    summary: "bring the database DATABASE_URL to this release's schema",
+    run: async () => (await import("./standalone/migrate-command.ts")).main(process.env),
+  },
+  validate: {
+    summary: "FILE...  check manifests as the API server and the operator would",
+    run: async (args) => (await import("./adapters/manifest/validate-command.ts")).validateCommand(args, process),
+  },
+};
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(11)} ${command.summary}`);
+  return ["usage: dialplane COMMAND", "", ...lines, ""].join("\n");
+}
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  const command = name === undefined ? undefined : commands[name];
+  if (command === undefined) {
+    const asked = name === undefined || name === "--help" || name === "help";
+    (asked ? process.stdout : process.stderr).write(asked ? usage() : `dialplane: no command ${JSON.stringify(name)}\n${usage()}`);
+    return asked ? 0 : 2;
+  }
+  return command.run(args);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const expected = error instanceof ExpectedError || error instanceof ConfigError;
+  process.stderr.write(`dialplane: ${expected ? error.message : messageOf(error)}\n`);
+  if (!expected && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  process.exitCode = expected ? 2 : 1;
+}

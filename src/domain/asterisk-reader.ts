@@ -1,0 +1,59 @@
+import { ExpectedError } from "./errors.ts";
+
+export interface ConfigSection {
+  readonly name: string;
+  /** Keys and values in order; `same = n,...` stays as it is written. */
+  readonly entries: readonly (readonly [key: string, value: string])[];
+}
+
+/** Asterisk cuts longer lines in two without a word. */
+const MAX_LINE_BYTES = 8_000;
+
+/**
+ * Reads what we render, strictly: sections, `key = value`, whole-line comments and nothing else. Asterisk itself is lenient:
+ * it skips garbage and drops the rest of a file after an unclosed `[`, and answers success (facts of pbx_config and res_sorcery_config).
+ *
+ * @throws ExpectedError InvalidInput naming the line
+ */
+export function readConfig(text: string): readonly ConfigSection[] {
+  if (!text.endsWith("\n")) {
+    throw new ExpectedError("InvalidInput", "the last line has no end: the file is cut off");
+  }
+  const sections: { name: string; entries: [string, string][] }[] = [];
+  text.split("\n").forEach((line, index) => {
+    const parsed = parseLine(line, index + 1);
+    if (parsed.type === "section") {
+      sections.push({ name: parsed.name, entries: [] });
+    } else if (parsed.type === "entry") {
+      const section = sections.at(-1);
+      if (section === undefined) throw invalidLine(index + 1, "stands before the first [section]");
+      section.entries.push([parsed.key, parsed.value]);
+    }
+  });
+  return sections;
+}
+
+type Line = { readonly type: "section"; readonly name: string } | { readonly type: "entry"; readonly key: string; readonly value: string } | { readonly type: "blank" };
+
+function parseLine(line: string, number: number): Line {
+  if (line === "" || line.startsWith("; ")) {
+    return { type: "blank" };
+  }
+  if (Buffer.byteLength(line) > MAX_LINE_BYTES) {
+    throw invalidLine(number, `is longer than ${MAX_LINE_BYTES} bytes`);
+  }
+  const section = /^\[([A-Za-z0-9_-]{1,79})\]$/.exec(line)?.[1];
+  if (section !== undefined) {
+    return { type: "section", name: section };
+  }
+  const [, key, value] = /^ ?([A-Za-z_][A-Za-z0-9_]*) = (\S|\S.*\S)$/u.exec(line) ?? [];
+  if (key === undefined || value === undefined || /(?<!\\);|[\x00-\x1f\x7f]/.test(value)) {
+    throw invalidLine(number, "is neither [section] nor key = value");
+  }
+  return { type: "entry", key, value };
+}
+
+/** The line is not shown: it may hold a secret. */
+function invalidLine(number: number, what: string): ExpectedError {
+  return new ExpectedError("InvalidInput", `line ${number} ${what}`, { field: `line ${number}` });
+}

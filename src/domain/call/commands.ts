@@ -1,0 +1,29 @@
+import type { Attempt, CallRecord, E164, ResourceKey, RouteDecision } from "../types.ts";
+
+/** `decision`: nobody decided; `ring`: nobody answered; `duration`: talked long enough; `hangup`: channels that won't go. */
+export type TimerName = "decision" | "ring" | "duration" | "hangup";
+
+/** What the machine wants done, in this order. */
+export type CallCommand =
+  | {
+      readonly type: "Originate";
+      /** Chosen by us before the request: the leg's events may overtake the answer. */
+      readonly channel: string;
+      readonly attempt: Attempt;
+      readonly callerId: RouteDecision["callerId"];
+      /** Backstop in Asterisk itself, should the router die: seconds from dialling to a forced hang-up. */
+      readonly absoluteTimeoutSeconds: number;
+    }
+  | { readonly type: "CreateBridge"; readonly bridge: string }
+  | { readonly type: "AddToBridge"; readonly bridge: string; readonly channel: string }
+  | { readonly type: "DestroyBridge"; readonly bridge: string }
+  /** 180 to the caller. */
+  | { readonly type: "Ring"; readonly channel: string }
+  | { readonly type: "Answer"; readonly channel: string }
+  /** `cause` as in Q.850; Asterisk makes the SIP status of it. */
+  | { readonly type: "HangUp"; readonly channel: string; readonly cause: number }
+  /** Back to the dialplan, which rings the pool's default destination. */
+  | { readonly type: "Continue"; readonly channel: string; readonly pool: ResourceKey; readonly did: E164 }
+  /** Replaces a running timer of the same name. All end with the call. */
+  | { readonly type: "StartTimer"; readonly timer: TimerName; readonly seconds: number }
+  | { readonly type: "SaveRecord"; readonly record: CallRecord };

@@ -1,0 +1,115 @@
+import { classifyHangup, groupResult, nextStep } from "../failover.ts";
+import type { CallEnd, LegResult, RouteDecision } from "../types.ts";
+import type { CallCommand } from "./commands.ts";
+import { CAUSE, endCall, hangUp, save, type Stepped } from "./ending.ts";
+import { legId } from "./ids.ts";
+import { closeLeg, findLeg, isRinging, newLeg, withLeg } from "./legs.ts";
+import type { Bridging, Call, Dialing, Leg } from "./states.ts";
+
+/** Asterisk's own ring time-out comes first; ours only helps when that is lost. */
+const RING_GRACE_SECONDS = 5;
+/** How much later than the router Asterisk itself ends a call that is too long. */
+const BACKSTOP_GRACE_SECONDS = 60;
+
+/** Rings every destination of a group at the same time. The caller waits in the bridge meanwhile: that saves a round trip at the answer. */
+export function dialGroup(call: Call, decision: RouteDecision, group: number, at: Date): Stepped {
+  const attempts = decision.groups[group] ?? [];
+  const dialled = attempts.map((attempt, index) => ({ attempt, channel: legId(call.id, call.legs.length + index) }));
+  const ringSeconds = Math.max(...attempts.map((attempt) => attempt.ringTimeoutSeconds)) + RING_GRACE_SECONDS;
+  const dialing: Dialing = {
+    ...call,
+    kind: "dialing",
+    decision,
+    group,
+    bridgeMade: true,
+    legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, at))],
+  };
+  const originates = dialled.map(({ channel, attempt }): CallCommand => {
+    const absoluteTimeoutSeconds = attempt.ringTimeoutSeconds + decision.maxCallSeconds + BACKSTOP_GRACE_SECONDS;
+    return { type: "Originate", channel, attempt, callerId: decision.callerId, absoluteTimeoutSeconds };
+  });
+  const prepare = call.bridgeMade ? [] : prepareBridge(call);
+  return [dialing, [...originates, ...prepare, { type: "StartTimer", timer: "ring", seconds: ringSeconds }, ...save(dialing)]];
+}
+
+export function prepareBridge(call: Call): readonly CallCommand[] {
+  return [
+    { type: "CreateBridge", bridge: call.bridge },
+    { type: "AddToBridge", bridge: call.bridge, channel: call.inbound.channel },
+  ];
+}
+
+/** The caller is told once that it rings. */
+export function legRinging(call: Dialing, channel: string): Stepped {
+  const leg = findLeg(call, channel);
+  if (call.ringing || leg === undefined || !isRinging(leg)) {
+    return [call, []];
+  }
+  return [{ ...call, ringing: true }, [{ type: "Ring", channel: call.inbound.channel }]];
+}
+
+/** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
+export function legAnswered(call: Dialing, channel: string, at: Date): Stepped {
+  const winner = findLeg(call, channel);
+  if (winner === undefined || !isRinging(winner)) {
+    return [call, [hangUp(channel, CAUSE.elsewhere)]];
+  }
+  const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
+  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, answeredAt: at, legs: call.legs.map((leg) => decided(leg, channel, at)) };
+  const connect: CallCommand[] = [
+    { type: "Answer", channel: call.inbound.channel },
+    { type: "AddToBridge", bridge: call.bridge, channel },
+  ];
+  const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
+  return [bridging, [...connect, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
+}
+
+function decided(leg: Leg, winner: string, at: Date): Leg {
+  return leg.channel === winner ? { ...leg, answeredAt: at, result: "answered" } : { ...closeLeg(leg, "cancelled", at), hungUp: true };
+}
+
+/** A leg ended before an answer. When it was the last of its group, the next group is rung, or the call ends. */
+export function legFailed(call: Dialing, channel: string, hangup: { readonly cause: number | null; readonly sipStatus: number | null }, at: Date): Stepped {
+  const result = classifyHangup({
+    q850: hangup.cause ?? 0,
+    ...(hangup.sipStatus === null ? {} : { sipStatus: hangup.sipStatus }),
+    answered: false,
+  });
+  // Nobody of ours hung up a leg that still counts: what looks like our own cancelling came from the network.
+  const truthful = result === "cancelled" ? "unreachable" : result;
+  return advance(withLeg(call, channel, (leg) => closeLeg(leg, truthful, at)), at);
+}
+
+/** Nobody of the group answered in time, and Asterisk did not say so either. */
+export function ringTimeout(call: Dialing, at: Date): Stepped {
+  const ringing = call.legs.filter(isRinging);
+  const given = { ...call, legs: call.legs.map((leg) => (isRinging(leg) ? { ...closeLeg(leg, "no-answer", at), hungUp: true } : leg)) };
+  const [next, commands] = advance(given, at);
+  return [next, [...ringing.map((leg) => hangUp(leg.channel, CAUSE.noAnswer)), ...commands]];
+}
+
+function advance(call: Dialing, at: Date): Stepped {
+  const group = call.legs.slice(-(call.decision.groups[call.group]?.length ?? 0));
+  const results = group.flatMap((leg) => (leg.result === null ? [] : [leg.result]));
+  if (results.length < group.length) {
+    return [call, []];
+  }
+  const result = groupResult(results);
+  const next = nextStep(call.decision, call.group, result);
+  return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result) }, at);
+}
+
+/**
+ * What the caller's side is told, as a Q.850 cause: 486, 480, 403 or 503. A destination that can't be reached is 480 and
+ * no 5xx, upon which carriers try another way to us and ring everybody again.
+ */
+function causeOf(end: CallEnd, result: LegResult): number {
+  const causes: Partial<Record<CallEnd, number>> = {
+    busy: CAUSE.busy,
+    "no-answer": CAUSE.noAnswer,
+    unreachable: CAUSE.absent,
+    declined: CAUSE.rejected,
+    congestion: CAUSE.congestion,
+  };
+  return causes[end] ?? (result === "cancelled" ? CAUSE.normal : CAUSE.failure);
+}

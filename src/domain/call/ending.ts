@@ -1,0 +1,72 @@
+import type { CallEnd } from "../types.ts";
+import type { CallCommand } from "./commands.ts";
+import { closeLeg, openChannels } from "./legs.ts";
+import { recordOf } from "./record.ts";
+import type { Call, Ended, Ending } from "./states.ts";
+
+export type Stepped = readonly [Call, readonly CallCommand[]];
+
+/** How long channels may take to go after their hang-up; then they are asked once more and the call is closed. */
+const HANGUP_SECONDS = 5;
+
+/** Q.850 causes that we give ourselves. */
+export const CAUSE = { normal: 16, busy: 17, noAnswer: 19, absent: 20, rejected: 21, elsewhere: 26, congestion: 34, failure: 41 } as const;
+
+/**
+ * The outcome stands: everything that is still there is hung up.
+ *
+ * @param outcome `cause` is what the caller gets to see (Asterisk turns it into a SIP status before the answer)
+ */
+export function endCall(call: Call, outcome: { readonly end: CallEnd; readonly cause: number }, at: Date): Stepped {
+  const hangUps = openChannels(call)
+    .filter((open) => !open.hungUp)
+    .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : CAUSE.normal));
+  const ending: Ending = {
+    ...call,
+    kind: "ending",
+    ...outcome,
+    endedAt: at,
+    handedBack: false,
+    inbound: { ...call.inbound, hungUp: true },
+    legs: call.legs.map((leg) => ({ ...closeLeg(leg, "cancelled", at), hungUp: true })),
+  };
+  return settle(ending, [...hangUps, { type: "StartTimer", timer: "hangup", seconds: HANGUP_SECONDS }]);
+}
+
+/** Gives the caller to the dialplan's default destination. Only before an answer: nobody is dialled twice after one. */
+export function handBack(call: Call, note: { readonly reason: string; readonly message: string }, at: Date): Stepped {
+  const { origin, inbound } = call;
+  const noted: Call = { ...call, notes: [...call.notes, { rule: null, matched: false, ...note }] };
+  if (origin === null || inbound.gone) {
+    return endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
+  }
+  const [ending, commands] = endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
+  const continued: CallCommand = { type: "Continue", channel: inbound.channel, pool: origin.pool, did: origin.did };
+  const others = commands.filter((command) => !(command.type === "HangUp" && command.channel === inbound.channel));
+  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [continued, ...others]];
+}
+
+/** Ends for good once no channel is left. */
+export function settle(ending: Ending, commands: readonly CallCommand[]): Stepped {
+  return openChannels(ending).length > 0 ? [ending, commands] : close(ending, commands.filter(({ type }) => type !== "StartTimer"));
+}
+
+/** The `hangup` timer ran out: asks once more for what is still there. A caller who was handed back is the dialplan's. */
+export function giveUp(ending: Ending): Stepped {
+  const ours = openChannels(ending).filter(({ channel }) => !ending.handedBack || channel !== ending.inbound.channel);
+  return close(ending, ours.map(({ channel }) => hangUp(channel, ending.cause)));
+}
+
+export function hangUp(channel: string, cause: number): CallCommand {
+  return { type: "HangUp", channel, cause };
+}
+
+export function save(call: Call): readonly CallCommand[] {
+  return call.origin === null ? [] : [{ type: "SaveRecord", record: recordOf(call, call.origin) }];
+}
+
+function close(ending: Ending, commands: readonly CallCommand[]): Stepped {
+  const ended: Ended = { ...ending, kind: "ended" };
+  const bridge: readonly CallCommand[] = ending.bridgeMade ? [{ type: "DestroyBridge", bridge: ending.bridge }] : [];
+  return [ended, [...commands, ...bridge, ...save(ended)]];
+}

@@ -1,0 +1,20 @@
+import type { CallContext, RouteDecision } from "../types.ts";
+import type { CallCommand, TimerName } from "./commands.ts";
+
+/** What happens to a call. Channels are told apart by id: the inbound one or one of the legs. */
+export type CallEvent = { readonly at: Date } & (
+  | { readonly type: "Decided"; readonly context: CallContext; readonly decision: RouteDecision }
+  /** There is nothing to decide by; the dialplan's default has to do. */
+  | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
+  | { readonly type: "LegRinging"; readonly channel: string }
+  | { readonly type: "LegAnswered"; readonly channel: string }
+  /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
+  | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }
+  /** `AddToBridge` was done. */
+  | { readonly type: "Joined"; readonly channel: string }
+  /** `status` is ARI's, 0 when no answer came in time and what was asked may or may not have happened. */
+  | { readonly type: "CommandFailed"; readonly command: CallCommand["type"]; readonly channel: string; readonly status: number }
+  | { readonly type: "Deadline"; readonly timer: TimerName }
+  /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
+  | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, { readonly up: boolean }>; readonly inBridge: ReadonlySet<string> }
+);

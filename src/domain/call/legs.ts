@@ -1,0 +1,41 @@
+import type { Attempt, LegResult } from "../types.ts";
+import type { Call, Leg } from "./states.ts";
+
+export function newLeg(channel: string, attempt: Attempt, at: Date): Leg {
+  return {
+    channel,
+    destination: attempt.destination,
+    trunk: attempt.trunk,
+    startedAt: at,
+    answeredAt: null,
+    endedAt: null,
+    result: null,
+    hangupCause: null,
+    hungUp: false,
+    gone: false,
+  };
+}
+
+export function findLeg(call: Call, channel: string): Leg | undefined {
+  return call.legs.find((leg) => leg.channel === channel);
+}
+
+/** Applies `change` to one leg. */
+export function withLeg<C extends Call>(call: C, channel: string, change: (leg: Leg) => Leg): C {
+  return { ...call, legs: call.legs.map((leg) => (leg.channel === channel ? change(leg) : leg)) };
+}
+
+/** Closes the leg's record; what was decided earlier stands. */
+export function closeLeg(leg: Leg, result: LegResult, at: Date): Leg {
+  return leg.endedAt === null ? { ...leg, endedAt: at, result: leg.result ?? result } : leg;
+}
+
+/** Still being called: neither answered nor given up. */
+export function isRinging(leg: Leg): boolean {
+  return leg.result === null && !leg.gone;
+}
+
+/** Channels that Asterisk may still hold. */
+export function openChannels(call: Call): readonly { readonly channel: string; readonly hungUp: boolean }[] {
+  return [call.inbound, ...call.legs].filter((leg) => !leg.gone);
+}

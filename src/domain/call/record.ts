@@ -1,0 +1,44 @@
+import type { CallEnd, CallRecord, LegRecord } from "../types.ts";
+import type { Call, Leg, Origin } from "./states.ts";
+
+/** The record as it stands. An adopted call has no origin and no record of ours. */
+export function recordOf(call: Call, origin: Origin): CallRecord {
+  return {
+    id: call.id,
+    pod: origin.pod,
+    did: origin.did,
+    pool: origin.pool,
+    caller: origin.caller,
+    receivedAt: origin.receivedAt,
+    answeredAt: call.answeredAt,
+    bridgedAt: call.bridgedAt,
+    ...ending(call),
+    ...attribution(call),
+    rule: call.decision?.rule ?? null,
+    answeredBy: call.legs.find((leg) => leg.answeredAt !== null)?.destination ?? null,
+    bridge: call.bridgeMade ? call.bridge : null,
+    legs: call.legs.map(legRecord),
+    why: [...(call.decision?.why ?? []), ...call.notes],
+  };
+}
+
+function ending(call: Call): { endedAt: Date | null; end: CallEnd | null; hangupCause: number | null } {
+  return call.kind === "ended"
+    ? { endedAt: call.endedAt, end: call.end, hangupCause: call.inbound.hangupCause ?? call.cause }
+    : { endedAt: null, end: null, hangupCause: null };
+}
+
+/** Without an answer of the database nothing is claimed about who called. */
+function attribution({ context }: Call): Pick<CallRecord, "attribution" | "prospect" | "mediaElement" | "attributes"> {
+  return {
+    attribution: context?.attribution ?? "unavailable",
+    prospect: context?.prospect ?? null,
+    mediaElement: context?.mediaElements[0] ?? null,
+    attributes: context?.attributes ?? {},
+  };
+}
+
+/** A leg that still rings has no end and no result yet; it stands in the record because it occupies its destination. */
+function legRecord({ channel, destination, trunk, startedAt, answeredAt, endedAt, hangupCause, result }: Leg): LegRecord {
+  return { channel, destination, trunk, startedAt, answeredAt, endedAt, hangupCause, result: result ?? "not-tried" };
+}

@@ -1,0 +1,51 @@
+import { callOfBridge, callOfLeg } from "./ids.ts";
+
+/** A channel that is in our application, or was dialled for it. */
+export interface HeldChannel {
+  readonly id: string;
+  readonly up: boolean;
+}
+
+export interface HeldBridge {
+  readonly id: string;
+  readonly channels: readonly string[];
+}
+
+/** What to do with what an earlier router left in Asterisk. */
+export type RecoveryAction =
+  /** Two parties talk: they go on, and when one hangs up the other is hung up. */
+  | { readonly type: "adopt"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string }
+  /** A caller hears ringing and nobody cares: the dialplan's default destination takes over. */
+  | { readonly type: "handBack"; readonly channel: string }
+  /** The other party is gone, or the caller for whom it rang. */
+  | { readonly type: "hangUp"; readonly channel: string }
+  | { readonly type: "destroyBridge"; readonly bridge: string };
+
+/**
+ * Decides about every channel and bridge that belongs to no call of this process.
+ * Channels first, their bridges last: a bridge deleted together with a hang-up would overwrite the cause.
+ *
+ * @param channels all channels of our application that no live call of this process owns
+ * @param bridges all such bridges with our name
+ */
+export function planRecovery(channels: readonly HeldChannel[], bridges: readonly HeldBridge[]): readonly RecoveryAction[] {
+  const held = new Map(channels.map((channel) => [channel.id, channel]));
+  const adopted = bridges.flatMap((bridge) => adoption(bridge, held));
+  const kept = new Set(adopted.flatMap(({ bridge, inbound, leg }) => [bridge, inbound, leg]));
+  const orphans = channels.filter(({ id }) => !kept.has(id)).map(orphan);
+  const empty = bridges.filter(({ id }) => !kept.has(id)).map(({ id }): RecoveryAction => ({ type: "destroyBridge", bridge: id }));
+  return [...adopted, ...orphans, ...empty];
+}
+
+function adoption(bridge: HeldBridge, held: ReadonlyMap<string, HeldChannel>): readonly Extract<RecoveryAction, { type: "adopt" }>[] {
+  const call = callOfBridge(bridge.id);
+  const up = bridge.channels.filter((id) => held.get(id)?.up === true);
+  const leg = up.find((id) => call !== undefined && callOfLeg(id) === call);
+  const inbound = up.find((id) => callOfLeg(id) === undefined);
+  return call === undefined || leg === undefined || inbound === undefined ? [] : [{ type: "adopt", call, bridge: bridge.id, inbound, leg }];
+}
+
+/** An answered caller without a party was talking to somebody who is gone: ringing somebody else now would be a surprise. */
+function orphan({ id, up }: HeldChannel): RecoveryAction {
+  return callOfLeg(id) === undefined && !up ? { type: "handBack", channel: id } : { type: "hangUp", channel: id };
+}

@@ -1,0 +1,100 @@
+import type { CallContext, CallEnd, E164, LegResult, ResourceKey, RouteDecision, Why } from "../types.ts";
+
+/** An outbound leg. Its record closes (`endedAt`) when its fate is decided; `gone` follows when its channel is really no more. */
+export interface Leg {
+  readonly channel: string;
+  readonly destination: string;
+  readonly trunk: ResourceKey;
+  readonly startedAt: Date;
+  readonly answeredAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly result: LegResult | null;
+  /** Q.850. */
+  readonly hangupCause: number | null;
+  /** Its hang-up was asked for. */
+  readonly hungUp: boolean;
+  readonly gone: boolean;
+}
+
+export interface InboundLeg {
+  readonly channel: string;
+  /** Q.850. */
+  readonly hangupCause: number | null;
+  readonly hungUp: boolean;
+  readonly gone: boolean;
+}
+
+/** Where a call came from. A call that was adopted after a restart has none: its record is not ours to write. */
+export interface Origin {
+  readonly pod: string;
+  readonly did: E164;
+  readonly pool: ResourceKey;
+  /** null: withheld or not a telephone number. */
+  readonly caller: E164 | null;
+  readonly receivedAt: Date;
+}
+
+interface CallData {
+  readonly id: string;
+  readonly origin: Origin | null;
+  readonly inbound: InboundLeg;
+  readonly bridge: string;
+  /** The bridge was asked for, and has to be taken away at the end. */
+  readonly bridgeMade: boolean;
+  /** The caller was told that it rings. */
+  readonly ringing: boolean;
+  readonly legs: readonly Leg[];
+  readonly context: CallContext | null;
+  readonly decision: RouteDecision | null;
+  readonly answeredAt: Date | null;
+  readonly bridgedAt: Date | null;
+  /** What the router has to add to the decision's own explanation. */
+  readonly notes: readonly Why[];
+}
+
+/** Claimed; the look-up and the decision are pending. Nobody was dialled. Does not end by itself: the `decision` timer runs. */
+export interface Received extends CallData {
+  readonly kind: "received";
+}
+
+/** The legs of `decision.groups[group]` are being called. Does not end by itself: the `ring` timer runs. */
+export interface Dialing extends CallData {
+  readonly kind: "dialing";
+  readonly decision: RouteDecision;
+  readonly group: number;
+}
+
+/** `winner` answered and is being connected. From here on nobody is dialled any more. */
+export interface Bridging extends CallData {
+  readonly kind: "bridging";
+  readonly winner: string;
+}
+
+/** Both parties hear each other. Does not end by itself: the `duration` timer runs (not for an adopted call). */
+export interface Bridged extends CallData {
+  readonly kind: "bridged";
+  readonly winner: string;
+}
+
+/**
+ * The outcome stands, hang-ups are on their way. The bridge stays until the channels are gone: deleting it at once
+ * would overwrite the hang-up cause. Ends by itself: the `hangup` timer runs.
+ */
+export interface Ending extends CallData {
+  readonly kind: "ending";
+  readonly end: CallEnd;
+  readonly cause: number;
+  readonly endedAt: Date;
+  /** The caller was given back to the dialplan, which rings the default destination. */
+  readonly handedBack: boolean;
+}
+
+/** Final. The last record was written, no channel and no bridge is left. */
+export interface Ended extends CallData {
+  readonly kind: "ended";
+  readonly end: CallEnd;
+  readonly cause: number;
+  readonly endedAt: Date;
+}
+
+export type Call = Received | Dialing | Bridging | Bridged | Ending | Ended;

@@ -1,0 +1,173 @@
+import type { CallEnd } from "../types.ts";
+import type { CallEvent } from "./events.ts";
+import { dialGroup, legAnswered, legFailed, legRinging, ringTimeout } from "./dialing.ts";
+import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
+import { findLeg, withLeg } from "./legs.ts";
+import { resync } from "./resync.ts";
+import type { Bridged, Bridging, Call, Ended, Ending, Leg, Received } from "./states.ts";
+
+type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;
+
+/**
+ * The whole of call control, without any I/O: what a call becomes by an event, and what has to be done, in this order.
+ * Any event may come in any state, late or twice. Nobody is dialled after an answer, and what was dialled is hung up.
+ */
+export function step(call: Call, event: CallEvent): Stepped {
+  switch (event.type) {
+    case "Decided":
+      return decided(call, event);
+    case "Undecidable":
+      return undecidable(call, event);
+    case "LegRinging":
+      return ringing(call, event);
+    case "LegAnswered":
+      return answered(call, event);
+    case "ChannelGone":
+      return gone(call, event);
+    case "Joined":
+      return joined(call, event);
+    case "CommandFailed":
+      return failed(call, event);
+    case "Deadline":
+      return deadline(call, event);
+    case "Resynced":
+      return resync(call, event, step);
+  }
+}
+
+function decided(received: Call, { context, decision, at }: EventOf<"Decided">): Stepped {
+  if (received.kind !== "received") {
+    return [received, []];
+  }
+  const call: Received = { ...received, context, decision };
+  if (decision.outcome === "refuse") {
+    return endCall(call, { end: "refused", cause: CAUSE.rejected }, at);
+  }
+  if ((decision.groups[0]?.length ?? 0) === 0) {
+    return endCall(call, { end: "congestion", cause: CAUSE.congestion }, at);
+  }
+  return dialGroup(call, decision, 0, at);
+}
+
+function undecidable(call: Call, { reason, message, at }: EventOf<"Undecidable">): Stepped {
+  return call.kind === "received" ? handBack(call, { reason, message }, at) : [call, []];
+}
+
+function ringing(call: Call, { channel }: EventOf<"LegRinging">): Stepped {
+  return call.kind === "dialing" ? legRinging(call, channel) : [call, []];
+}
+
+function answered(call: Call, { channel, at }: EventOf<"LegAnswered">): Stepped {
+  if (call.kind === "dialing") {
+    return legAnswered(call, channel, at);
+  }
+  const isWinner = (call.kind === "bridging" || call.kind === "bridged") && call.winner === channel;
+  return [call, isWinner ? [] : [hangUp(channel, CAUSE.elsewhere)]];
+}
+
+function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
+  if (call.kind !== "bridging" || channel !== call.winner) {
+    return [call, []];
+  }
+  const next: Bridged = { ...call, kind: "bridged", bridgedAt: at };
+  return [next, save(next)];
+}
+
+function gone(before: Call, event: EventOf<"ChannelGone">): Stepped {
+  if (before.kind === "ended") {
+    return [before, []];
+  }
+  if (event.channel === before.inbound.channel) {
+    return inboundGone({ ...before, inbound: { ...before.inbound, gone: true, hangupCause: event.cause } }, event.at);
+  }
+  const close = (leg: Leg): Leg => ({ ...leg, gone: true, hangupCause: leg.hangupCause ?? event.cause ?? CAUSE.normal });
+  return legGone(withLeg(before, event.channel, close), event);
+}
+
+function inboundGone(call: Exclude<Call, Ended>, at: Date): Stepped {
+  switch (call.kind) {
+    case "received":
+    case "dialing":
+      return endCall(call, { end: "abandoned", cause: CAUSE.normal }, at);
+    case "bridging":
+    case "bridged":
+      return partyLeft(call, "abandoned", at);
+    case "ending":
+      return settle(call, []);
+  }
+}
+
+function legGone(call: Exclude<Call, Ended>, { channel, cause, sipStatus, at }: EventOf<"ChannelGone">): Stepped {
+  switch (call.kind) {
+    case "received":
+      return [call, []];
+    case "dialing":
+      return findLeg(call, channel) === undefined ? [call, []] : legFailed(call, channel, { cause, sipStatus }, at);
+    case "bridging":
+    case "bridged":
+      return channel === call.winner ? partyLeft(call, "failed", at) : [call, []];
+    case "ending":
+      return settle(call, []);
+  }
+}
+
+/** One of the two hung up: the other is hung up as well. `early` is what it is called before they heard each other. */
+function partyLeft(call: Bridging | Bridged, early: CallEnd, at: Date): Stepped {
+  return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: CAUSE.normal }, at);
+}
+
+function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
+  switch (event.command) {
+    case "Originate":
+      return originateFailed(call, event);
+    case "CreateBridge":
+    case "AddToBridge":
+    case "Answer":
+      return connectFailed(call, event);
+    case "Continue":
+      return call.kind === "ending" ? continueFailed(call, event) : [call, []];
+    default:
+      // Ringing is a courtesy, the limit a backstop; a bridge or channel that can't be taken away is gone.
+      return [call, []];
+  }
+}
+
+/** Without an answer the leg may ring after all: it is hung up and its end awaited. */
+function originateFailed(call: Call, { channel, status, at }: EventOf<"CommandFailed">): Stepped {
+  if (status !== 0) {
+    return gone(call, { type: "ChannelGone", channel, cause: null, sipStatus: null, at });
+  }
+  const leg = findLeg(call, channel);
+  if (call.kind !== "dialing" || leg?.result !== null) {
+    return [call, []];
+  }
+  const [next, commands] = legFailed(withLeg(call, channel, (old) => ({ ...old, hungUp: true })), channel, { cause: null, sipStatus: null }, at);
+  return [next, [hangUp(channel, CAUSE.normal), ...commands]];
+}
+
+/** While it rings the dialplan can still take over; after an answer there is nobody else to be connected to. */
+function connectFailed(call: Call, { command, status, at }: EventOf<"CommandFailed">): Stepped {
+  if (call.kind === "dialing") {
+    return handBack(call, { reason: "BridgeFailed", message: `Asterisk answered ${status} to ${command}` }, at);
+  }
+  return call.kind === "bridging" ? endCall(call, { end: "failed", cause: CAUSE.failure }, at) : [call, []];
+}
+
+/** 404: the caller had gone before. Everything else leaves a caller whom nobody serves. */
+function continueFailed(call: Ending, { status }: EventOf<"CommandFailed">): Stepped {
+  const ending: Ending = { ...call, handedBack: false, end: status === 404 ? "abandoned" : call.end };
+  return [ending, status === 404 ? [] : [hangUp(call.inbound.channel, call.cause)]];
+}
+
+function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
+  switch (timer) {
+    case "decision":
+      return call.kind === "received" ? handBack(call, { reason: "DecisionTimeout", message: "no decision was made in time" }, at) : [call, []];
+    case "ring":
+      return call.kind === "dialing" ? ringTimeout(call, at) : [call, []];
+    case "duration":
+      return call.kind === "bridging" || call.kind === "bridged" ? endCall(call, { end: "max-duration", cause: CAUSE.normal }, at) : [call, []];
+    case "hangup":
+      return call.kind === "ending" ? giveUp(call) : [call, []];
+  }
+}

@@ -1,0 +1,137 @@
+import type { Condition, ReachabilityState, RoutingRulePoolStatus } from "./api.generated.ts";
+import { ConditionReason, ConditionType, setConditions, summarise, type Finding } from "./conditions.ts";
+import { conflictMessage, type Ownership } from "./ownership.ts";
+import { count } from "./ranges.ts";
+import { nameOf } from "./seniority.ts";
+import type { ResourceKey } from "./types.ts";
+
+/** What each kind's conditions follow from: plain facts in, the whole list out. Each check is a ladder; its first rung that holds decides. */
+
+/** How far the object has come into the pods. */
+export interface Programming {
+  /** Content hash of the revision that holds the present specification; null before there is one. */
+  readonly revision: string | null;
+  readonly readyPods: number;
+  readonly pods: number;
+  /** What a pod said when it could not load it. */
+  readonly error: string | null;
+}
+
+interface CommonFacts {
+  readonly generation: number;
+  readonly now: Date;
+  readonly previous: readonly Condition[];
+  /** What domain validation found, each naming its field; empty if nothing. */
+  readonly problems: readonly string[];
+  /** Missing things as kind and key: "SipTrunk default/carrier". */
+  readonly missing: readonly string[];
+  readonly programming: Programming;
+}
+
+export interface PoolFacts extends CommonFacts {
+  readonly ownership: Ownership;
+}
+
+export interface RuleFacts extends CommonFacts {
+  /** Pools that `poolRefs` or `poolSelector` found. */
+  readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean }[];
+}
+
+export interface TrunkFacts extends CommonFacts {
+  /** As the pods see it; empty if none reported. */
+  readonly reachability: readonly ReachabilityState[];
+}
+
+export function poolConditions(facts: PoolFacts): readonly Condition[] {
+  const conflict = conflictMessage(facts.ownership);
+  const accepted = acceptance(facts.problems, conflict === null ? null : refusal(ConditionReason.NumberConflict, conflict));
+  const refs = resolution(facts.missing);
+  const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
+  return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service`);
+}
+
+export function ruleConditions(facts: RuleFacts): readonly Condition[] {
+  const accepted = acceptance(facts.problems, null);
+  const none = facts.missing.length === 0 && facts.pools.length === 0;
+  const refs = none ? unresolved(ConditionReason.NoMatchingPools, "no NumberPool of the namespace matches poolSelector") : resolution(facts.missing);
+  const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
+  return finish(facts, findings, `routes calls of ${facts.pools.length} pools`);
+}
+
+/** The state of a rule's attachment to each of its pools; `previous` are the entries of the old status. */
+export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRulePoolStatus[]): readonly RoutingRulePoolStatus[] {
+  const usable = facts.problems.length === 0;
+  return facts.pools.slice(0, 1000).map(({ key, accepted }) => {
+    const name = nameOf(key);
+    const before = previous.find((pool) => pool.name === name)?.conditions ?? [];
+    const other = accepted ? null : refusal(ConditionReason.PoolNotAccepted, `NumberPool ${key} is not accepted in full; see its conditions`);
+    const finding = acceptance(usable ? [] : facts.problems, other);
+    return { name, conditions: setConditions(before, [finding], facts) };
+  });
+}
+
+export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
+  const accepted = acceptance(facts.problems, null);
+  const refs = resolution(facts.missing);
+  const programmed = programming(facts, facts.problems.length === 0);
+  const reachable = reachability(facts.reachability);
+  // A trunk that isn't watched can be used all the same: only a False is worth more than the others' True.
+  const decisive = [accepted, refs, programmed, ...(reachable.status === "Unknown" ? [] : [reachable])];
+  return setConditions(facts.previous, [accepted, refs, programmed, reachable, summarise(decisive, "the trunk can be used")], facts);
+}
+
+function finish(facts: CommonFacts, findings: readonly Finding[], message: string): readonly Condition[] {
+  return setConditions(facts.previous, [...findings, summarise(findings, message)], facts);
+}
+
+function acceptance(problems: readonly string[], otherwise: Finding | null): Finding {
+  if (problems.length > 0) return refusal(ConditionReason.Invalid, problems.join("; "));
+  if (otherwise !== null) return otherwise;
+  return { type: ConditionType.Accepted, status: "True", reason: ConditionReason.Accepted, message: "the specification is in force" };
+}
+
+function refusal(reason: ConditionReason, message: string): Finding {
+  return { type: ConditionType.Accepted, status: "False", reason, message };
+}
+
+function resolution(missing: readonly string[]): Finding {
+  if (missing.length === 1) return unresolved(ConditionReason.RefNotFound, `${missing.join("")} does not exist`);
+  if (missing.length > 1) return unresolved(ConditionReason.RefNotFound, `these do not exist: ${missing.join(", ")}`);
+  const message = "everything referred to exists";
+  return { type: ConditionType.ResolvedRefs, status: "True", reason: ConditionReason.ResolvedRefs, message };
+}
+
+function unresolved(reason: ConditionReason, message: string): Finding {
+  return { type: ConditionType.ResolvedRefs, status: "False", reason, message };
+}
+
+function programming(facts: CommonFacts, accepted: boolean): Finding {
+  const { revision, readyPods, pods, error } = facts.programming;
+  const say = (status: Finding["status"], reason: ConditionReason, message: string): Finding => {
+    return { type: ConditionType.Programmed, status, reason, message };
+  };
+  // What is not valid never reaches a pod.
+  if (!accepted) return say("False", ConditionReason.NotAccepted, "not sent to the pods: the specification is not valid");
+  // The message of ResolvedRefs names what is missing.
+  if (facts.missing.length > 0) return say("False", ConditionReason.RefsNotResolved, "not complete in the pods: something it refers to is missing");
+  if (revision === null) return say("False", ConditionReason.Pending, "no revision with it has been made yet");
+  if (error !== null) return say("False", ConditionReason.ProgrammingFailed, `${readyPods} of ${pods} pods run revision ${short(revision)}: ${error}`);
+  if (pods === 0) return say("Unknown", ConditionReason.NoPods, "no Asterisk pod has reported");
+  const message = `${readyPods} of ${pods} pods run revision ${short(revision)}`;
+  if (readyPods < pods) return say("False", ConditionReason.Pending, message);
+  return say("True", ConditionReason.Programmed, message);
+}
+
+/** Twelve digits of the hash are enough to compare by eye. */
+function short(revision: string): string {
+  return revision.slice(0, 12);
+}
+
+function reachability(states: readonly ReachabilityState[]): Finding {
+  const answered = states.filter((state) => state === "Reachable").length;
+  const message = `the carrier answers ${answered} of ${states.length} pods`;
+  if (answered > 0) return { type: ConditionType.Reachable, status: "True", reason: ConditionReason.Reachable, message };
+  if (states.includes("Unreachable")) return { type: ConditionType.Reachable, status: "False", reason: ConditionReason.Unreachable, message };
+  const unknown = "no pod has measured it, or keep-alive is off";
+  return { type: ConditionType.Reachable, status: "Unknown", reason: ConditionReason.NotMeasured, message: unknown };
+}

@@ -1,0 +1,136 @@
+import type { Condition, ConditionStatus } from "./api.generated.ts";
+
+/**
+ * Status conditions as Kubernetes means them (metav1.Condition and the API conventions): what was observed, one aspect each,
+ * all set on the first visit, `Ready` last.
+ */
+
+/** The kinds of condition, in the order they are shown. */
+export const ConditionType = {
+  /** The specification makes sense, and what it claims is its own. */
+  Accepted: "Accepted",
+  /** What it refers to exists. */
+  ResolvedRefs: "ResolvedRefs",
+  /** Every Asterisk pod was verified to run it. */
+  Programmed: "Programmed",
+  /** Trunks only: the carrier answers at least one pod. */
+  Reachable: "Reachable",
+  /** Sums up all others. */
+  Ready: "Ready",
+} as const;
+
+/** Every reason that Dialplane sets. They are API. */
+export const ConditionReason = {
+  /** Accepted=True: nothing speaks against it. */
+  Accepted: "Accepted",
+  /** Accepted=False: the specification can't work; the message names field and allowed values. */
+  Invalid: "Invalid",
+  /** Accepted=False: an older pool holds some of the numbers; the message names them, the holder, and how many stay in service. */
+  NumberConflict: "NumberConflict",
+  /** Accepted=False on a rule's pool: the pool itself was not accepted. */
+  PoolNotAccepted: "PoolNotAccepted",
+  /** ResolvedRefs=True: everything referred to exists. */
+  ResolvedRefs: "ResolvedRefs",
+  /** ResolvedRefs=False: something referred to does not exist, or a Secret lacks a key. */
+  RefNotFound: "RefNotFound",
+  /** ResolvedRefs=False: the rule's selector takes no pool. */
+  NoMatchingPools: "NoMatchingPools",
+  /** Programmed=True: all pods run it. */
+  Programmed: "Programmed",
+  /** Programmed=False: not all pods run it yet. */
+  Pending: "Pending",
+  /** Programmed=False: a pod could not load it; the message has the pod's own words. */
+  ProgrammingFailed: "ProgrammingFailed",
+  /** Programmed=False: it was not sent to the pods, because it was not accepted. */
+  NotAccepted: "NotAccepted",
+  /** Programmed=False: it was not sent to the pods, because something it needs is missing. */
+  RefsNotResolved: "RefsNotResolved",
+  /** Programmed=Unknown: no Asterisk pod has reported. */
+  NoPods: "NoPods",
+  /** Reachable=True: the carrier answers. */
+  Reachable: "Reachable",
+  /** Reachable=False: the carrier answers no pod. */
+  Unreachable: "Unreachable",
+  /** Reachable=Unknown: nothing was measured, or keep-alive is off. */
+  NotMeasured: "NotMeasured",
+  /** Ready=True: all conditions hold. */
+  Ready: "Ready",
+} as const;
+
+export type ConditionType = (typeof ConditionType)[keyof typeof ConditionType];
+export type ConditionReason = (typeof ConditionReason)[keyof typeof ConditionReason];
+
+/** What a check found: a condition without its history. */
+export interface Finding {
+  readonly type: ConditionType;
+  readonly status: ConditionStatus;
+  readonly reason: ConditionReason;
+  readonly message: string;
+}
+
+/** The limit of the schema. */
+const LONGEST_MESSAGE = 32_768;
+
+/**
+ * Puts a condition into the list, in its old place if it was there. `lastTransitionTime` moves only when `status` flips, so that
+ * "for how long" can be read from it.
+ */
+export function setCondition(
+  list: readonly Condition[],
+  condition: Finding & { readonly observedGeneration: number },
+  now: Date,
+): readonly Condition[] {
+  const before = list.find((other) => other.type === condition.type);
+  const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : rfc3339(now);
+  const message = clip(condition.message);
+  const next: Condition = { ...condition, message, lastTransitionTime };
+  return before === undefined ? [...list, next] : list.map((other) => (other === before ? next : other));
+}
+
+/** metav1.Time has whole seconds. */
+function rfc3339(at: Date): string {
+  return at.toISOString().replace(/\.\d{3}Z$/, "Z");
+}
+
+function clip(message: string): string {
+  return message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 3)}...`;
+}
+
+/** Sets all findings in their order, `Ready` last; what is not among them is dropped. */
+export function setConditions(
+  previous: readonly Condition[],
+  findings: readonly Finding[],
+  observed: { readonly generation: number; readonly now: Date },
+): readonly Condition[] {
+  const kept = previous.filter((condition) => findings.some((finding) => finding.type === condition.type));
+  const all = findings.reduce<readonly Condition[]>(
+    (list, finding) => setCondition(list, { ...finding, observedGeneration: observed.generation }, observed.now),
+    kept,
+  );
+  const place = (condition: Condition): number => findings.findIndex((finding) => finding.type === condition.type);
+  return [...all].sort((a, b) => place(a) - place(b));
+}
+
+/** Whether a write is needed: the status is applied only if it says something else than before. */
+export function sameConditions(a: readonly Condition[], b: readonly Condition[]): boolean {
+  return a.length === b.length && a.every((condition, i) => sameCondition(condition, b[i]));
+}
+
+function sameCondition(a: Condition, b: Condition | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.type === b.type &&
+    a.status === b.status &&
+    a.reason === b.reason &&
+    a.message === b.message &&
+    a.observedGeneration === b.observedGeneration &&
+    a.lastTransitionTime === b.lastTransitionTime
+  );
+}
+
+/** Ready takes over status, reason and message of the first finding that is not True. */
+export function summarise(findings: readonly Finding[], message: string): Finding {
+  const worst = findings.find((finding) => finding.status === "False") ?? findings.find((finding) => finding.status === "Unknown");
+  if (worst === undefined) return { type: ConditionType.Ready, status: "True", reason: ConditionReason.Ready, message };
+  return { ...worst, type: ConditionType.Ready };
+}

@@ -1,0 +1,141 @@
+import type { NumberPoolAssignment } from "./api.generated.ts";
+import { bySeniority, compareText } from "./seniority.ts";
+import type { E164, Uuid } from "./types.ts";
+
+/**
+ * The rules of lending numbers, as a model: the SQL that claims for many prospects at once must decide like this.
+ * Everything follows from timestamps; no job has to run for a number to become free.
+ */
+
+/** One number of a pool and the last time it was lent. */
+export interface PoolNumber {
+  readonly did: E164;
+  /** False once the pool no longer lists or owns it: it is not lent again. */
+  readonly inService: boolean;
+  readonly lease: Lease | null;
+}
+
+export interface Lease {
+  readonly holder: Uuid;
+  readonly leasedAt: Date;
+  /** The promise: nobody else is shown the number before then. Moved forward by signs of life, back by a release. */
+  readonly leasedUntil: Date;
+  /** End of the cool-down: nobody else gets the number before then. */
+  readonly freeAt: Date;
+}
+
+/**
+ * - `Leased`       one prospect's alone, even when it was taken out of the pool meanwhile
+ * - `CoolingDown`  only the prospect who held it last may have it back
+ * - `Free`         anybody may have it
+ * - `Retired`      not in the pool any more and not leased; nobody gets it
+ */
+export type NumberState = "Free" | "Leased" | "CoolingDown" | "Retired";
+
+/** A lease ends at `leasedUntil` and the cool-down at `freeAt`: both instants belong to what follows. */
+export function stateOf(number: PoolNumber, at: Date): NumberState {
+  const { lease } = number;
+  if (lease !== null && at < lease.leasedUntil) return "Leased";
+  if (!number.inService) return "Retired";
+  return lease !== null && at < lease.freeAt ? "CoolingDown" : "Free";
+}
+
+/** A lease that starts or is renewed at `at`. A renewal never shortens what was promised. */
+export function leaseFrom(at: Date, holder: Uuid, assignment: Durations, before: Lease | null = null): Lease {
+  const renewed = before !== null && before.holder === holder && at < before.leasedUntil;
+  const promised = renewed ? before.leasedUntil.getTime() : 0;
+  const leasedUntil = new Date(Math.max(at.getTime() + assignment.leaseSeconds * 1000, promised));
+  return {
+    holder,
+    leasedAt: renewed ? before.leasedAt : at,
+    leasedUntil,
+    freeAt: new Date(leasedUntil.getTime() + assignment.cooldownSeconds * 1000),
+  };
+}
+
+export type Durations = Pick<NumberPoolAssignment, "leaseSeconds" | "cooldownSeconds">;
+
+/** Ends a lease now; the cool-down starts. What ended already stays as it is. */
+export function release(lease: Lease, at: Date, assignment: Durations): Lease {
+  if (at >= lease.leasedUntil) return lease;
+  return { ...lease, leasedUntil: at, freeAt: new Date(at.getTime() + assignment.cooldownSeconds * 1000) };
+}
+
+/** What the pool may do for one prospect at one moment. */
+export interface Claim {
+  readonly prospect: Uuid;
+  readonly at: Date;
+  readonly assignment: NumberPoolAssignment;
+  /** Holders who are online or in a call: their leases are never reclaimed. */
+  readonly busy: ReadonlySet<Uuid>;
+}
+
+export type ClaimDecision =
+  | { readonly type: "Renewed" | "Returned" | "Assigned" | "Reclaimed"; readonly did: E164; readonly lease: Lease }
+  | { readonly type: "Overflow"; readonly did: E164 }
+  | { readonly type: "Exhausted" };
+
+/**
+ * In this order: the number the prospect holds; the number the prospect held last, if nobody got it since; the free number that
+ * was released longest ago (never lent ones first); what the pool says for exhaustion.
+ */
+export function decideClaim(numbers: readonly PoolNumber[], claim: Claim): ClaimDecision {
+  const { at, prospect, assignment } = claim;
+  const leasable = numbers.filter((number) => number.did !== overflowOf(assignment));
+  const give = (type: "Renewed" | "Returned" | "Assigned" | "Reclaimed", number: PoolNumber): ClaimDecision => {
+    return { type, did: number.did, lease: leaseFrom(at, prospect, assignment, number.lease) };
+  };
+  const own = leasable.filter((number) => number.lease?.holder === prospect);
+  const held = own.filter((number) => stateOf(number, at) === "Leased").sort(byLeaseAge)[0];
+  if (held !== undefined) return give("Renewed", held);
+  const last = own.filter((number) => stateOf(number, at) !== "Retired").sort((a, b) => -byRelease(a, b))[0];
+  if (last !== undefined) return give("Returned", last);
+  const free = leasable.filter((number) => stateOf(number, at) === "Free").sort(byRelease)[0];
+  if (free !== undefined) return give("Assigned", free);
+  return exhausted(leasable, claim, (number) => give("Reclaimed", number));
+}
+
+function exhausted(leasable: readonly PoolNumber[], claim: Claim, reclaim: (number: PoolNumber) => ClaimDecision): ClaimDecision {
+  const overflow = overflowOf(claim.assignment);
+  if (overflow !== null) return { type: "Overflow", did: overflow };
+  if (claim.assignment.onExhausted.type !== "ReclaimOldest") return { type: "Exhausted" };
+  // Idle longest is the lease that would end first: every sign of life moves its end.
+  const idle = leasable
+    .filter((number) => number.inService && stateOf(number, claim.at) === "Leased" && !claim.busy.has(number.lease?.holder ?? ""))
+    .sort(byRelease)[0];
+  return idle === undefined ? { type: "Exhausted" } : reclaim(idle);
+}
+
+function overflowOf(assignment: NumberPoolAssignment): E164 | null {
+  const { type, overflow } = assignment.onExhausted;
+  return type === "Overflow" && overflow !== undefined ? (overflow.number as E164) : null;
+}
+
+/** Released longest ago first; never lent before all. */
+function byRelease(a: PoolNumber, b: PoolNumber): number {
+  return (a.lease?.leasedUntil.getTime() ?? 0) - (b.lease?.leasedUntil.getTime() ?? 0) || compareText(a.did, b.did);
+}
+
+function byLeaseAge(a: PoolNumber, b: PoolNumber): number {
+  return (a.lease?.leasedAt.getTime() ?? 0) - (b.lease?.leasedAt.getTime() ?? 0) || compareText(a.did, b.did);
+}
+
+/**
+ * Two devices with different numbers turn out to be one person: the older lease is the one renewed from now on. The other keeps
+ * pointing to that person until it ends, and is not renewed.
+ */
+export function mergeLeases<T extends { readonly did: E164; readonly leasedAt: Date }>(a: T, b: T): { readonly kept: T; readonly ending: T } {
+  const seniority = bySeniority({ key: a.did, createdAt: a.leasedAt }, { key: b.did, createdAt: b.leasedAt });
+  return seniority <= 0 ? { kept: a, ending: b } : { kept: b, ending: a };
+}
+
+/** For `dialplane explain`: a number's state in words. */
+export function explainState(number: PoolNumber, at: Date): string {
+  const { lease } = number;
+  const state = stateOf(number, at);
+  if (state === "Retired") return "not in the pool any more; nobody gets it";
+  if (lease === null) return "free; never lent";
+  if (state === "Free") return `free since ${lease.freeAt.toISOString()}`;
+  if (state === "CoolingDown") return `cooling down until ${lease.freeAt.toISOString()}; only ${lease.holder} may have it back`;
+  return `leased to ${lease.holder} until ${lease.leasedUntil.toISOString()}${number.inService ? "" : "; then it retires"}`;
+}

@@ -1,0 +1,26 @@
+import type { PoolEntry } from "./ports.ts";
+import type { ResourceKey } from "./types.ts";
+
+type Pools = ReadonlyMap<ResourceKey, PoolEntry>;
+
+/**
+ * May a page of this origin ask for numbers of the pool? Browsers always send `Origin` with a POST and serialise it in one
+ * way only (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin), so equality of strings is enough; "null"
+ * (sandboxed frames, files) equals none. Without the header it is no web page but an app or a server: allowed, as the
+ * pool's description says; it can't be a visitor's browser that was tricked.
+ */
+export function mayAsk(pool: PoolEntry, origin: string | undefined): boolean {
+  return origin === undefined || (pool.spec.allowedOrigins ?? []).includes(origin);
+}
+
+/** All origins that some pool allows: who may call end points that name no pool. Cheap: made once for each set of pools. */
+export function allowedOrigins(pools: Pools): ReadonlySet<string> {
+  let origins = known.get(pools);
+  if (origins === undefined) {
+    origins = new Set([...pools.values()].flatMap((pool) => pool.spec.allowedOrigins ?? []));
+    known.set(pools, origins);
+  }
+  return origins;
+}
+
+const known = new WeakMap<Pools, ReadonlySet<string>>();

@@ -1,0 +1,219 @@
+import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
+import type { AnyResource } from "./resources.ts";
+import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
+
+/** Everything that `domain` needs of the outside, and everything apps receive as arguments. */
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Logger;
+}
+
+export interface Clock {
+  now(): Date;
+}
+
+// ---------------------------------------------------------------- ingress <-> Postgres
+
+export interface NumberClaims {
+  /** Decides many requests in ONE statement and returns in the same order. Durable when it resolves. */
+  claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
+  /** Ends a prospect's leases of a pool now; the cool-down starts. */
+  release(pool: ResourceKey, prospect: Uuid): Promise<void>;
+}
+
+export interface Prospects {
+  /** Makes sure that prospect and device exist; answers the prospect that the device belongs to now (after merges). */
+  touch(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<readonly Uuid[]>;
+  /**
+   * Joins a device to the person `subject` of `site`. The prospect that was known first survives;
+   * the other's leases keep pointing to it until they end, and the older lease wins.
+   */
+  identify(input: { readonly site: string; readonly subject: string; readonly prospect: Uuid; readonly device: Uuid }): Promise<{
+    readonly prospect: Uuid;
+    readonly merged: boolean;
+  }>;
+  /** Takes a device off its person (log-out): the device gets a prospect of its own. */
+  leave(device: Uuid): Promise<Uuid>;
+  /** Forgets a person: associations and call records keep no identity. */
+  erase(prospect: Uuid): Promise<void>;
+}
+
+export interface Presence {
+  /** Marks devices online until `now + ttlSeconds`; many in one statement. */
+  heartbeat(devices: readonly Uuid[], ttlSeconds: number): Promise<void>;
+  offline(devices: readonly Uuid[]): Promise<void>;
+  /** Devices of a prospect that are online now, but for `except`. */
+  onlineDevices(prospect: Uuid, except: Uuid | null): Promise<readonly Uuid[]>;
+}
+
+/** A push to one device, carried between replicas by NOTIFY. At most once: a device that asks gets the same number anyway. */
+export interface DevicePush {
+  readonly device: Uuid;
+  readonly pool: ResourceKey;
+  readonly mediaElement: string;
+  readonly did: E164;
+  readonly leasedUntil: Date;
+}
+
+export interface PushBus {
+  publish(pushes: readonly DevicePush[]): Promise<void>;
+  subscribe(listener: (push: DevicePush) => void): Promise<() => Promise<void>>;
+}
+
+// ---------------------------------------------------------------- router <-> Postgres
+
+export interface PoolEntry {
+  readonly key: ResourceKey;
+  readonly uid: string;
+  readonly createdAt: Date;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: NumberPoolSpec;
+}
+export interface RuleEntry {
+  readonly key: ResourceKey;
+  readonly uid: string;
+  readonly createdAt: Date;
+  /** Accepted pools this rule is attached to. */
+  readonly pools: readonly ResourceKey[];
+  readonly spec: RoutingRuleSpec;
+}
+export interface TrunkEntry {
+  readonly key: ResourceKey;
+  readonly uid: string;
+  readonly createdAt: Date;
+  readonly spec: SipTrunkSpec;
+}
+
+/** Everything accepted, as the operator last wrote it. No secrets. */
+export interface Snapshot {
+  /** Grows with every change; polling with it is the truth, NOTIFY only a hint. */
+  readonly revision: number;
+  readonly pools: readonly PoolEntry[];
+  readonly rules: readonly RuleEntry[];
+  readonly trunks: readonly TrunkEntry[];
+}
+
+export interface DialplanRevision {
+  readonly revision: number;
+  /** SHA-256 of the content, hex. */
+  readonly hash: string;
+  /** `DIALPLANE_REVISION=<hash>`: name and value of the global variable that is set in Asterisk exactly when this revision is loaded. */
+  readonly marker: string;
+  readonly content: string;
+}
+
+export interface PodReport {
+  readonly pod: string;
+  /** The revision the pod RUNS, read back from Asterisk; null before the first. */
+  readonly running: string | null;
+  readonly error: string | null;
+}
+
+export interface RouterStore {
+  revision(): Promise<number>;
+  snapshot(): Promise<Snapshot>;
+  dialplan(): Promise<DialplanRevision | null>;
+  reportPod(report: PodReport): Promise<void>;
+  /** One bounded query a call. */
+  callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
+  /** Insert or update by id; a replay of an older state never undoes a newer one. */
+  saveCall(record: CallRecord): Promise<void>;
+  onChange(listener: () => void): Promise<() => Promise<void>>;
+}
+
+// ---------------------------------------------------------------- operator <-> Postgres
+
+/** What a reconcile writes in ONE transaction. */
+export interface DesiredState {
+  readonly pools: readonly (PoolEntry & {
+    readonly generation: number;
+    /** Numbers this pool owns after conflicts, as sorted disjoint inclusive ranges. */
+    readonly owned: readonly { readonly from: E164; readonly to: E164 }[];
+  })[];
+  readonly rules: readonly RuleEntry[];
+  readonly trunks: readonly TrunkEntry[];
+  readonly dialplan: Omit<DialplanRevision, "revision">;
+}
+
+export interface PoolTotals {
+  readonly total: number;
+  readonly leased: number;
+  readonly coolingDown: number;
+  readonly available: number;
+  /** Numbers taken out of the spec that are still leased: they retire when the lease ends. */
+  readonly retiring: number;
+}
+
+export interface OperatorStore {
+  /** Makes the database be `desired`, set-based and incremental; answers the revision (unchanged when nothing differed). */
+  apply(desired: DesiredState): Promise<{ readonly revision: number; readonly changed: boolean }>;
+  totals(): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
+  pods(): Promise<readonly (PodReport & { readonly seenAt: Date })[]>;
+}
+
+// ---------------------------------------------------------------- router <-> Asterisk
+
+/** ARI operations by path (https://docs.asterisk.org, "Asterisk REST Interface"), whatever carries them. */
+export interface AriRest {
+  /** @throws AriError for a status of 300 and more, `ExpectedError` `Unavailable` when the socket is gone. */
+  request(method: "GET" | "POST" | "PUT" | "DELETE", path: string, query?: Readonly<Record<string, string>>, body?: object): Promise<unknown>;
+}
+
+export class AriError extends Error {
+  readonly status: number;
+  constructor(status: number, operation: string, reason: string) {
+    super(`ARI answered ${status} to ${operation}: ${reason}`);
+    this.name = "AriError";
+    this.status = status;
+  }
+}
+
+// ---------------------------------------------------------------- where resources come from
+
+/** Digest credentials of a trunk (RFC 3261 section 22), out of a Secret's keys `username` and `password`. Never logged, never in Postgres. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Why something declared was not taken. */
+export interface SourceProblem {
+  readonly file: string;
+  /** 1-based number of the YAML document; null when the file as a whole can't be read. */
+  readonly document: number | null;
+  readonly field: string | null;
+  readonly message: string;
+}
+
+/** Everything declared at one moment. */
+export interface Declared {
+  readonly resources: readonly AnyResource[];
+  /** By `namespace/name` of the Secret. */
+  readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
+  readonly problems: readonly SourceProblem[];
+}
+
+export interface ResourceSource {
+  /** Reads everything. What can't be read is in `problems` and its last good state stays declared. */
+  read(): Promise<Declared>;
+  /** Calls the listener after something may have changed; resolves once watching. The answer stops it. */
+  watch(listener: () => void): Promise<() => Promise<void>>;
+}
+
+/** Rendered trunks. Holds secrets: never logged, never in a status. */
+export interface TrunkConfiguration {
+  readonly content: string;
+  /** SHA-256 of the content, hex. */
+  readonly hash: string;
+  /** PJSIP endpoints that are there once it is loaded. */
+  readonly endpoints: readonly string[];
+}
+
+/** Brings rendered trunks (with their secrets) to Asterisk, outside Postgres. */
+export interface TrunkSink {
+  write(trunks: TrunkConfiguration): Promise<void>;
+}

@@ -1,0 +1,59 @@
+/**
+ * How many numbers a pool needs. A number is occupied from the visit to the end of its cool-down; visitors who find none free
+ * are lost, not queued: Erlang's loss formula (Erlang B, ITU-T E.520).
+ */
+
+/** The share of visitors who may find no number free when nothing else is said. */
+export const TARGET_BLOCKING = 0.01;
+/** `status.recommendedSize` is an int32. */
+const MOST = 2_147_483_647;
+
+export interface Holding {
+  /** Mean seconds from the assignment to the last sign of life. */
+  readonly visitSeconds: number;
+  readonly leaseSeconds: number;
+  readonly cooldownSeconds: number;
+}
+
+/** Mean numbers occupied at once, in erlang, were there always one free (Little's law). */
+export function offeredLoad(arrivalsPerHour: number, holding: Holding): number {
+  const holdingSeconds = holding.visitSeconds + holding.leaseSeconds + holding.cooldownSeconds;
+  return (arrivalsPerHour * holdingSeconds) / 3600;
+}
+
+/**
+ * Probability that all `numbers` are occupied. The recurrence B(n) = A·B(n-1) / (n + A·B(n-1)) has no factorials,
+ * so it neither overflows nor loses digits.
+ * @param load erlang
+ */
+export function erlangB(load: number, numbers: number): number {
+  if (load <= 0) return numbers === 0 ? 1 : 0;
+  let blocking = 1;
+  for (let n = 1; n <= numbers; n += 1) blocking = nextBlocking(load, n, blocking);
+  return blocking;
+}
+
+/**
+ * The least pool that loses at most `blocking` of its visitors; 1 for a pool that is hardly used.
+ * Linear in the result: a million numbers cost a few milliseconds.
+ */
+export function numbersNeeded(load: number, blocking: number = TARGET_BLOCKING): number {
+  if (!(blocking > 0)) throw new RangeError(`blocking must be above 0, not ${blocking}`);
+  if (!(load > 0)) return 1;
+  let lost = 1;
+  let n = 0;
+  do {
+    n += 1;
+    lost = nextBlocking(load, n, lost);
+  } while (lost > blocking && n < MOST);
+  return n;
+}
+
+function nextBlocking(load: number, n: number, previous: number): number {
+  return (load * previous) / (n + load * previous);
+}
+
+/** `status.recommendedSize`: enough for the measured arrivals at 1 % blocking; null until something was measured. */
+export function recommendedSize(arrivalsPerHour: number | null, holding: Holding): number | null {
+  return arrivalsPerHour === null ? null : numbersNeeded(offeredLoad(arrivalsPerHour, holding));
+}

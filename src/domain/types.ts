@@ -1,0 +1,169 @@
+/**
+ * The words every part shares.
+ *
+ * - **DID**: a telephone number that callers dial to reach us, in E.164 with "+" (ITU-T E.164).
+ * - **Prospect**: a person as far as we know one; its id is the persistent unique identifier (PUID).
+ * - **Device**: one browser or app of a prospect. One prospect may have several.
+ * - **Media element**: what a number is displayed with (an advertisement, a page section, an app screen).
+ * - **Lease**: a DID is a prospect's alone until `leasedUntil`; then it cools down until `freeAt`.
+ * - **Association**: the stored fact "this DID was shown to this prospect with this media element".
+ * - **Leg**: one SIP dialog of a call. The inbound leg comes from the carrier, outbound legs go to destinations.
+ */
+
+/** `+` and 7 to 15 digits, the first not 0. Only `parseE164` makes one. */
+export type E164 = string & { readonly __brand: "E164" };
+
+/** `namespace/name` of a resource. */
+export type ResourceKey = string;
+
+/** A random version 4 UUID, lower case. */
+export type Uuid = string;
+
+// ---------------------------------------------------------------- attribution
+
+/**
+ * How sure we are who is calling a DID:
+ * - `exclusive`  the lease is alive: nobody else can have seen the number now
+ * - `stale`      the lease ended, the number was not handed on since, still inside the attribution window
+ * - `repeat`     this caller earlier reached this number's earlier prospect
+ * - `overflow`   the pool's shared overflow number
+ * - `ambiguous`  handed on since, within the attribution window: could be either
+ * - `none`       never shown to anybody, or too long ago
+ * - `unavailable` the database could not be asked in time
+ */
+export type Attribution = "exclusive" | "stale" | "repeat" | "overflow" | "ambiguous" | "none" | "unavailable";
+
+// ---------------------------------------------------------------- handing out numbers
+
+/** One prospect asks for the DID to show with one media element. */
+export interface ClaimRequest {
+  readonly pool: ResourceKey;
+  readonly prospect: Uuid;
+  readonly device: Uuid;
+  readonly mediaElement: string;
+  /** Session attributes (utm_source, gclid, page ...): bounded and parsed by the caller. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export type ClaimResult =
+  | {
+      readonly status: "assigned";
+      readonly did: E164;
+      /** The promise: nobody else is shown this DID before then. */
+      readonly leasedUntil: Date;
+      /** True when the prospect held the DID already. */
+      readonly renewed: boolean;
+      /** The other devices of the prospect found online when this claim was decided (claim step 5). */
+      readonly otherDevicesOnline: readonly Uuid[];
+      readonly determinedAt: Date;
+    }
+  | { readonly status: "overflow"; readonly did: E164 } // exhausted: shared and unattributed
+  | { readonly status: "unchanged"; readonly reason: "Exhausted" | "UnknownPool" }; // the page keeps its own number
+
+// ---------------------------------------------------------------- calls
+
+/** What the database knows about a call that just came in. One bounded query. */
+export interface CallContext {
+  readonly attribution: Attribution;
+  readonly prospect: Uuid | null;
+  /** Media elements the DID was shown with to that prospect, most recent first. */
+  readonly mediaElements: readonly string[];
+  readonly attributes: Readonly<Record<string, string>>;
+  /** This caller had an answered call to the same pool before. */
+  readonly repeatCaller: boolean;
+  /** The destination (number or SIP URI) that answered this caller last in this pool. */
+  readonly lastAnsweredBy: string | null;
+  /** Calls in progress by destination (number or SIP URI), over all pods. */
+  readonly liveCalls: Readonly<Record<string, number>>;
+  /** Counts calls of the pool; the base of round robin. */
+  readonly sequence: number;
+}
+
+/** What is known of an inbound call when the rules are asked. */
+export interface CallFacts {
+  readonly did: E164;
+  readonly pool: ResourceKey;
+  /** null: withheld or not a telephone number. */
+  readonly caller: E164 | null;
+  readonly at: Date;
+  readonly context: CallContext;
+  /** Uniform in [0, 1): the only randomness a decision may use (weighted choice). */
+  readonly random: number;
+}
+
+/** One destination to ring. */
+export interface Attempt {
+  /** Destination name of the rule, or "default". */
+  readonly name: string;
+  /** E.164 number or SIP URI. */
+  readonly destination: string;
+  readonly trunk: ResourceKey;
+  readonly ringTimeoutSeconds: number;
+  readonly maxConcurrentCalls: number | null;
+  readonly whisper: string | null;
+}
+
+/** One line of the answer to "why did this call go there?". */
+export interface Why {
+  readonly rule: ResourceKey | null;
+  readonly matched: boolean;
+  /** Constant, CamelCase: `CallerPrefixDiffers`, `OutsideSchedule`, `Matched` ... */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface RouteDecision {
+  readonly outcome: "route" | "refuse";
+  /** The rule that matched; null when the pool's default destination is used. */
+  readonly rule: ResourceKey | null;
+  /** Groups in ring order; the legs of one group ring at the same time. */
+  readonly groups: readonly (readonly Attempt[])[];
+  /** What the far end is shown. */
+  readonly callerId: { readonly type: "Caller" | "Tracking" } | { readonly type: "Fixed"; readonly number: E164 };
+  readonly onBusy: "Next" | "Stop";
+  readonly onNoAnswer: "Next" | "Stop";
+  readonly maxCallSeconds: number;
+  readonly why: readonly Why[];
+}
+
+export type LegResult = "answered" | "busy" | "no-answer" | "unreachable" | "congestion" | "declined" | "cancelled" | "not-tried";
+
+/** One attempt to reach a destination, as recorded. */
+export interface LegRecord {
+  readonly channel: string;
+  readonly destination: string;
+  readonly trunk: ResourceKey;
+  readonly startedAt: Date;
+  readonly answeredAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly result: LegResult;
+  /** Q.850 cause (ITU-T Q.850), null while the leg lives. */
+  readonly hangupCause: number | null;
+}
+
+export type CallEnd = "completed" | "busy" | "no-answer" | "unreachable" | "congestion" | "declined" | "abandoned" | "refused" | "failed" | "max-duration";
+
+/** One truthful record per call. Written when the call arrives, when it is bridged and when it ends; replays are idempotent by `id`. */
+export interface CallRecord {
+  /** Chosen by the router: unique over pods. */
+  readonly id: string;
+  readonly pod: string;
+  readonly did: E164;
+  readonly pool: ResourceKey;
+  readonly caller: string | null;
+  readonly receivedAt: Date;
+  readonly answeredAt: Date | null;
+  readonly bridgedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly end: CallEnd | null;
+  readonly hangupCause: number | null;
+  readonly attribution: Attribution;
+  readonly prospect: Uuid | null;
+  readonly mediaElement: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly rule: ResourceKey | null;
+  readonly answeredBy: string | null;
+  readonly bridge: string | null;
+  readonly legs: readonly LegRecord[];
+  readonly why: readonly Why[];
+}

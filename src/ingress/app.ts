@@ -1,0 +1,132 @@
+import express, { type Express, type RequestHandler } from "express";
+import type { Registry } from "prom-client";
+import type { SiteSecrets } from "../domain/person-token.ts";
+import { createTokenSigner, type SigningKey } from "../domain/puid.ts";
+import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus } from "../domain/ports.ts";
+import type { ResourceKey } from "../domain/types.ts";
+import type { Health } from "../shared/health.ts";
+import { cors } from "./cors.ts";
+import { deviceRoutes } from "./device-routes.ts";
+import { Identities } from "./identities.ts";
+import { createIngressMetrics, type IngressMetrics } from "./metrics.ts";
+import { pushedAnswer } from "./numbers.ts";
+import { numbersRoute } from "./numbers-route.ts";
+import { PresenceKeeper } from "./presence-keeper.ts";
+import { HttpProblem, problemHandler } from "./problem.ts";
+import { rateLimited, RateLimiter, type RateLimit } from "./rate-limit.ts";
+import { snippetFile } from "./snippet-file.ts";
+import { Streams, type StreamLimits } from "./streams.ts";
+
+export interface IngressDeps {
+  readonly claims: NumberClaims;
+  readonly prospects: Prospects;
+  readonly presence: Presence;
+  readonly pushes: PushBus;
+  /** Accepted pools as they are now. The same Map as long as nothing changed: what is derived from it is kept by identity. */
+  readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
+  readonly secrets: IngressSecrets;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly health: Health;
+  readonly settings: IngressSettings;
+}
+
+export interface IngressSecrets {
+  /** The first signs visitor and device tokens, all verify. */
+  readonly tokenKeys: readonly [SigningKey, ...SigningKey[]];
+  /** What each site's back end signs person tokens with. */
+  readonly sites: SiteSecrets;
+}
+
+export interface IngressSettings {
+  readonly rateLimit: RateLimit;
+  readonly streams: StreamLimits;
+  readonly presence: { readonly ttlSeconds: number; readonly heartbeatSeconds: number };
+  /** Requests that may wait for the database; beyond it the answer is a quick 503. */
+  readonly maxWaiting: number;
+  /** Express' "trust proxy": false, or addresses and networks of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[] | false;
+}
+
+export const defaultSettings: IngressSettings = {
+  rateLimit: { perSecond: 20, burst: 60 },
+  streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20 },
+  presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
+  maxWaiting: 5_000,
+  trustedProxies: false,
+};
+
+export interface Ingress {
+  readonly app: Express;
+  /** Ends all streams and takes no new ones: an HTTP server waits for its open responses when it is closed. */
+  endStreams(): void;
+  /** Ends all streams, writes the last presence and lets go of the push bus. Close the HTTP server around it. */
+  stop(): Promise<void>;
+}
+
+const maxBody = "16kb";
+/** Rows in one statement that makes prospects and devices. */
+const maxTouched = 500;
+
+/** The whole web side: numbers for pages and apps. Resolves when pushes from other replicas are being heard. */
+export async function createIngress(deps: IngressDeps): Promise<Ingress> {
+  const metrics = createIngressMetrics(deps.metrics);
+  const presence = new PresenceKeeper(deps.presence, deps.logger, deps.settings.presence);
+  const streams = new Streams(presence, deps.settings.streams, metrics.openStreams);
+  const unsubscribe = await deps.pushes.subscribe((push) => deliver({ ...deps, streams, counts: metrics }, push));
+  return {
+    app: createApp(deps, { metrics, presence, streams }),
+    endStreams: () => streams.stop(),
+    stop: async () => {
+      streams.stop();
+      await unsubscribe();
+      await presence.stop();
+    },
+  };
+}
+
+function deliver(deps: Pick<IngressDeps, "pools"> & { streams: Streams; counts: IngressMetrics }, push: DevicePush): void {
+  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools().get(push.pool))));
+}
+
+function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {
+  const { settings, secrets } = deps;
+  const identities = new Identities(createTokenSigner(secrets.tokenKeys), deps.prospects, { maxBatch: maxTouched, maxWaiting: settings.maxWaiting });
+  const app = express();
+  app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
+  app.use(securityHeaders);
+  operations(app, deps);
+  app.get("/dialplane.js", snippetFile());
+
+  // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
+  app.use("/v1", cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock)));
+  // text/plain as well: it saves pages the preflight, and sendBeacon can't send JSON without one.
+  app.use("/v1", express.json({ limit: maxBody, type: ["application/json", "text/plain"], inflate: false, strict: false }));
+  app.post("/v1/numbers", numbersRoute({ ...deps, identities, counts: parts.metrics }));
+  app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));
+
+  app.use((request) => {
+    throw new HttpProblem(404, "Not found", { detail: `there is no ${request.method} ${request.path.slice(0, 100)}` });
+  });
+  app.use(problemHandler(deps.logger));
+  return app;
+}
+
+function operations(app: Express, deps: Pick<IngressDeps, "health" | "metrics">): void {
+  app.get("/healthz", (_request, response) => void response.json({ alive: true }));
+  app.get("/readyz", (_request, response) => {
+    const report = deps.health.report();
+    response.status(report.ready ? 200 : 503).json(report);
+  });
+  app.get("/metrics", async (_request, response) => {
+    response.type(deps.metrics.contentType).send(await deps.metrics.metrics());
+  });
+}
+
+const securityHeaders: RequestHandler = (_request, response, next) => {
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  response.setHeader("Referrer-Policy", "no-referrer");
+  response.setHeader("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  next();
+};

@@ -1,0 +1,117 @@
+import { z } from "zod";
+import type { SiteSecrets } from "../domain/person-token.ts";
+import type { SigningKey } from "../domain/puid.ts";
+import { readEnv } from "../shared/env.ts";
+import { defaultSettings, type IngressSecrets, type IngressSettings } from "./app.ts";
+
+export interface IngressConfig {
+  readonly databaseUrl: string;
+  readonly databaseConnections: number;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly poolsPollSeconds: number;
+  readonly shutdownSeconds: number;
+  readonly secrets: IngressSecrets;
+  readonly settings: IngressSettings;
+}
+
+const whole = (least: number, most: number, preset: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^[0-9]{1,9}$/, error)
+    .transform(Number)
+    .pipe(z.number().min(least, error).max(most, error))
+    .default(preset);
+};
+
+/** 32 characters of at least 6 bits each: what HMAC-SHA-256 can make use of, nearly (RFC 2104 section 3). */
+const secretForm = /^[A-Za-z0-9_+/=.-]{32,256}$/;
+const keysMessage = 'must be a list "<id>:<secret>,..." with ids from 0 to 255, each once, and secrets of 32 to 256 letters, digits or _+/=.-';
+const sitesMessage = 'must be a list "<site>=<secret>,..." with secrets of 32 to 256 letters, digits or _+/=.-';
+
+const tokenKeys = z.string({ error: `is required and ${keysMessage}` }).transform((text, context): [SigningKey, ...SigningKey[]] => {
+  const keys = text.split(",").map(parseKey);
+  const [first, ...rest] = keys.filter((key) => key !== null);
+  if (first !== undefined && rest.length + 1 === keys.length && new Set(keys.map((key) => key?.id)).size === keys.length) return [first, ...rest];
+  context.addIssue({ code: "custom", message: keysMessage });
+  return z.NEVER;
+});
+
+function parseKey(text: string): SigningKey | null {
+  const [, id = "", secret = ""] = /^\s*([0-9]{1,3}):(\S+)\s*$/.exec(text) ?? [];
+  return id !== "" && Number(id) <= 255 && secretForm.test(secret) ? { id: Number(id), secret } : null;
+}
+
+const siteSecrets = z
+  .string()
+  .default("")
+  .transform((text, context): SiteSecrets => {
+    const sites = new Map<string, string[]>();
+    for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
+      const [, site = "", secret = ""] = /^\s*([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(\S+)\s*$/.exec(pair) ?? [];
+      if (!secretForm.test(secret)) {
+        context.addIssue({ code: "custom", message: sitesMessage });
+        return z.NEVER;
+      }
+      sites.set(site, [...(sites.get(site) ?? []), secret]);
+    }
+    return sites;
+  });
+
+const environment = z.object({
+  DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
+  DIALPLANE_DATABASE_CONNECTIONS: whole(2, 100, 8),
+  DIALPLANE_HTTP_ADDRESS: z.string().max(253).default("0.0.0.0"),
+  DIALPLANE_HTTP_PORT: whole(0, 65_535, 8080),
+  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+  DIALPLANE_POOLS_POLL_SECONDS: whole(1, 3600, 5),
+  DIALPLANE_SHUTDOWN_SECONDS: whole(1, 600, 10),
+  DIALPLANE_TOKEN_KEYS: tokenKeys,
+  DIALPLANE_SITE_SECRETS: siteSecrets,
+  DIALPLANE_TRUSTED_PROXIES: z
+    .string()
+    .max(2000)
+    .regex(/^[0-9a-fA-F.:/, ]*$/, "must be a list of addresses or networks (CIDR)")
+    .default("")
+    .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "")),
+  DIALPLANE_RATE_LIMIT_PER_SECOND: whole(0, 1_000_000, defaultSettings.rateLimit.perSecond),
+  DIALPLANE_RATE_LIMIT_BURST: whole(1, 1_000_000, defaultSettings.rateLimit.burst),
+  DIALPLANE_MAX_WAITING_REQUESTS: whole(1, 1_000_000, defaultSettings.maxWaiting),
+  DIALPLANE_MAX_STREAMS: whole(1, 1_000_000, defaultSettings.streams.maxStreams),
+  DIALPLANE_MAX_STREAMS_PER_DEVICE: whole(1, 100, defaultSettings.streams.maxStreamsPerDevice),
+  DIALPLANE_STREAM_KEEP_ALIVE_SECONDS: whole(1, 3600, defaultSettings.streams.keepAliveSeconds),
+  DIALPLANE_PRESENCE_TTL_SECONDS: whole(2, 3600, defaultSettings.presence.ttlSeconds),
+  DIALPLANE_PRESENCE_HEARTBEAT_SECONDS: whole(1, 1800, defaultSettings.presence.heartbeatSeconds),
+}).refine((env) => env.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS * 2 <= env.DIALPLANE_PRESENCE_TTL_SECONDS, {
+  path: ["DIALPLANE_PRESENCE_HEARTBEAT_SECONDS"],
+  message: "must be no more than half of DIALPLANE_PRESENCE_TTL_SECONDS, or one late heartbeat makes devices offline",
+});
+
+/** @throws ConfigError naming every variable that is out of format. */
+export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
+  const read = readEnv(environment, env);
+  const proxies = read.DIALPLANE_TRUSTED_PROXIES;
+  return {
+    databaseUrl: read.DATABASE_URL,
+    databaseConnections: read.DIALPLANE_DATABASE_CONNECTIONS,
+    host: read.DIALPLANE_HTTP_ADDRESS,
+    port: read.DIALPLANE_HTTP_PORT,
+    logLevel: read.DIALPLANE_LOG_LEVEL,
+    poolsPollSeconds: read.DIALPLANE_POOLS_POLL_SECONDS,
+    shutdownSeconds: read.DIALPLANE_SHUTDOWN_SECONDS,
+    secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS },
+    settings: {
+      rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },
+      streams: {
+        maxStreams: read.DIALPLANE_MAX_STREAMS,
+        maxStreamsPerDevice: read.DIALPLANE_MAX_STREAMS_PER_DEVICE,
+        keepAliveSeconds: read.DIALPLANE_STREAM_KEEP_ALIVE_SECONDS,
+      },
+      presence: { ttlSeconds: read.DIALPLANE_PRESENCE_TTL_SECONDS, heartbeatSeconds: read.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS },
+      maxWaiting: read.DIALPLANE_MAX_WAITING_REQUESTS,
+      trustedProxies: proxies.length === 0 ? false : proxies,
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { RequestHandler } from "express";
+import { allowedOrigins } from "../domain/origin.ts";
+import type { PoolEntry } from "../domain/ports.ts";
+import type { ResourceKey } from "../domain/types.ts";
+import { HttpProblem, sendProblem } from "./problem.ts";
+
+/** Pages ask only for what is in the API; two hours is the longest that Chromium keeps a preflight's answer. */
+const preflight = {
+  "Access-Control-Allow-Methods": "GET, POST",
+  "Access-Control-Allow-Headers": "Content-Type",
+  "Access-Control-Max-Age": "7200",
+};
+
+/**
+ * Cross-origin requests (https://fetch.spec.whatwg.org/#http-cors-protocol) from pages that some pool allows; the pool of the
+ * request is checked again when it is known. A foreign origin is refused here, before anything is read.
+ */
+export function cors(pools: () => ReadonlyMap<ResourceKey, PoolEntry>): RequestHandler {
+  return (request, response, next) => {
+    const { origin } = request.headers;
+    response.set("Vary", "Origin").set("Cache-Control", "no-store");
+    if (origin !== undefined && !allowedOrigins(pools()).has(origin)) {
+      sendProblem(response, foreignOrigin(`must be among the allowedOrigins of a pool`));
+      return;
+    }
+    if (origin !== undefined) response.set("Access-Control-Allow-Origin", origin).set("Access-Control-Allow-Credentials", "true");
+    if (request.method === "OPTIONS") response.set(preflight).status(204).end();
+    else next();
+  };
+}
+
+export function foreignOrigin(message: string): HttpProblem {
+  return new HttpProblem(403, "Not allowed", { faults: [{ field: "Origin", message }] });
+}

@@ -1,0 +1,90 @@
+import { Router, type Request, type Response } from "express";
+import { ExpectedError } from "../domain/errors.ts";
+import { mayAsk } from "../domain/origin.ts";
+import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
+import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
+import type { ResourceKey } from "../domain/types.ts";
+import { givenTokens, keepTokens } from "./cookies.ts";
+import { foreignOrigin } from "./cors.ts";
+import type { Identities, IdentityTokens } from "./identities.ts";
+import type { PresenceKeeper } from "./presence-keeper.ts";
+import { HttpProblem } from "./problem.ts";
+import { parseDevice, parseIdentify, parsePresence, parseRelease } from "./requests.ts";
+import type { Streams } from "./streams.ts";
+
+export interface DeviceRoutesDeps {
+  readonly identities: Identities;
+  readonly prospects: Prospects;
+  readonly claims: NumberClaims;
+  readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
+  readonly presence: PresenceKeeper;
+  readonly streams: Streams;
+  readonly sites: SiteSecrets;
+  readonly clock: Clock;
+}
+
+/** What a device says about itself: who uses it, whether it is there, that it needs its number no more. */
+export function deviceRoutes(deps: DeviceRoutesDeps): Router {
+  const routes = Router();
+  routes.post("/identify", (request, response) => identify(deps, request, response));
+  routes.post("/leave", (request, response) => leave(deps, request, response));
+  routes.post("/release", (request, response) => release(deps, request, response));
+  routes.post("/presence", (request, response) => presence(deps, request, response));
+  routes.get("/stream", (request, response) => stream(deps, request, response));
+  return routes;
+}
+
+async function identify(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
+  const body = parseIdentify(request.body);
+  const person = personOf(deps, body.token);
+  const identity = await deps.identities.resolve(givenTokens(request, body));
+  const { prospect, merged } = await deps.prospects.identify({ site: person.site, subject: person.subject, ...identity });
+  answerTokens(request, response, { ...deps.identities.seal({ prospect, device: identity.device }), merged });
+}
+
+/** A person the site doesn't vouch for is 401: the page's own back end made the token, so it can make a new one. */
+function personOf(deps: DeviceRoutesDeps, token: string): PersonClaims {
+  try {
+    return verifyPersonToken(token, deps.sites, deps.clock.now());
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+    throw new HttpProblem(401, "The person is not known", { faults: [{ field: "token", message: error.message }] });
+  }
+}
+
+async function leave(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
+  const device = deps.identities.device(givenTokens(request, parseDevice(request.body)));
+  const prospect = await deps.prospects.leave(device);
+  answerTokens(request, response, deps.identities.seal({ prospect, device }));
+}
+
+function answerTokens(request: Request, response: Response, answer: IdentityTokens & { readonly merged?: boolean }): void {
+  keepTokens(request, response, answer);
+  response.json(answer);
+}
+
+async function release(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
+  const body = parseRelease(request.body);
+  const entry = deps.pools().get(body.pool);
+  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: "pool" });
+  if (!mayAsk(entry, request.headers.origin)) throw foreignOrigin(`must be among the allowedOrigins of ${body.pool}`);
+  const tokens = givenTokens(request, body);
+  deps.identities.device(tokens);
+  const { prospect } = await deps.identities.resolve(tokens);
+  await deps.claims.release(body.pool, prospect);
+  response.status(204).end();
+}
+
+function presence(deps: DeviceRoutesDeps, request: Request, response: Response): void {
+  const body = parsePresence(request.body);
+  const device = deps.identities.device(givenTokens(request, body));
+  if (body.state === "online") deps.presence.heard(device);
+  else deps.presence.left(device);
+  response.status(204).end();
+}
+
+/** EventSource sends no headers of its own, so the device is in the query. The visitor follows from it. */
+function stream(deps: DeviceRoutesDeps, request: Request, response: Response): void {
+  const { device } = request.query;
+  deps.streams.open(deps.identities.device(givenTokens(request, { device: typeof device === "string" ? device : null })), request, response);
+}

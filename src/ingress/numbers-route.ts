@@ -1,0 +1,41 @@
+import type { Request, RequestHandler } from "express";
+import { isCrawler } from "../domain/bots.ts";
+import { sessionAttributes } from "./attributes.ts";
+import { givenTokens, keepTokens } from "./cookies.ts";
+import type { IngressMetrics } from "./metrics.ts";
+import { askForNumbers, type NumbersAnswer, type NumbersDeps, type NumbersRequest } from "./numbers.ts";
+import { parseNumbers, type BatchRequest, type SingleRequest } from "./requests.ts";
+
+const noTokens = { visitor: null, device: null };
+
+/** `POST /v1/numbers`: one element, answered flat, or many, answered as `elements`. */
+export function numbersRoute(deps: NumbersDeps & { readonly counts: IngressMetrics }): RequestHandler {
+  return async (request, response) => {
+    const done = deps.counts.seconds.startTimer();
+    const body = parseNumbers(request.body);
+    const answer = await askForNumbers(deps, numbersRequest(request, body));
+    if (answer.tokens !== null) keepTokens(request, response, answer.tokens);
+    for (const element of answer.elements) deps.counts.elements.inc({ status: element.status });
+    response.json(shape(body, answer));
+    done();
+  };
+}
+
+function numbersRequest(request: Request, body: SingleRequest | BatchRequest): NumbersRequest {
+  return {
+    elements:
+      "elements" in body
+        ? body.elements.map((element, index) => ({ ...element, path: `elements[${index}].` }))
+        : [{ pool: body.pool, mediaElement: body.mediaElement, path: "" }],
+    tokens: givenTokens(request, body),
+    attributes: sessionAttributes(body.page, body.attributes),
+    consent: body.consent === "granted",
+    origin: request.headers.origin,
+    crawler: isCrawler(request.headers["user-agent"]),
+  };
+}
+
+function shape(body: SingleRequest | BatchRequest, answer: NumbersAnswer): object {
+  const tokens = answer.tokens ?? noTokens;
+  return "elements" in body ? { ...tokens, elements: answer.elements } : { ...answer.elements[0], ...tokens };
+}

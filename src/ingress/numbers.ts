@@ -1,0 +1,149 @@
+import { formatNumber, telUri } from "../domain/e164.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
+import { mayAsk } from "../domain/origin.ts";
+import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
+import type { ClaimRequest, ClaimResult, E164, ResourceKey } from "../domain/types.ts";
+import { foreignOrigin } from "./cors.ts";
+import type { GivenTokens, Identities, IdentityTokens } from "./identities.ts";
+
+export interface NumbersRequest {
+  readonly elements: readonly WantedElement[];
+  readonly tokens: GivenTokens;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly consent: boolean;
+  /** `Origin` header; absent for apps and servers. */
+  readonly origin: string | undefined;
+  readonly crawler: boolean;
+}
+
+export interface WantedElement {
+  readonly pool: ResourceKey;
+  readonly mediaElement: string;
+  /** Path of the element in the request, for messages: "" or `elements[1].`. */
+  readonly path: string;
+}
+
+/** Why the page keeps its own number. None of them is an error. */
+export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired";
+
+/** What a page shows with one media element. */
+export interface ElementAnswer {
+  readonly pool: ResourceKey;
+  readonly mediaElement: string;
+  readonly status: ClaimResult["status"];
+  readonly number: E164 | null;
+  /** In the pool's format. */
+  readonly display: string | null;
+  readonly tel: string | null;
+  /** RFC 3339. Until then the number is this prospect's alone; null when it is not. */
+  readonly expiresAt: string | null;
+  readonly reason?: UnchangedReason;
+}
+
+export interface NumbersAnswer {
+  readonly elements: readonly ElementAnswer[];
+  /** null when nothing was to be remembered: crawlers, and visitors without consent. */
+  readonly tokens: IdentityTokens | null;
+}
+
+export interface NumbersDeps {
+  readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
+  readonly claims: NumberClaims;
+  readonly pushes: PushBus;
+  readonly identities: Identities;
+  readonly logger: Logger;
+}
+
+/** An element of an existing pool that the page may ask for; `refusal` is why it keeps its own number all the same. */
+type AllowedElement = WantedElement & { readonly entry: PoolEntry; readonly refusal: UnchangedReason | null };
+
+/** Decides what each media element shows. Nothing is leased unless every element of the request is in order. */
+export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest): Promise<NumbersAnswer> {
+  const pools = deps.pools();
+  const wanted = request.elements.map((element) => allowed(element, pools.get(element.pool), request));
+  const asked = wanted.filter((element) => element.refusal === null);
+  if (asked.length === 0) return { elements: answersOf(wanted, []), tokens: null };
+
+  const identity = await deps.identities.resolve(request.tokens);
+  const claims = asked.map(({ pool, mediaElement }) => ({ pool, mediaElement, ...identity, attributes: request.attributes }));
+  const results = await deps.claims.claim(claims);
+  await tellOtherDevices(deps, claims, results);
+  return { elements: answersOf(wanted, results), tokens: deps.identities.seal(identity) };
+}
+
+/** The data of a push: what the other device shows. */
+export function pushedAnswer(push: DevicePush, entry: PoolEntry | undefined): ElementAnswer {
+  return shown({ pool: push.pool, mediaElement: push.mediaElement }, "assigned", push.did, { entry, until: push.leasedUntil });
+}
+
+function allowed(element: WantedElement, entry: PoolEntry | undefined, request: NumbersRequest): AllowedElement {
+  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `${element.path}pool` });
+  if (!mayAsk(entry, request.origin)) throw foreignOrigin(`must be among the allowedOrigins of ${element.pool}`);
+  return { ...element, entry, refusal: refusalOf(entry, request) };
+}
+
+function refusalOf(entry: PoolEntry, request: NumbersRequest): UnchangedReason | null {
+  if (request.crawler) return "Crawler";
+  return entry.spec.consent === "Required" && !request.consent ? "ConsentRequired" : null;
+}
+
+/**
+ * The claim's cross-device step: which other devices are online was determined with the claim itself; the same number goes to
+ * them with the same media element before this device is answered. A push that fails costs nothing but time: the other
+ * device gets the same number as soon as it asks.
+ */
+async function tellOtherDevices(deps: NumbersDeps, claims: readonly ClaimRequest[], results: readonly ClaimResult[]): Promise<void> {
+  const pushes = claims.flatMap((claim, index): DevicePush[] => {
+    const result = results[index];
+    if (result?.status !== "assigned") return [];
+    const { did, leasedUntil } = result;
+    return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil }));
+  });
+  if (pushes.length === 0) return;
+  try {
+    await deps.pushes.publish(pushes);
+  } catch (error) {
+    deps.logger.warn({ reason: messageOf(error), pushes: pushes.length }, "other devices could not be told");
+  }
+}
+
+/** @param results one for each element that was not refused, in order. */
+function answersOf(wanted: readonly AllowedElement[], results: readonly ClaimResult[]): readonly ElementAnswer[] {
+  const rest = results.values();
+  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value) : unchanged(element, element.refusal)));
+}
+
+function answerOf(element: AllowedElement, result: ClaimResult | undefined): ElementAnswer {
+  switch (result?.status) {
+    case undefined:
+      throw new Error("the claim answered fewer results than it had requests");
+    case "assigned":
+      return shown(element, "assigned", result.did, { entry: element.entry, until: result.leasedUntil });
+    case "overflow":
+      return shown(element, "overflow", result.did, { entry: element.entry, until: null });
+    case "unchanged":
+      return unchanged(element, result.reason);
+  }
+}
+
+function shown(
+  element: Pick<WantedElement, "pool" | "mediaElement">,
+  status: "assigned" | "overflow",
+  did: E164,
+  how: { readonly entry: PoolEntry | undefined; readonly until: Date | null },
+): ElementAnswer {
+  return {
+    pool: element.pool,
+    mediaElement: element.mediaElement,
+    status,
+    number: did,
+    display: formatNumber(did, how.entry?.spec.display.format ?? "National"),
+    tel: telUri(did),
+    expiresAt: how.until?.toISOString() ?? null,
+  };
+}
+
+function unchanged(element: WantedElement, reason: UnchangedReason): ElementAnswer {
+  const { pool, mediaElement } = element;
+  return { pool, mediaElement, status: "unchanged", number: null, display: null, tel: null, expiresAt: null, reason };
+}

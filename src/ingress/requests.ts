@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { HttpProblem } from "./problem.ts";
+
+/** What clients may send, with limits on everything. Messages complete "<field> must ...". */
+
+const mediaElementMessage = "must be 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit";
+const poolMessage = "must be a NumberPool as namespace/name";
+const objectMessage = "must be a JSON object, sent as application/json or text/plain";
+
+const optionalText = (length: number, error = `must be a text of at most ${length} characters`) =>
+  z.string({ error }).max(length, error).nullish();
+
+const pool = z
+  .string({ error: poolMessage })
+  .max(127, poolMessage)
+  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, poolMessage);
+const mediaElement = z.string({ error: mediaElementMessage }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, mediaElementMessage);
+
+/** Unknown and forged tokens count as absent later on; only the form of the field is checked here. */
+const token = optionalText(256);
+
+const attributeMessage = "must be a text of at most 512 characters without control characters";
+/** Postgres stores neither NUL nor lone surrogates; other control characters only serve to forge lines in reports. */
+const attribute = z
+  .string({ error: attributeMessage })
+  .max(512, attributeMessage)
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), attributeMessage);
+const attributeName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, dots, dashes or underscores");
+const attributesMessage = "must be an object of at most 32 texts";
+const attributes = z
+  .record(attributeName, attribute, { error: (issue) => (issue.code === "invalid_type" ? attributesMessage : undefined) })
+  .refine((record) => Object.keys(record).length <= 32, attributesMessage)
+  .nullish();
+
+const session = {
+  visitor: token,
+  device: token,
+  page: optionalText(2048),
+  attributes,
+  consent: z.enum(["granted", "denied"], "must be granted or denied").nullish(),
+};
+
+const elementsMessage = "must be a list of 1 to 32 elements";
+const single = z.strictObject({ pool, mediaElement, ...session }, { error: unknownKeys });
+const batch = z.strictObject(
+  {
+    elements: z
+      .array(z.strictObject({ pool, mediaElement }, { error: unknownKeys }), elementsMessage)
+      .min(1, elementsMessage)
+      .max(32, elementsMessage),
+    ...session,
+  },
+  { error: unknownKeys },
+);
+
+export type SingleRequest = z.infer<typeof single>;
+export type BatchRequest = z.infer<typeof batch>;
+
+const personToken = z.string({ error: "must be a token made by the site's back end" }).max(4096, "must be no longer than 4096 characters");
+const identify = z.strictObject({ token: personToken, visitor: token, device: token }, { error: unknownKeys });
+const device = z.strictObject({ visitor: token, device: token }, { error: unknownKeys });
+const presence = z.strictObject(
+  { visitor: token, device: token, state: z.enum(["online", "leaving"], "must be online or leaving") },
+  { error: unknownKeys },
+);
+const release = z.strictObject({ pool, visitor: token, device: token }, { error: unknownKeys });
+
+/** @throws HttpProblem 400 naming every field out of format. */
+export function parseNumbers(body: unknown): SingleRequest | BatchRequest {
+  return typeof body === "object" && body !== null && "elements" in body ? parse(batch, body) : parse(single, body);
+}
+export const parseIdentify = (body: unknown) => parse(identify, body);
+export const parseDevice = (body: unknown) => parse(device, body);
+export const parsePresence = (body: unknown) => parse(presence, body);
+export const parseRelease = (body: unknown) => parse(release, body);
+
+function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  throw new HttpProblem(400, "The request is not valid", { faults: result.error.issues.slice(0, 20).flatMap(faultsOf) });
+}
+
+function faultsOf(issue: z.core.$ZodIssue) {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.slice(0, 20).map((key) => ({ field: fieldOf([...issue.path, key.slice(0, 64)]), message: "is not a known field" }));
+  }
+  const message = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return [{ field: fieldOf(issue.path), message }];
+}
+
+/** `["elements", 1, "pool"]` -> `elements[1].pool`; the whole body is `body`. */
+function fieldOf(path: readonly PropertyKey[]): string {
+  const text = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part).slice(0, 64)}`)).join("");
+  return text === "" ? "body" : text.replace(/^\./, "");
+}
+
+function unknownKeys(issue: { readonly code?: string }): string | undefined {
+  return issue.code === "invalid_type" ? objectMessage : undefined;
+}

@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import type { RequestHandler } from "express";
+
+/** Browsers keep it an hour and refresh it in the background: a fix reaches every page within the hour. */
+const cacheControl = "public, max-age=3600, stale-while-revalidate=86400";
+
+/**
+ * Serves the browser script, compressed once at start.
+ * @throws when the file is missing: then the release is incomplete.
+ */
+export function snippetFile(): RequestHandler {
+  const plain = readFileSync(new URL("../snippet/dialplane.generated.js", import.meta.url));
+  const encodings = { br: brotliCompressSync(plain), gzip: gzipSync(plain, { level: 9 }) };
+  const etag = `"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`;
+  return (request, response) => {
+    // Cross-Origin-Resource-Policy lets pages with their own strict isolation load it; it holds nothing personal.
+    response.set({
+      "Cache-Control": cacheControl,
+      ETag: etag,
+      Vary: "Accept-Encoding",
+      "Cross-Origin-Resource-Policy": "cross-origin",
+      "Access-Control-Allow-Origin": "*",
+    });
+    if (request.headers["if-none-match"] === etag) {
+      response.status(304).end();
+      return;
+    }
+    const encoding = request.acceptsEncodings("br", "gzip");
+    response.type("text/javascript; charset=utf-8");
+    if (encoding === "br" || encoding === "gzip") response.set("Content-Encoding", encoding).end(encodings[encoding]);
+    else response.end(plain);
+  };
+}

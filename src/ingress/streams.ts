@@ -1,0 +1,91 @@
+import { randomInt } from "node:crypto";
+import type { Request, Response } from "express";
+import type { Gauge } from "prom-client";
+import type { Uuid } from "../domain/types.ts";
+import { HttpProblem } from "./problem.ts";
+import type { PresenceKeeper } from "./presence-keeper.ts";
+
+export interface StreamLimits {
+  readonly maxStreams: number;
+  readonly maxStreamsPerDevice: number;
+  /** A comment that often keeps proxies from closing a quiet stream and finds dead connections. */
+  readonly keepAliveSeconds: number;
+}
+
+/** A client that doesn't read is cut off here; it reconnects or asks again. */
+const maxUnsentBytes = 65_536;
+
+/**
+ * Server-sent events (https://html.spec.whatwg.org/#server-sent-events), one stream for each open device. An open stream is
+ * what "online" means; pushes are the numbers that another device of the same prospect was just shown.
+ */
+export class Streams {
+  readonly #presence: PresenceKeeper;
+  readonly #limits: StreamLimits;
+  readonly #open: Gauge;
+  readonly #byDevice = new Map<Uuid, Set<Response>>();
+  readonly #timer: NodeJS.Timeout;
+  #count = 0;
+  #stopped = false;
+
+  constructor(presence: PresenceKeeper, limits: StreamLimits, open: Gauge) {
+    this.#presence = presence;
+    this.#limits = limits;
+    this.#open = open;
+    this.#timer = setInterval(() => this.#keepAlive(), limits.keepAliveSeconds * 1000);
+    this.#timer.unref();
+  }
+
+  /** @throws HttpProblem 429 or 503 when there are too many; an EventSource doesn't try again by itself after that. */
+  open(device: Uuid, request: Request, response: Response): void {
+    const streams = this.#byDevice.get(device) ?? new Set();
+    if (this.#stopped || this.#count >= this.#limits.maxStreams) throw new HttpProblem(503, "Try again later", { retryAfterSeconds: 30 });
+    if (streams.size >= this.#limits.maxStreamsPerDevice) {
+      throw new HttpProblem(429, "Too many streams of one device", { retryAfterSeconds: 30 });
+    }
+    this.#byDevice.set(device, streams.add(response));
+    this.#count += 1;
+    this.#open.set(this.#count);
+    this.#presence.opened(device);
+    response.once("close", () => this.#closed(device, response));
+    request.socket.setNoDelay(true);
+    // Not buffered by nginx; no-transform keeps proxies from compressing, which buffers as well.
+    response.writeHead(200, { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no" });
+    // After an outage clients come back spread over four seconds, not all at once.
+    response.write(`retry: ${1000 + randomInt(4000)}\n\n`);
+  }
+
+  /** @param data goes out as one line of JSON, which never holds a line break. Answers how many streams it was written to. */
+  send(device: Uuid, event: string, data: object): number {
+    const streams = this.#byDevice.get(device);
+    if (streams === undefined) return 0;
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    for (const response of streams) write(response, text);
+    return streams.size;
+  }
+
+  /** Ends all streams; clients reconnect to another replica. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    for (const streams of this.#byDevice.values()) for (const response of streams) response.end();
+  }
+
+  #closed(device: Uuid, response: Response): void {
+    const streams = this.#byDevice.get(device);
+    if (streams?.delete(response) !== true) return;
+    if (streams.size === 0) this.#byDevice.delete(device);
+    this.#count -= 1;
+    this.#open.set(this.#count);
+    this.#presence.closed(device);
+  }
+
+  #keepAlive(): void {
+    for (const streams of this.#byDevice.values()) for (const response of streams) write(response, ":\n\n");
+  }
+}
+
+function write(response: Response, text: string): void {
+  if (response.writableLength > maxUnsentBytes) response.destroy();
+  else response.write(text);
+}

@@ -1,0 +1,181 @@
+import { messageOf } from "../domain/errors.ts";
+import { AriError, type Clock, type Logger } from "../domain/ports.ts";
+import type { CallCommand, TimerName } from "../domain/call/commands.ts";
+import type { CallEvent } from "../domain/call/events.ts";
+import type { Call } from "../domain/call/states.ts";
+import { step } from "../domain/call/step.ts";
+import type { CallRecord } from "../domain/types.ts";
+import type { RouterMetrics } from "./metrics.ts";
+import type { TelephonyCommand } from "./perform.ts";
+
+export type Happening = CallEvent extends infer E ? (E extends CallEvent ? Omit<E, "at"> : never) : never;
+
+export interface CallsDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: RouterMetrics;
+  readonly perform: (command: TelephonyCommand, call: Call) => Promise<unknown>;
+  readonly save: (record: CallRecord) => void;
+  /** False while ARI is away: what was asked then is settled by the resync. */
+  readonly connected: () => boolean;
+}
+
+interface LiveCall {
+  call: Call;
+  readonly logger: Logger;
+  readonly timers: Map<TimerName, NodeJS.Timeout>;
+}
+
+/** All calls of this process: runs the state machine and carries out what it wants. Holds no rule of its own. */
+export class Calls {
+  readonly #deps: CallsDeps;
+  readonly #calls = new Map<string, LiveCall>();
+  readonly #byChannel = new Map<string, string>();
+
+  constructor(deps: CallsDeps) {
+    this.#deps = deps;
+  }
+
+  get live(): number {
+    return this.#calls.size;
+  }
+
+  /** Ids of all live calls with their present state. */
+  all(): readonly Call[] {
+    return [...this.#calls.values()].map(({ call }) => call);
+  }
+
+  owns(channel: string): boolean {
+    return this.#byChannel.has(channel);
+  }
+
+  callOf(channel: string): Call | undefined {
+    return this.#calls.get(this.#byChannel.get(channel) ?? "")?.call;
+  }
+
+  start(call: Call, commands: readonly CallCommand[], logger: Logger): void {
+    const live: LiveCall = { call, logger, timers: new Map() };
+    this.#calls.set(call.id, live);
+    this.#index(call);
+    this.#deps.metrics.liveCalls.set(this.#calls.size);
+    this.#carryOut(live, commands);
+  }
+
+  /** Events of calls that are over are dropped. */
+  happen(id: string, happening: Happening): void {
+    const live = this.#calls.get(id);
+    if (live === undefined) {
+      return;
+    }
+    const before = live.call;
+    const [call, commands] = step(before, { ...happening, at: this.#deps.clock.now() });
+    live.call = call;
+    this.#index(call);
+    if (call.kind !== before.kind) {
+      this.#moved(live, before);
+    }
+    this.#carryOut(live, commands);
+  }
+
+  /** For an event that names a channel only. @returns false when no call owns it */
+  happenOn(channel: string, happening: Happening): boolean {
+    const id = this.#byChannel.get(channel);
+    if (id !== undefined) {
+      this.happen(id, happening);
+    }
+    return id !== undefined;
+  }
+
+  /** Forgets timers; the calls themselves go on in Asterisk and are adopted by the next router. */
+  abandon(): void {
+    for (const { timers } of this.#calls.values()) {
+      timers.forEach((timer) => clearTimeout(timer));
+    }
+    this.#calls.clear();
+    this.#byChannel.clear();
+  }
+
+  #index(call: Call): void {
+    this.#byChannel.set(call.inbound.channel, call.id);
+    for (const leg of call.legs) {
+      this.#byChannel.set(leg.channel, call.id);
+    }
+  }
+
+  #moved(live: LiveCall, before: Call): void {
+    const { call, logger } = live;
+    logger.debug({ from: before.kind, to: call.kind }, "call moved on");
+    if (call.kind === "bridged" && call.origin !== null && call.bridgedAt !== null) {
+      this.#deps.metrics.setupSeconds.observe((call.bridgedAt.getTime() - call.origin.receivedAt.getTime()) / 1000);
+    }
+    if (call.kind === "ending" && call.handedBack) {
+      this.#deps.metrics.handedBack.inc();
+    }
+    if (call.kind === "ended") {
+      this.#deps.metrics.calls.inc({ end: call.end });
+      logger.info({ end: call.end, cause: call.cause, legs: call.legs.length }, "call ended");
+    }
+  }
+
+  #carryOut(live: LiveCall, commands: readonly CallCommand[]): void {
+    for (const command of commands) {
+      switch (command.type) {
+        case "StartTimer":
+          this.#startTimer(live, command.timer, command.seconds);
+          break;
+        case "SaveRecord":
+          this.#deps.save(command.record);
+          break;
+        default:
+          void this.#perform(live, command);
+      }
+    }
+    if (live.call.kind === "ended") {
+      this.#forget(live);
+    }
+  }
+
+  #startTimer({ call, timers }: LiveCall, timer: TimerName, seconds: number): void {
+    clearTimeout(timers.get(timer));
+    timers.set(timer, setTimeout(() => this.happen(call.id, { type: "Deadline", timer }), seconds * 1000));
+  }
+
+  async #perform(live: LiveCall, command: TelephonyCommand): Promise<void> {
+    try {
+      await this.#deps.perform(command, live.call);
+      if (command.type === "AddToBridge") {
+        this.happen(live.call.id, { type: "Joined", channel: command.channel });
+      }
+    } catch (error) {
+      // What could not even be sent fails at once: not before the commands after it were carried out.
+      await Promise.resolve();
+      this.#failed(live, command, error);
+    }
+  }
+
+  #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
+    const status = error instanceof AriError ? error.status : 0;
+    const channel = "channel" in command ? command.channel : "";
+    if (status === 404 && command.type === "DestroyBridge") {
+      return;
+    }
+    if (status === 404 && command.type === "HangUp") {
+      // It went by itself in the meantime, which is what was wanted.
+      this.happen(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
+      return;
+    }
+    logger.warn({ command: command.type, status, error: messageOf(error) }, "Asterisk did not do what was asked");
+    if (status !== 0 || this.#deps.connected()) {
+      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, status });
+    }
+  }
+
+  #forget({ call, timers }: LiveCall): void {
+    timers.forEach((timer) => clearTimeout(timer));
+    this.#calls.delete(call.id);
+    for (const channel of [call.inbound.channel, ...call.legs.map((leg) => leg.channel)]) {
+      this.#byChannel.delete(channel);
+    }
+    this.#deps.metrics.liveCalls.set(this.#calls.size);
+  }
+}

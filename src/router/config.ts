@@ -1,0 +1,51 @@
+import { hostname } from "node:os";
+import { z } from "zod";
+
+import { readEnv } from "../shared/env.ts";
+
+export interface RouterConfig {
+  /** Name of the pod in reports and records. */
+  readonly pod: string;
+  readonly ari: { readonly url: string; readonly user: string; readonly password: string };
+  /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */
+  readonly asteriskConfigDir: string;
+  /** How long a call waits for the database. */
+  readonly lookUpTimeoutMs: number;
+  /** How often the revision is asked for; a notification makes it sooner. */
+  readonly pollMs: number;
+}
+
+const schema = z.object({
+  DIALPLANE_POD: z.string().max(253).optional(),
+  DATABASE_URL: z.string({ error: "must be a postgres:// URL" }).regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL"),
+  DIALPLANE_ARI_URL: z.string().regex(/^https?:\/\/[^/@]+\/ari$/, "must be http://host:port/ari, without credentials").default("http://127.0.0.1:8088/ari"),
+  DIALPLANE_ARI_USER: z.string().max(80).default("dialplane"),
+  DIALPLANE_ARI_PASSWORD: z.string({ error: "must be the password of the ARI user" }),
+  DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
+  DIALPLANE_LOOKUP_TIMEOUT_MS: z.coerce.number("must be 10 to 2000 milliseconds").int().min(10).max(2_000).default(250),
+  DIALPLANE_POLL_MS: z.coerce.number("must be 100 to 60000 milliseconds").int().min(100).max(60_000).default(2_000),
+  DIALPLANE_HEALTH_PORT: z.coerce.number("must be a port, 1 to 65535").int().min(1).max(65_535).default(8_081),
+  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+});
+
+export interface RouterEnvironment extends RouterConfig {
+  readonly databaseUrl: string;
+  /** `/healthz`, `/readyz` and `/metrics`, on every address of the pod. */
+  readonly healthPort: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+/** @throws ConfigError naming every variable that is out of format and what is allowed */
+export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
+  const read = readEnv(schema, env);
+  return {
+    pod: read.DIALPLANE_POD ?? hostname(),
+    ari: { url: read.DIALPLANE_ARI_URL, user: read.DIALPLANE_ARI_USER, password: read.DIALPLANE_ARI_PASSWORD },
+    asteriskConfigDir: read.DIALPLANE_ASTERISK_CONFIG_DIR,
+    lookUpTimeoutMs: read.DIALPLANE_LOOKUP_TIMEOUT_MS,
+    pollMs: read.DIALPLANE_POLL_MS,
+    databaseUrl: read.DATABASE_URL,
+    healthPort: read.DIALPLANE_HEALTH_PORT,
+    logLevel: read.DIALPLANE_LOG_LEVEL,
+  };
+}

@@ -1,0 +1,80 @@
+import { messageOf } from "../domain/errors.ts";
+import type { AriChannel } from "../adapters/ari/events.ts";
+import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
+import type { Clock, Logger } from "../domain/ports.ts";
+import { receiveCall } from "../domain/call/start.ts";
+import type { Origin } from "../domain/call/states.ts";
+import { route } from "../domain/routing.ts";
+import { rulesOf } from "../domain/routing-rules.ts";
+import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
+import type { Calls, Happening } from "./calls.ts";
+import type { LookUp } from "./lookup.ts";
+import type { RoutingTable } from "./snapshot-keeper.ts";
+
+export interface InboundDeps {
+  readonly pod: string;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lookUp: LookUp;
+  readonly table: () => RoutingTable | null;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** Refuses a channel that can't be one of our dialplan's. */
+  readonly refuse: (channel: string) => void;
+}
+
+/** Takes a call that entered the application: who calls, where to, go. */
+export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[]): void {
+  const origin = originOf(deps, channel, args);
+  if (origin === null) {
+    deps.logger.warn({ channel: channel.id, extension: channel.extension.slice(0, 40) }, "a channel without a pool's number entered the application");
+    deps.refuse(channel.id);
+    return;
+  }
+  const id = deps.newId();
+  const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
+  logger.info({}, "call received");
+  const [call, commands] = receiveCall(id, channel.id, origin);
+  deps.calls.start(call, commands, logger);
+  void decide(deps, origin, logger).then((happening) => deps.calls.happen(id, happening));
+}
+
+/**
+ * The dialplan's arguments are `inbound`, the pool and, where it says so, the presentation of the caller's number
+ * (CALLERID(num-pres)): a number that its owner hides is nobody's to see.
+ */
+function originOf({ pod, clock }: InboundDeps, channel: AriChannel, args: readonly string[]): Origin | null {
+  const [, pool = "", presentation = "allowed"] = args;
+  const did = parseE164(`+${channel.extension.replace(/^\+/, "")}`);
+  if (did === null || !/^[a-z0-9.-]+\/[a-z0-9.-]+$/.test(pool)) {
+    return null;
+  }
+  const caller = presentation.startsWith("allowed") ? parseCaller(channel.callerNumber) : null;
+  return { pod, did, pool, caller, receivedAt: clock.now() };
+}
+
+async function decide(deps: InboundDeps, origin: Origin, logger: Logger): Promise<Happening> {
+  const { did, pool, caller, receivedAt: at } = origin;
+  const context = await deps.lookUp({ did, pool, caller, at }, logger);
+  const table = deps.table();
+  const entry = table?.pools.get(pool);
+  if (table === null || entry === undefined) {
+    const message = table === null ? "no routing snapshot was read yet" : `pool ${pool} is not in revision ${table.revision}`;
+    logger.warn({ revision: table?.revision ?? null }, "the call's pool is not known, the dialplan's default takes over");
+    return { type: "Undecidable", reason: "PoolUnknown", message };
+  }
+  try {
+    const decision = route({ did, pool, caller, at, context, random: deps.random() } satisfies CallFacts, entry, rulesOf(table, pool));
+    logger.info(summary(did, decision, context), "call routed");
+    return { type: "Decided", context, decision };
+  } catch (error) {
+    logger.error({ error: messageOf(error) }, "the rules could not be asked, the dialplan's default takes over");
+    return { type: "Undecidable", reason: "DecisionFailed", message: messageOf(error) };
+  }
+}
+
+function summary(did: E164, { outcome, rule, groups }: RouteDecision, { attribution }: CallContext): object {
+  return { did, outcome, rule, attribution, destinations: groups.map((group) => group.map(({ name }) => name).join("+")) };
+}

@@ -1,0 +1,50 @@
+import { messageOf } from "../domain/errors.ts";
+import type { Logger, RouterStore } from "../domain/ports.ts";
+import type { CallContext } from "../domain/types.ts";
+import type { RouterMetrics } from "./metrics.ts";
+
+export type LookUp = (input: Parameters<RouterStore["callContext"]>[0], logger: Logger) => Promise<CallContext>;
+
+/**
+ * Asks who is calling, for at most `withinMs`. A database that is slow or gone costs the attribution, never the call.
+ *
+ * @returns a context with attribution `unavailable` when there was no answer in time
+ */
+export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: number, metrics: RouterMetrics): LookUp {
+  let unattributed = 0;
+  return async (input, logger) => {
+    const answer = store.callContext(input).catch((error: unknown) => {
+      logger.warn({ error: messageOf(error) }, "the caller could not be looked up");
+      return "failed" as const;
+    });
+    const context = await within(withinMs, answer);
+    if (typeof context !== "string") {
+      metrics.lookups.inc({ outcome: "answered" });
+      return context;
+    }
+    metrics.lookups.inc({ outcome: context });
+    unattributed += 1;
+    return unavailable(unattributed);
+  };
+}
+
+/** @param sequence counts such calls, so that round robin goes on without the database */
+function unavailable(sequence: number): CallContext {
+  return {
+    attribution: "unavailable",
+    prospect: null,
+    mediaElements: [],
+    attributes: {},
+    repeatCaller: false,
+    lastAnsweredBy: null,
+    liveCalls: {},
+    sequence,
+  };
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T | "late"> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve("late"), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

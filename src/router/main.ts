@@ -1,0 +1,201 @@
+import { randomUUID } from "node:crypto";
+import type { Registry } from "prom-client";
+
+import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
+import type { AriEvent } from "../adapters/ari/events.ts";
+import { createAriHttp } from "../adapters/ari/http.ts";
+import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
+import { connect } from "../adapters/postgres/connect.ts";
+import { createStores } from "../adapters/postgres/stores.ts";
+import { programDialplan, runningRevision } from "../adapters/asterisk-config/dialplan.ts";
+import { STASIS_APP } from "../domain/asterisk-names.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { AriRest, Clock, Logger, RouterStore } from "../domain/ports.ts";
+import { Health } from "../shared/health.ts";
+import { createLogger } from "../shared/logger.ts";
+import { createMetrics } from "../shared/metrics.ts";
+import { Shutdown } from "../shared/shutdown.ts";
+import { createAriEvents } from "./ari-events.ts";
+import { Calls } from "./calls.ts";
+import { readRouterConfig, type RouterConfig } from "./config.ts";
+import { createDialplanPush, type DialplanPush } from "./dialplan-push.ts";
+import { takeCall } from "./inbound.ts";
+import { listenForHealth } from "./health-server.ts";
+import { createLookUp } from "./lookup.ts";
+import { type RouterMetrics, routerMetrics } from "./metrics.ts";
+import { originationOf } from "./outgoing.ts";
+import { perform } from "./perform.ts";
+import { MemoryRecordSink, type RecordSink } from "./record-sink.ts";
+import { recover } from "./recover.ts";
+import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
+
+/** `dialplane router`: runs until SIGTERM or SIGINT. @throws ConfigError for an environment that can't be used */
+export async function main(env: NodeJS.ProcessEnv): Promise<number> {
+  const config = readRouterConfig(env);
+  const logger = createLogger(config.logLevel, { app: "router", pod: config.pod });
+  const registry = createMetrics();
+  const shutdown = new Shutdown();
+  const pool = connect(config.databaseUrl, logger, { applicationName: "dialplane-router" });
+  shutdown.add("the database pool", () => pool.end());
+  const router = startRouter(config, { store: createStores(pool, config.databaseUrl, logger).router, logger, clock: { now: () => new Date() }, registry });
+  shutdown.add("the router", () => router.stop());
+  const health = new Health();
+  health.register("router", () => router.ready());
+  const close = await listenForHealth(config.healthPort, health, registry);
+  shutdown.add("the health port", close);
+  await terminationSignal();
+  const errors = await shutdown.run();
+  errors.forEach((error) => logger.error({ error: messageOf(error) }, "not stopped cleanly"));
+  return errors.length === 0 ? 0 : 1;
+}
+
+function terminationSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+}
+
+export interface RouterDeps {
+  readonly store: RouterStore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly registry: Registry;
+}
+
+export interface Router {
+  ready(): { readonly ready: boolean; readonly reason: string };
+  liveCalls(): number;
+  /** Leaves living calls to Asterisk, writes the records that wait (5 s at most) and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Q.850 "unallocated number". */
+const UNALLOCATED = 1;
+const RECORDS_AT_STOP_MS = 5_000;
+const DIALPLAN_RETRY_MS = 2_000;
+
+/** Starts at once and never fails because Asterisk or the database is not up yet: `ready()` says what is missing. */
+export function startRouter(config: RouterConfig, deps: RouterDeps): Router {
+  return new RunningRouter(config, deps);
+}
+
+class RunningRouter implements Router {
+  readonly #deps: RouterDeps;
+  readonly #metrics: RouterMetrics;
+  readonly #ari: AriConnection;
+  readonly #telephony: Telephony;
+  readonly #calls: Calls;
+  readonly #records: RecordSink;
+  readonly #snapshots: SnapshotKeeper;
+  readonly #dialplan: DialplanPush;
+  #stopping = false;
+
+  constructor(config: RouterConfig, deps: RouterDeps) {
+    const { store, logger, clock } = deps;
+    this.#deps = deps;
+    this.#metrics = routerMetrics(deps.registry);
+    this.#records = new MemoryRecordSink(store, logger, this.#metrics);
+    this.#dialplan = dialplanPush(config, store, logger);
+    this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#dialplan.trigger() });
+    this.#ari = createAriClient({
+      ...config.ari,
+      app: STASIS_APP,
+      logger,
+      onEvent: (event) => this.#onEvent(event),
+      onUp: () => this.#onUp(),
+      onDown: () => this.#metrics.ariConnected.set(0),
+    });
+    this.#telephony = createTelephony(this.#ari, STASIS_APP);
+    this.#calls = new Calls({
+      clock,
+      logger,
+      metrics: this.#metrics,
+      save: (record) => this.#records.save(record),
+      connected: () => this.#ari.connected,
+      perform: (command, call) => perform(this.#telephony, command, (originate) => originationOf(originate, call, this.#snapshots.current)),
+    });
+    this.#onEvent = this.#events(config);
+    this.#snapshots.start();
+    this.#ari.start();
+  }
+
+  #onEvent: (event: AriEvent) => void = () => undefined;
+
+  #events(config: RouterConfig): (event: AriEvent) => void {
+    const { store, logger, clock } = this.#deps;
+    const inbound = {
+      pod: config.pod,
+      calls: this.#calls,
+      clock,
+      logger,
+      lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      table: () => this.#snapshots.current,
+      random: Math.random,
+      newId: randomUUID,
+      refuse: (channel: string) => this.#refuse(channel),
+    };
+    return createAriEvents({
+      calls: this.#calls,
+      telephony: this.#telephony,
+      logger,
+      // Without a snapshot the dialplan's own default is the better answer.
+      accepting: () => !this.#stopping && this.#snapshots.current !== null,
+      takeCall: (channel, args) => takeCall(inbound, channel, args),
+    });
+  }
+
+  ready(): { readonly ready: boolean; readonly reason: string } {
+    const missing = [
+      ...(this.#stopping ? ["stopping"] : []),
+      ...(this.#ari.connected ? [] : ["ARI is not connected"]),
+      ...(this.#snapshots.current === null ? ["no routing snapshot was read yet"] : []),
+      ...(this.#dialplan.verified === null ? ["no dialplan is verified yet"] : []),
+    ];
+    return { ready: missing.length === 0, reason: missing.join("; ") || "ok" };
+  }
+
+  liveCalls(): number {
+    return this.#calls.live;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#dialplan.stop();
+    await this.#snapshots.stop();
+    this.#calls.abandon();
+    await this.#ari.stop();
+    const lost = await this.#records.stop(RECORDS_AT_STOP_MS);
+    if (lost > 0) {
+      this.#deps.logger.error({ lost }, "stopped with call records that the database did not take");
+    }
+  }
+
+  #onUp(): void {
+    const { logger, clock } = this.#deps;
+    this.#metrics.ariConnected.set(1);
+    this.#dialplan.trigger();
+    recover({ calls: this.#calls, telephony: this.#telephony, clock, logger }, clock.now()).catch((error: unknown) => {
+      logger.error({ error: messageOf(error) }, "what Asterisk holds could not be compared");
+    });
+  }
+
+  #refuse(channel: string): void {
+    this.#telephony.hangUp(channel, UNALLOCATED).catch((error: unknown) => {
+      this.#deps.logger.debug({ channel, error: messageOf(error) }, "a refused channel went by itself");
+    });
+  }
+}
+
+/** Over HTTP: a reload takes up to seconds, and the event socket works one request off after the other. */
+function dialplanPush(config: RouterConfig, store: RouterStore, logger: Logger): DialplanPush {
+  const ari: AriRest = createAriHttp(config.ari);
+  return createDialplanPush({
+    pod: config.pod,
+    store,
+    logger,
+    retryMs: DIALPLAN_RETRY_MS,
+    running: () => runningRevision(ari),
+    program: (revision) => programDialplan({ dir: config.asteriskConfigDir, ari, revision }),
+  });
+}

@@ -1,0 +1,32 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+export interface RouterMetrics {
+  readonly calls: Counter<"end">;
+  readonly setupSeconds: Histogram;
+  readonly liveCalls: Gauge;
+  readonly ariConnected: Gauge;
+  readonly recordQueue: Gauge;
+  readonly recordsDropped: Counter;
+  readonly lookups: Counter<"outcome">;
+  readonly handedBack: Counter;
+}
+
+/** Names and labels are an interface: dashboards and alerts read them. */
+export function routerMetrics(registry: Registry): RouterMetrics {
+  const registers = [registry];
+  return {
+    calls: new Counter({ name: "dialplane_router_calls_total", help: "Calls that ended, by outcome", labelNames: ["end"], registers }),
+    setupSeconds: new Histogram({
+      name: "dialplane_router_setup_seconds",
+      help: "From the call's arrival until both parties hear each other, ringing included",
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10, 20, 40, 80],
+      registers,
+    }),
+    liveCalls: new Gauge({ name: "dialplane_router_live_calls", help: "Calls that this router controls now", registers }),
+    ariConnected: new Gauge({ name: "dialplane_router_ari_connected", help: "1 while the event socket to Asterisk is up", registers }),
+    recordQueue: new Gauge({ name: "dialplane_router_record_queue", help: "Call records that wait to be written", registers }),
+    recordsDropped: new Counter({ name: "dialplane_router_records_dropped_total", help: "Call records lost because the queue was full", registers }),
+    lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Look-ups of who is calling: answered, late or failed", labelNames: ["outcome"], registers }),
+    handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
+  };
+}

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { AriBridge, AriChannel } from "../adapters/ari/events.ts";
+import type { Telephony } from "../adapters/ari/telephony.ts";
+import { fallbackContext } from "../domain/asterisk-names.ts";
+import { callOfBridge } from "../domain/call/ids.ts";
+import { planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
+import { adoptCall } from "../domain/call/start.ts";
+import type { Call } from "../domain/call/states.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { Clock, Logger } from "../domain/ports.ts";
+import type { Calls } from "./calls.ts";
+
+export interface RecoverDeps {
+  readonly calls: Calls;
+  readonly telephony: Telephony;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Q.850. */
+const NORMAL = 16;
+/** Hang-ups carry their cause out before the bridge is taken away. */
+const BEFORE_BRIDGES_MS = 300;
+
+/**
+ * After every (re)connect: events of the time without ARI are never replayed, so that what Asterisk holds is compared with
+ * what this process knows. Its own calls catch up; what an earlier process left is adopted, handed back or ended.
+ *
+ * @param connectedAt channels that are younger announce themselves
+ */
+export async function recover(deps: RecoverDeps, connectedAt: Date): Promise<void> {
+  const known = deps.calls.all();
+  const { own, channels, bridges } = await held(deps.telephony);
+  for (const call of known) {
+    catchUp(deps.calls, call, channels, bridges);
+  }
+  const orphans = channels.filter(({ id, createdAt }) => own.has(id) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
+  const mine = new Set(deps.calls.all().map(({ bridge }) => bridge));
+  const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
+  const plan = planRecovery(orphans.map(({ id, state }) => ({ id, up: state === "Up" })), left);
+  if (plan.length > 0) {
+    deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
+  }
+  await carryOut(deps, plan, new Map(orphans.map((channel) => [channel.id, channel])));
+}
+
+async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly AriChannel[]; bridges: readonly AriBridge[] }> {
+  const [own, channels, bridges] = await Promise.all([telephony.ownChannels(), telephony.channels(), telephony.bridges()]);
+  return { own: new Set(own), channels, bridges };
+}
+
+/** What the call began after the lists were asked for is not in them, and not missing either. */
+function catchUp(calls: Calls, call: Call, channels: readonly AriChannel[], bridges: readonly AriBridge[]): void {
+  const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
+  const before = new Set(call.legs.map(({ channel }) => channel));
+  const now = calls.callOf(call.inbound.channel);
+  for (const { channel } of now?.legs ?? []) {
+    if (!before.has(channel)) listed.set(channel, { up: false });
+  }
+  const members = bridges.find(({ id }) => id === call.bridge)?.channels ?? [];
+  calls.happen(call.id, { type: "Resynced", channels: listed, inBridge: new Set(members) });
+}
+
+function counts(plan: readonly RecoveryAction[]): Record<string, number> {
+  const result: Record<string, number> = {};
+  for (const { type } of plan) {
+    result[type] = (result[type] ?? 0) + 1;
+  }
+  return result;
+}
+
+async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], channels: ReadonlyMap<string, AriChannel>): Promise<void> {
+  for (const action of plan.filter(({ type }) => type !== "destroyBridge")) {
+    await carryOutOne(deps, action, channels).catch((error: unknown) => {
+      deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
+    });
+  }
+  const bridges = plan.filter((action) => action.type === "destroyBridge");
+  if (bridges.length > 0) {
+    await sleep(BEFORE_BRIDGES_MS);
+    await Promise.allSettled(bridges.map(({ bridge }) => deps.telephony.destroyBridge(bridge)));
+  }
+}
+
+async function carryOutOne({ calls, telephony, clock, logger }: RecoverDeps, action: RecoveryAction, channels: ReadonlyMap<string, AriChannel>): Promise<void> {
+  switch (action.type) {
+    case "adopt":
+      calls.start(adoptCall(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
+      break;
+    case "handBack":
+      await handBack(telephony, action.channel, channels.get(action.channel)?.extension ?? "");
+      break;
+    case "hangUp":
+      await telephony.hangUp(action.channel, NORMAL);
+      break;
+    case "destroyBridge":
+      await telephony.destroyBridge(action.bridge);
+      break;
+  }
+}
+
+/** The dialplan left a note on the channel about whose call it is. */
+async function handBack(telephony: Telephony, channel: string, extension: string): Promise<void> {
+  const pool = await telephony.variable(channel, "DIALPLANE_POOL");
+  await telephony.continueAt(channel, { context: fallbackContext(pool), extension: extension.replace(/^\+/, "") });
+}

@@ -1,0 +1,27 @@
+import { pino, type Logger } from "pino";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/**
+ * JSON lines on stderr (stdout belongs to what a command prints). Constant messages, data in fields;
+ * pino escapes every value, so nothing from outside can forge a line.
+ */
+export function createLogger(level: LogLevel, fields: Record<string, string> = {}): Logger {
+  return pino(
+    {
+      level,
+      base: fields,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: ["password", "secret", "token", "authorization", "*.password", "*.secret", "*.token", "*.authorization"], censor: "[redacted]" },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+/** Keeps country and the last two digits: enough to tell calls apart, too little to dial. Anything else becomes its length. */
+export function maskNumber(number: string | null): string {
+  if (number === null) return "withheld";
+  if (!/^\+?[0-9]{7,15}$/.test(number)) return `[${number.length} characters]`;
+  return `${number.slice(0, 3)}${"*".repeat(number.length - 5)}${number.slice(-2)}`;
+}

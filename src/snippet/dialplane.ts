@@ -1,0 +1,64 @@
+import type { Dialplane } from "./api.ts";
+import { Page } from "./page.ts";
+import { createSession } from "./session.ts";
+
+/**
+ * The browser script: `<script src="https://.../dialplane.js" data-pool="namespace/name" async></script>`.
+ *
+ * Swaps the telephone number of every `[data-dialplane="<media element>"]`, its text and its `tel:` links, and keeps it swapped in
+ * single-page apps. Whatever fails, the page keeps what it shows. Attributes of the script tag: `data-pool`;
+ * `data-visitor-consent` (granted | denied). Of an element: `data-dialplane`, `data-pool`.
+ */
+function start(script: HTMLScriptElement): Dialplane {
+  const page = new Page(script, createSession(new URL("v1/", script.src).href));
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => observe(page));
+  else observe(page);
+  followAddress(page);
+  addEventListener("pagehide", page.gone);
+  addEventListener("pageshow", (event) => {
+    // Back from the back/forward cache, perhaps days later.
+    if (event.persisted) void page.refresh();
+  });
+  document.addEventListener("visibilitychange", page.seen);
+  const { identify, leave, refresh, release } = page;
+  return { identify, leave, refresh, release };
+}
+
+/** What the script changes itself makes one more scan, which finds nothing to do. */
+function observe(page: Page): void {
+  new MutationObserver(page.scan).observe(document, {
+    subtree: true,
+    childList: true,
+    characterData: true,
+    attributes: true,
+    attributeFilter: ["hidden", "data-dialplane", "data-pool", "href"],
+  });
+  page.scan();
+}
+
+/** Single-page apps change the address without a new page. */
+function followAddress(page: Page): void {
+  const address = () => location.pathname + location.search;
+  let last = address();
+  const changed = () => {
+    if (last === address()) return;
+    last = address();
+    // After the application has drawn the new view.
+    setTimeout(() => void page.refresh(), 50);
+  };
+  for (const name of ["pushState", "replaceState"] as const) {
+    const own = history[name].bind(history);
+    history[name] = (...change) => {
+      own(...change);
+      changed();
+    };
+  }
+  addEventListener("popstate", changed);
+}
+
+try {
+  const script = document.currentScript ?? document.querySelector('script[data-pool][src*="dialplane.js"]');
+  if (!window.dialplane && script instanceof HTMLScriptElement) window.dialplane = start(script);
+} catch {
+  // An old browser: the page's own number does.
+}

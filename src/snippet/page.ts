@@ -1,0 +1,120 @@
+import { numberEvent, type Dialplane, type DialplaneNumber } from "./api.ts";
+import { isHidden, keyOf, markedElements, type Wanted } from "./elements.ts";
+import type { Session } from "./session.ts";
+import { createStream, type PushStream } from "./stream.ts";
+import { swap } from "./swap.ts";
+
+/** The service answers no more at a time. */
+const maxElements = 32;
+/** Keeps a visitor's wrong clock from asking all the time. */
+const minRenewalMs = 60_000;
+
+/** What the page shows now, and the requests that change it. Methods are fields, so that they can be handed on as they are. */
+export class Page implements Dialplane {
+  readonly #script: HTMLScriptElement;
+  readonly #session: Session;
+  readonly #stream: PushStream;
+  readonly #shown = new Map<string, DialplaneNumber>();
+  readonly #asked = new Set<string>();
+  #released = false;
+  #renewal = 0;
+
+  constructor(script: HTMLScriptElement, session: Session) {
+    this.#script = script;
+    this.#session = session;
+    this.#stream = createStream(session, (pushed) => this.#show(pushed));
+  }
+
+  /** Swaps what is known at once, before the next paint; asks for the rest. */
+  readonly scan = (): void => {
+    if (this.#released) return;
+    const unknown: Wanted[] = [];
+    for (const { element, wanted } of this.#marked()) {
+      const known = this.#shown.get(keyOf(wanted));
+      if (known) swap(element, known);
+      else if (!this.#asked.has(keyOf(wanted)) && !isHidden(element)) unknown.push(wanted);
+    }
+    if (unknown.length) void this.#ask(unknown);
+  };
+
+  readonly identify = (token: string): Promise<void> => this.#otherPerson("identify", { token });
+
+  readonly leave = (): Promise<void> => this.#otherPerson("leave", {});
+
+  readonly refresh = (): Promise<void> => {
+    this.#released = false;
+    this.#asked.clear();
+    return this.#ask(
+      this.#marked()
+        .filter(({ element }) => !isHidden(element))
+        .map(({ wanted }) => wanted),
+    );
+  };
+
+  readonly release = (): Promise<void> => {
+    const pools = new Set([...this.#shown.values()].map(({ pool }) => pool));
+    this.#released = true;
+    this.#shown.clear();
+    clearTimeout(this.#renewal);
+    this.#stream.hangUp();
+    for (const { element } of this.#marked()) swap(element);
+    return this.#session.enqueue(() => Promise.all([...pools].map((pool) => this.#session.post("release", { pool }))));
+  };
+
+  /** The tab is looked at again: asks again where the renewal came due meanwhile. */
+  readonly seen = (): void => {
+    if (!document.hidden && !this.#renewal && this.#shown.size) void this.refresh();
+  };
+
+  readonly gone = (): void => {
+    const device = this.#session.device();
+    // The service sees a stream end by itself.
+    if (device && !this.#stream.connected()) {
+      navigator.sendBeacon(`${this.#session.base}presence`, JSON.stringify({ device, state: "leaving" }));
+    }
+    this.#stream.hangUp();
+  };
+
+  #marked() {
+    return markedElements(this.#script.dataset["pool"]);
+  }
+
+  #ask(wanted: readonly Wanted[]): Promise<void> {
+    const elements = [...new Map(wanted.map((one) => [keyOf(one), one])).values()];
+    for (const one of elements) this.#asked.add(keyOf(one));
+    return this.#session.enqueue(async () => {
+      const consent = this.#script.dataset["visitorConsent"];
+      while (elements.length && consent !== "denied") {
+        const body = { elements: elements.splice(0, maxElements), page: location.href.slice(0, 2048), consent };
+        for (const answer of (await this.#session.post("numbers", body)).elements ?? []) this.#show(answer);
+      }
+    });
+  }
+
+  #show(answer: DialplaneNumber): void {
+    if (this.#released) return;
+    this.#shown.set(keyOf(answer), answer);
+    const elements = this.#marked().filter(({ wanted }) => keyOf(wanted) === keyOf(answer));
+    for (const { element } of elements) swap(element, answer);
+    const targets = elements.length ? elements.map(({ element }) => element) : [document];
+    for (const target of targets) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
+    if (!answer.expiresAt) return;
+    this.#renewIn(((Date.parse(answer.expiresAt) - Date.now()) * 2) / 3);
+    this.#stream.listen();
+  }
+
+  #renewIn(milliseconds: number): void {
+    clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => {
+      this.#renewal = 0;
+      this.seen();
+    }, Math.max(minRenewalMs, milliseconds));
+  }
+
+  /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
+  #otherPerson(path: string, body: object): Promise<void> {
+    return this.#session
+      .enqueue(() => this.#session.post(path, body).then(() => this.#shown.clear()))
+      .then(this.refresh);
+  }
+}

@@ -1,0 +1,73 @@
+import { isIPv4 } from "node:net";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { readEnv } from "../shared/env.ts";
+
+const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
+const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: "must be an IPv4 or IPv6 address" });
+
+const schema = z
+  .object({
+    /** Folder of manifests; watched. */
+    DIALPLANE_MANIFESTS: z.string().default("examples/quickstart"),
+    /** Where database, Asterisk's run-time files and identities live; created when missing. */
+    DIALPLANE_DATA_DIR: z.string().default(".cache/standalone"),
+    DIALPLANE_HTTP_ADDRESS: ipAddress.default("127.0.0.1"),
+    DIALPLANE_HTTP_PORT: port.default(8080),
+    /** Where carriers reach Asterisk. */
+    DIALPLANE_SIP_ADDRESS: ipAddress.default("127.0.0.1"),
+    DIALPLANE_SIP_PORT: port.default(5060),
+    DIALPLANE_RTP_PORT_START: port.default(20_000),
+    DIALPLANE_RTP_PORT_END: port.default(20_999),
+    /** Signs visitor, device and person tokens; kept in the data folder when not given. */
+    DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
+    /** Bearer token of the read API; needed as soon as HTTP listens beyond loopback. */
+    DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
+    DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+  })
+  .refine((env) => env.DIALPLANE_API_TOKEN !== undefined || isLoopback(env.DIALPLANE_HTTP_ADDRESS), {
+    path: ["DIALPLANE_API_TOKEN"],
+    message: "must be set when DIALPLANE_HTTP_ADDRESS is not a loopback address: calls and visitors can be read there",
+  })
+  .refine((env) => env.DIALPLANE_RTP_PORT_START < env.DIALPLANE_RTP_PORT_END, {
+    path: ["DIALPLANE_RTP_PORT_END"],
+    message: "must be greater than DIALPLANE_RTP_PORT_START",
+  });
+
+export interface StandaloneConfig {
+  readonly manifests: string;
+  readonly dataDir: string;
+  readonly httpAddress: string;
+  readonly httpPort: number;
+  readonly sipAddress: string;
+  readonly sipPort: number;
+  readonly rtp: { readonly start: number; readonly end: number };
+  readonly signingSecret: string | undefined;
+  readonly apiToken: string | undefined;
+  readonly databaseUrl: string | undefined;
+  readonly logLevel: z.infer<typeof schema>["DIALPLANE_LOG_LEVEL"];
+}
+
+/** @throws ConfigError naming every variable that is out of format */
+export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
+  const read = readEnv(schema, env);
+  return {
+    manifests: resolve(read.DIALPLANE_MANIFESTS),
+    dataDir: resolve(read.DIALPLANE_DATA_DIR),
+    httpAddress: read.DIALPLANE_HTTP_ADDRESS,
+    httpPort: read.DIALPLANE_HTTP_PORT,
+    sipAddress: read.DIALPLANE_SIP_ADDRESS,
+    sipPort: read.DIALPLANE_SIP_PORT,
+    rtp: { start: read.DIALPLANE_RTP_PORT_START, end: read.DIALPLANE_RTP_PORT_END },
+    signingSecret: read.DIALPLANE_SIGNING_SECRET,
+    apiToken: read.DIALPLANE_API_TOKEN,
+    databaseUrl: read.DATABASE_URL,
+    logLevel: read.DIALPLANE_LOG_LEVEL,
+  };
+}
+
+/** 127.0.0.0/8 (RFC 1122) and ::1. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || (isIPv4(address) && address.startsWith("127."));
+}

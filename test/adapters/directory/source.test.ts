@@ -1,0 +1,131 @@
+import { mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { IdentityRegister } from "../../../src/adapters/directory/identity.ts";
+import { directorySource, type FileContent } from "../../../src/adapters/directory/source.ts";
+import type { Declared, ResourceSource } from "../../../src/domain/ports.ts";
+import type { AnyResource } from "../../../src/domain/resources.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
+
+let folder: string;
+let now: Date;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dialplane-directory-"));
+  now = new Date("2026-01-01T00:00:00Z");
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** One line a resource: `NAME PRIORITY`; a line `BROKEN` is a problem. The real reader has tests of its own. */
+function parse(text: string, file: string): FileContent {
+  const lines = text.split("\n").filter((line) => line !== "");
+  const problems = lines.includes("BROKEN") ? [{ file, document: 1, field: "spec", message: "must not be broken" }] : [];
+  const resources = lines.map((line) => {
+    const [name, priority] = line.split(" ");
+    return { kind: "RoutingRule", metadata: { name, namespace: "default" }, spec: { priority } } as unknown as AnyResource;
+  });
+  return { resources: problems.length > 0 ? [] : resources, credentials: new Map(), problems };
+}
+
+async function source(): Promise<ResourceSource> {
+  const identities = await IdentityRegister.open(join(folder, ".identities.json"));
+  return directorySource({ directory: folder, parse, identities, clock: { now: () => now }, logger: createLogger("silent") });
+}
+
+const put = (name: string, text: string) => writeFile(join(folder, name), text);
+const namesOf = (declared: Declared) => declared.resources.map((resource) => resource.metadata.name);
+
+describe("resources from a folder", () => {
+  it("reads every manifest of the folder and nothing else", async () => {
+    await put("a.yaml", "one 1\ntwo 2");
+    await put("b.yml", "three 3");
+    await put("notes.txt", "four 4");
+    await put(".hidden.yaml", "five 5");
+    const declared = await (await source()).read();
+    expect(namesOf(declared)).toEqual(["one", "two", "three"]);
+    expect(declared.problems).toEqual([]);
+  });
+
+  it("takes nothing of a broken file and reports it", async () => {
+    await put("a.yaml", "one 1\nBROKEN");
+    await put("b.yaml", "two 2");
+    const declared = await (await source()).read();
+    expect(namesOf(declared)).toEqual(["two"]);
+    expect(declared.problems).toEqual([{ file: "a.yaml", document: 1, field: "spec", message: "must not be broken" }]);
+  });
+
+  it("keeps the last good state of a file that breaks, until it is mended or deleted", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", "one 2\nBROKEN");
+    const broken = await folderSource.read();
+    expect(broken.resources.map((r) => r.spec)).toEqual([{ priority: "1" }]);
+    expect(broken.problems).toHaveLength(1);
+    await put("a.yaml", "one 3");
+    expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "3" }]);
+    await unlink(join(folder, "a.yaml"));
+    expect((await folderSource.read()).resources).toEqual([]);
+  });
+
+  it("refuses the second declaration of an object and names the first", async () => {
+    await put("a.yaml", "one 1");
+    await put("b.yaml", "one 2");
+    const declared = await (await source()).read();
+    expect(declared.resources.map((r) => r.spec)).toEqual([{ priority: "1" }]);
+    expect(declared.problems[0]?.message).toBe("RoutingRule default/one must be declared once; it is already in a.yaml");
+  });
+
+  it("reports a file that cannot be read and goes on with the others", async () => {
+    await put("a.yaml", "one 1");
+    await symlink(join(folder, "nowhere"), join(folder, "b.yaml"));
+    const declared = await (await source()).read();
+    expect(namesOf(declared)).toEqual(["one"]);
+    expect(declared.problems[0]).toMatchObject({ file: "b.yaml", document: null });
+    expect(declared.problems[0]?.message).toContain("must be readable");
+  });
+});
+
+describe("identity of objects in a folder", () => {
+  it("keeps uid and creation time over a restart and counts changes of spec", async () => {
+    await put("a.yaml", "one 1");
+    const before = (await (await source()).read()).resources[0]!.metadata;
+    now = new Date("2026-02-01T00:00:00Z");
+    await put("a.yaml", "one 2");
+    const after = (await (await source()).read()).resources[0]!.metadata;
+    expect(before.generation).toBe(1);
+    expect(after).toMatchObject({ uid: before.uid, creationTimestamp: "2026-01-01T00:00:00.000Z", generation: 2 });
+  });
+
+  it("gives a deleted and re-created object a new uid", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    const first = (await folderSource.read()).resources[0]!.metadata.uid;
+    await unlink(join(folder, "a.yaml"));
+    await folderSource.read();
+    await put("a.yaml", "one 1");
+    expect((await folderSource.read()).resources[0]!.metadata.uid).not.toBe(first);
+  });
+});
+
+describe("watching a folder", () => {
+  it("tells of a changed, a new and a deleted file", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    let changes = 0;
+    let notify: () => void = () => undefined;
+    const unwatch = await folderSource.watch(() => {
+      changes += 1;
+      notify();
+    });
+    const next = () => new Promise<void>((resolve) => (notify = resolve));
+    for (const change of [() => put("a.yaml", "one 2"), () => put("b.yaml", "two 1"), () => unlink(join(folder, "a.yaml"))]) {
+      const told = next();
+      await change();
+      await told;
+    }
+    await unwatch();
+    expect(changes).toBeGreaterThanOrEqual(3);
+  });
+});

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { validateCommand } from "../../../src/adapters/manifest/validate-command.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dialplane-validate-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function run(args: string[], input = ""): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  async function* stdin(): AsyncGenerator<Buffer> {
+    yield await Promise.resolve(Buffer.from(input));
+  }
+  const code = await validateCommand(args, { stdin: stdin(), stdout: { write: (text) => out.push(text) }, stderr: { write: (text) => err.push(text) } });
+  return { code, out: out.join(""), err: err.join("") };
+}
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+const TRUNK = "apiVersion: dialplane.io/v1alpha1\nkind: SipTrunk\nmetadata: {name: carrier}\nspec: {host: sip.carrier.example}\n";
+const RULE = `---
+apiVersion: dialplane.io/v1alpha1
+kind: RoutingRule
+metadata: {name: sales}
+spec:
+  poolRefs: [{name: sales}]
+  destinations:
+    - {name: desk, number: "12025550141"}
+`;
+
+describe("dialplane validate", () => {
+  it("answers 0 for the quick start's manifests", async () => {
+    const examples = fileURLToPath(new URL("../../../examples/quickstart", import.meta.url));
+    expect(await run([examples])).toEqual({ code: 0, out: "3 files, 5 valid resources, 0 problems\n", err: "" });
+  });
+
+  it("answers 2 and names file, line, document, object, field and what is allowed", async () => {
+    const path = await file("rules.yaml", TRUNK + RULE);
+    const { code, out, err } = await run([path]);
+    expect(code).toBe(2);
+    expect(err).toBe(
+      `${path}:12: document 2 (RoutingRule default/sales): spec.destinations[0].number: must match ^\\+[1-9][0-9]{6,14}$, for example +12025550141, but is "12025550141"\n`,
+    );
+    expect(out).toBe("1 file, 1 valid resource, 1 problem\n");
+  });
+
+  it("reads standard input for -", async () => {
+    expect(await run(["-"], TRUNK)).toMatchObject({ code: 0, err: "" });
+    expect(await run(["-"], RULE)).toMatchObject({ code: 2 });
+  });
+
+  it("prints one JSON object with --json", async () => {
+    const path = await file("json.yaml", TRUNK + RULE);
+    const { code, out, err } = await run(["--json", path]);
+    expect({ code, err }).toEqual({ code: 2, err: "" });
+    expect(JSON.parse(out)).toMatchObject({
+      ok: false,
+      resources: [{ file: path, kind: "SipTrunk", namespace: "default", name: "carrier" }],
+      problems: [{ file: path, document: 2, line: 12, field: "spec.destinations[0].number" }],
+      warnings: [],
+    });
+  });
+
+  it("refuses one object declared in two files", async () => {
+    const [a, b] = [await file("a.yaml", TRUNK), await file("b.yaml", TRUNK)];
+    const { code, err } = await run([a, b]);
+    expect(code).toBe(2);
+    expect(err).toBe(`${b}: SipTrunk default/carrier: metadata.name: must be unique, but ${a} declares the same object\n`);
+  });
+
+  it("warns, and answers 0, where the world may be stranger than we know", async () => {
+    const path = await file("warn.yaml", TRUNK.replace("}\n", "}\n").replace("sip.carrier.example}", "sip.carrier.example, mediaEncryption: SDES, sourceAddresses: [0.0.0.0/0]}"));
+    const { code, out, err } = await run([path]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain("warning: ");
+    expect(out).toContain("spec.transport: should be TLS when `mediaEncryption` is SDES");
+    expect(out).toContain("spec.sourceAddresses[0]: should not be every address");
+  });
+
+  it("answers 2 for a file that is not there, a folder without manifests and one too large", async () => {
+    expect((await run([join(folder, "absent.yaml")])).err).toMatch(/absent\.yaml: must be readable: /);
+    const empty = await mkdtemp(join(folder, "empty-"));
+    expect(await run([empty])).toMatchObject({ code: 2, err: `${empty}: must hold at least one *.yaml, *.yml or *.json\n` });
+    const large = await file("large.yaml", "#".repeat(4 * 1024 * 1024 + 1));
+    expect(await run([large])).toMatchObject({ code: 2, err: `${large}: must be at most 4194304 bytes, but has 4194305\n` });
+    expect(await run(["-"], "#".repeat(4 * 1024 * 1024 + 1))).toMatchObject({ code: 2, err: "(standard input): must be at most 4194304 bytes\n" });
+  });
+
+  it("answers 2 with its usage when it is called wrongly, 0 with --help", async () => {
+    expect(await run([])).toMatchObject({ code: 2, out: "" });
+    expect((await run(["--yaml", "x"])).err).toContain('no option "--yaml"');
+    expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
+  });
+});

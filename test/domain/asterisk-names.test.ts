@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+
+import { assertSipUri, dialString, fallbackContext, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
+
+describe("trunkEndpoint", () => {
+  test("is readable, short and the same every time", () => {
+    expect(trunkEndpoint("acme/carrier")).toBe("trunk-acme-carrier-1cacce69da");
+    const long = trunkEndpoint(`${"n".repeat(63)}/${"t".repeat(63)}`);
+    expect(long).toMatch(/^[a-z0-9-]{1,40}$/);
+  });
+
+  test("tells keys apart that read the same", () => {
+    const names = ["a-b/c", "a/b-c", "a.b/c", `${"x".repeat(63)}/y`, `${"x".repeat(63)}/z`].map(trunkEndpoint);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test.each(["", "acme", "Acme/carrier", "acme/car rier", "acme/${SHELL(x)}", "acme/a/b", "acme/]\n[x"])("refuses the key %j", (key) => {
+    expect(() => trunkEndpoint(key)).toThrow("must be namespace/name");
+    expect(() => poolContext(key)).toThrow("must be namespace/name");
+    expect(() => fallbackContext(key)).toThrow("must be namespace/name");
+  });
+
+  test("context names fit into Asterisk's 79 characters", () => {
+    expect(fallbackContext(`${"n".repeat(63)}/${"p".repeat(63)}`).length).toBeLessThan(80);
+  });
+});
+
+describe("dialString", () => {
+  test.each([
+    ["+12025550199", "PJSIP/+12025550199@trunk-a-b-0123456789"],
+    ["sip:reception@pbx.example.com", "PJSIP/trunk-a-b-0123456789/sip:reception@pbx.example.com"],
+    ["sips:a.b+c_d-e@192.0.2.1:5061;transport=tls", "PJSIP/trunk-a-b-0123456789/sips:a.b+c_d-e@192.0.2.1:5061;transport=tls"],
+    ["sip:[2001:db8::1]:5070", "PJSIP/trunk-a-b-0123456789/sip:[2001:db8::1]:5070"],
+  ])("calls %s as %s", (destination, expected) => {
+    expect(dialString(destination, "trunk-a-b-0123456789")).toBe(expected);
+  });
+
+  test.each([
+    "",
+    "12025550199",
+    "+1202555019x",
+    "sip:",
+    "sip:a@",
+    "sip:a@b..c",
+    "sip:a@-b",
+    "sip:a@host:0",
+    "sip:a@host:65536",
+    "sip:a@[::g]",
+    "sip:a b@host",
+    "sip:a@host&PJSIP/+1900@trunk",
+    "sip:a@host,60,g",
+    "sip:a@host;transport=tcp;x=y",
+    "sip:a@host?Subject=x",
+    "sip:${SHELL(x)}@host",
+    "sip:a%0d%0a@host",
+    "sip:a:secret@host",
+    "tel:+12025550199",
+    `sip:${"a".repeat(10_000)}@host`,
+  ])("refuses %j", (destination) => {
+    expect(() => dialString(destination, "trunk-a-b-0123456789")).toThrow(expect.objectContaining({ code: "InvalidInput", field: "destination" }));
+  });
+
+  test("refuses an endpoint that is no endpoint", () => {
+    expect(() => dialString("+12025550199", "x&PJSIP/y")).toThrow(expect.objectContaining({ field: "endpoint" }));
+  });
+});
+
+test("an IPv6 host gets brackets in a URI, a name stays, anything else is refused", () => {
+  expect(uriHost("2001:db8::1")).toBe("[2001:db8::1]");
+  expect(uriHost("sip.carrier.example")).toBe("sip.carrier.example");
+  expect(() => uriHost("a;b")).toThrow("must be a host name or an IP address");
+  expect(() => assertSipUri("sip:a@b c")).toThrow("must be a number in E.164 form or sip:user@host:port");
+});

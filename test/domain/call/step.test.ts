@@ -1,0 +1,233 @@
+import { describe, expect, test } from "vitest";
+
+import { aDecision, after, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES } from "./builders.ts";
+
+/** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
+const EVENTS = {
+  Decided: decided(aDecision([["a", "b"], ["c"]])),
+  Undecidable: { type: "Undecidable", reason: "PoolUnknown", message: "no pool" },
+  "LegRinging 0": { type: "LegRinging", channel: LEG(0) },
+  "LegAnswered 0": answered(0),
+  "LegAnswered 1": answered(1),
+  "LegAnswered of nobody": { type: "LegAnswered", channel: "stranger" },
+  "Gone inbound": gone(INBOUND),
+  "Gone 0, busy": gone(LEG(0), 17, 486),
+  "Gone 1": gone(LEG(1)),
+  "Gone of nobody": gone("stranger"),
+  "Joined 0": joined(0),
+  "Joined inbound": { type: "Joined", channel: INBOUND },
+  "Originate 0 refused": commandFailed("Originate", 500, LEG(0)),
+  "Originate 0 unanswered": commandFailed("Originate", 0, LEG(0)),
+  "CreateBridge failed": commandFailed("CreateBridge", 409),
+  "AddToBridge failed": commandFailed("AddToBridge", 422, INBOUND),
+  "Answer failed": commandFailed("Answer", 412, INBOUND),
+  "Ring failed": commandFailed("Ring", 412, INBOUND),
+  "HangUp failed": commandFailed("HangUp", 500, LEG(0)),
+  "Continue found nobody": commandFailed("Continue", 404, INBOUND),
+  "Continue failed": commandFailed("Continue", 409, INBOUND),
+  "decision deadline": deadline("decision"),
+  "ring deadline": deadline("ring"),
+  "duration deadline": deadline("duration"),
+  "hangup deadline": deadline("hangup"),
+  "Resynced, nothing there": { type: "Resynced", channels: new Map(), inBridge: new Set() },
+} satisfies Record<string, Happening>;
+
+type Row = readonly [state: string, commands: readonly string[]];
+type Table = Partial<Record<keyof typeof EVENTS, Row>>;
+
+const ORIGINATE_ALL = ["Originate 0", "Originate 1", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"];
+const CANCEL_BOTH = ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5"];
+const HAND_BACK = ["Continue in", ...CANCEL_BOTH];
+const END_TALK = ["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"];
+const FAIL_TALK = ["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"];
+
+/** What is not listed neither moves the call nor wants anything. */
+const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
+  received: {
+    Decided: ["dialing", ORIGINATE_ALL],
+    Undecidable: ["ending", ["Continue in", "StartTimer hangup 5"]],
+    "LegAnswered 0": ["received", ["HangUp 0 26"]],
+    "LegAnswered 1": ["received", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["received", ["HangUp stranger 26"]],
+    "Gone inbound": ["ended", ["SaveRecord abandoned"]],
+    "decision deadline": ["ending", ["Continue in", "StartTimer hangup 5"]],
+    "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
+  },
+  dialing: {
+    "LegRinging 0": ["dialing", ["Ring in"]],
+    "LegAnswered 0": ["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]],
+    "LegAnswered 1": ["bridging", ["Answer in", "AddToBridge 1", "HangUp 0 26", "StartTimer duration 600"]],
+    "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", CANCEL_BOTH],
+    "Originate 0 unanswered": ["dialing", ["HangUp 0 16"]],
+    "CreateBridge failed": ["ending", HAND_BACK],
+    "AddToBridge failed": ["ending", HAND_BACK],
+    "Answer failed": ["ending", HAND_BACK],
+    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "SaveRecord received"]],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
+  },
+  bridging: {
+    "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "Joined 0": ["bridged", ["SaveRecord bridged"]],
+    "Originate 0 refused": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "CreateBridge failed": ["ending", FAIL_TALK],
+    "AddToBridge failed": ["ending", FAIL_TALK],
+    "Answer failed": ["ending", FAIL_TALK],
+    "duration deadline": ["ending", END_TALK],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
+  },
+  bridged: {
+    "LegAnswered 1": ["bridged", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["bridged", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "Originate 0 refused": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "duration deadline": ["ending", END_TALK],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord completed"]],
+  },
+  ending: {
+    "LegAnswered 0": ["ending", ["HangUp 0 26"]],
+    "LegAnswered 1": ["ending", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
+    "Continue failed": ["ending", ["HangUp in 16"]],
+    "hangup deadline": ["ended", ["HangUp in 16", "HangUp 0 16", "HangUp 1 16", "DestroyBridge", "SaveRecord max-duration"]],
+    "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
+  },
+  "handed back": {
+    "LegAnswered 0": ["ending", ["HangUp 0 26"]],
+    "LegAnswered 1": ["ending", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
+    "Continue failed": ["ending", ["HangUp in 41"]],
+    "hangup deadline": ["ended", ["HangUp 0 41", "HangUp 1 41", "DestroyBridge", "SaveRecord failed"]],
+    "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord failed"]],
+  },
+  ended: {
+    "LegAnswered 0": ["ended", ["HangUp 0 26"]],
+    "LegAnswered 1": ["ended", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["ended", ["HangUp stranger 26"]],
+  },
+};
+
+const cases = Object.entries(TABLES).flatMap(([state, table]) =>
+  Object.entries(EVENTS).map(([name, event]): readonly [string, string, Happening, Row | undefined] => [state, name, event, table[name as keyof typeof EVENTS]]),
+);
+
+describe("every state meets every event", () => {
+  test.each(cases)("%s: %s", (state, _, event, expected) => {
+    const before = STATES[state as keyof typeof STATES]();
+    const { call, commands } = after(before, event);
+    const [kind, wanted] = expected ?? [before.kind, []];
+    expect([call.kind, brief(commands)]).toEqual([kind, wanted]);
+  });
+});
+
+describe("groups of destinations", () => {
+  test.each([
+    ["a busy leg and onBusy Next: the next group", { onBusy: "Next" }, gone(LEG(0), 17, 486), "dialing"],
+    ["a busy leg and onBusy Stop: the end", { onBusy: "Stop" }, gone(LEG(0), 17, 486), "ending"],
+    ["no answer and onNoAnswer Next: the next group", { onNoAnswer: "Next" }, gone(LEG(0), 19, 480), "dialing"],
+    ["no answer and onNoAnswer Stop: the end", { onNoAnswer: "Stop" }, gone(LEG(0), 19, 480), "ending"],
+    ["a human's decline: the end", {}, gone(LEG(0), 21, 603), "ending"],
+    ["an unreachable far end: the next group", {}, gone(LEG(0), 27, null), "dialing"],
+    ["a network that cancelled what we did not: the next group", {}, gone(LEG(0), 16, 487), "dialing"],
+  ] as const)("%s", (_, rule, failure, kind) => {
+    const dialing = after(received(), decided(aDecision([["a"], ["b"]], rule))).call;
+    expect(after(dialing, failure).call.kind).toBe(kind);
+  });
+
+  test("the next group waits for the last leg of the group before", () => {
+    const first = after(STATES.dialing(), gone(LEG(0), 27, null));
+    expect([first.call.kind, brief(first.commands)]).toEqual(["dialing", []]);
+    const second = after(first.call, gone(LEG(1), 27, null));
+    expect(brief(second.commands)).toEqual(["Originate 2", "StartTimer ring 25", "SaveRecord received"]);
+  });
+
+  test.each([
+    ["busy", gone(LEG(0), 17, 486), 17],
+    ["no-answer", gone(LEG(0), 19, 480), 19],
+    ["declined", gone(LEG(0), 21, 603), 21],
+    ["congestion", gone(LEG(0), 34, 503), 34],
+    ["unreachable", gone(LEG(0), 27, 408), 20],
+  ])("a call that ends %s tells the caller so", (end, failure, told) => {
+    const dialing = after(received(), decided(aDecision([["a"]]))).call;
+    const { call, commands } = after(dialing, failure);
+    expect(call).toMatchObject({ kind: "ending", end });
+    expect(brief(commands)[0]).toBe(`HangUp in ${told}`);
+  });
+
+  test("the caller is told once that it rings", () => {
+    const ringing = (leg: number): Happening => ({ type: "LegRinging", channel: LEG(leg) });
+    expect(brief(after(STATES.dialing(), ringing(0), ringing(1)).commands)).toEqual([]);
+  });
+
+  test("a leg that answers after its time is hung up and not connected", () => {
+    const late = after(STATES.dialing(), deadline("ring"), answered(0));
+    expect([late.call.kind, brief(late.commands)]).toEqual(["dialing", ["HangUp 0 26"]]);
+  });
+
+  test.each([
+    ["refused", { outcome: "refuse" }, "refused", "HangUp in 21"],
+    ["without anybody to ring", {}, "congestion", "HangUp in 34"],
+  ] as const)("a decision %s ends the call", (_, of, end, command) => {
+    const { call, commands } = after(received(), decided(aDecision([], of)));
+    expect(call).toMatchObject({ kind: "ending", end });
+    expect(brief(commands)[0]).toBe(command);
+  });
+});
+
+describe("the record", () => {
+  test("of a completed call says who answered, when, and how every leg ended", () => {
+    const { commands } = after(STATES.bridged(), gone(LEG(1)), gone(INBOUND), gone(LEG(0)));
+    const record = commands.flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
+    expect(record).toMatchObject({
+      end: "completed",
+      hangupCause: 16,
+      answeredBy: "sip:a@pbx.example",
+      attribution: "exclusive",
+      mediaElement: "hero",
+      legs: [{ result: "answered" }, { result: "cancelled" }],
+    });
+  });
+
+  test("of a call that nobody could decide claims no attribution and says why it was handed back", () => {
+    const { commands } = after(received(), EVENTS.Undecidable, gone(INBOUND, null));
+    const record = commands.flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
+    expect(record).toMatchObject({ end: "failed", attribution: "unavailable", prospect: null, why: [{ reason: "PoolUnknown" }] });
+  });
+});
+
+describe("after ARI was away", () => {
+  const inBridge = new Set([INBOUND]);
+  const up = { up: true };
+  const down = { up: false };
+
+  test("a leg that answered meanwhile is connected", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
+    const { call, commands } = after(STATES.dialing(), { type: "Resynced", channels, inBridge });
+    expect([call.kind, brief(commands)]).toEqual(["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]]);
+  });
+
+  test("a bridge that was not made is made", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), down], [LEG(1), down]]);
+    expect(brief(after(STATES.dialing(), { type: "Resynced", channels, inBridge: new Set() }).commands)).toEqual(["CreateBridge", "AddToBridge in"]);
+  });
+
+  test("two who talk are left alone", () => {
+    const channels = new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]);
+    const { call, commands } = after(STATES.bridged(), { type: "Resynced", channels, inBridge: new Set([INBOUND, LEG(0)]) });
+    expect([call.kind, brief(commands)]).toEqual(["bridged", []]);
+  });
+
+  test("an answer that was not carried out is asked for again", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
+    expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Answer in", "AddToBridge 0"]);
+  });
+
+  test("hang-ups that were lost are asked for again", () => {
+    const channels = new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]);
+    expect(brief(after(STATES.ending(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["HangUp in 16", "HangUp 0 16", "HangUp 1 16"]);
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import type { Condition } from "../../src/domain/api.generated.ts";
+import { ConditionReason, sameConditions, setCondition } from "../../src/domain/conditions.ts";
+import { poolConditions, rulePoolStatuses, ruleConditions, trunkConditions, type PoolFacts, type Programming, type RuleFacts, type TrunkFacts } from "../../src/domain/conditions-kinds.ts";
+import { resolveOwnership } from "../../src/domain/ownership.ts";
+import { aPool } from "./builders.ts";
+
+const now = new Date("2026-06-01T12:00:00.123Z");
+const later = new Date("2026-06-01T13:00:00Z");
+const running: Programming = { revision: "abcdef0123456789", readyPods: 3, pods: 3, error: null };
+const common = { generation: 2, now, previous: [], problems: [], missing: [], programming: running };
+
+const holder = aPool({}, { key: "default/older" });
+const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, { key: "default/younger", createdAt: "2026-02-01T00:00:00Z" });
+const ownership = resolveOwnership([holder, loser]);
+const pool = (of: Partial<PoolFacts> = {}): readonly Condition[] => poolConditions({ ...common, ownership: ownership.get("default/older")!, ...of });
+const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true }], ...of });
+const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, reachability: ["Reachable", "Unreachable"], ...of });
+const summary = (conditions: readonly Condition[]): string[] => conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
+const message = (conditions: readonly Condition[], type: string): string | undefined => conditions.find((condition) => condition.type === type)?.message;
+
+describe("conditions of a pool", () => {
+  test.each([
+    ["that is in service", pool(), ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=True/Programmed", "Ready=True/Ready"], "10 numbers are in service"],
+    [
+      "whose numbers an older one holds in part; the rest is programmed",
+      pool({ ownership: ownership.get("default/younger")! }),
+      ["Accepted=False/NumberConflict", "ResolvedRefs=True/ResolvedRefs", "Programmed=True/Programmed", "Ready=False/NumberConflict"],
+      "+12025550109 belongs to the older pool default/older; 9 of 10 numbers stay in service",
+    ],
+    [
+      "that makes no sense",
+      pool({ problems: ["spec.defaultDestination.number: must not belong to the pool", "spec.numbers[1]: must be a number of some country"] }),
+      ["Accepted=False/Invalid", "ResolvedRefs=True/ResolvedRefs", "Programmed=False/NotAccepted", "Ready=False/Invalid"],
+      "spec.defaultDestination.number: must not belong to the pool; spec.numbers[1]: must be a number of some country",
+    ],
+    [
+      "whose trunk is missing",
+      pool({ missing: ["SipTrunk default/carrier"] }),
+      ["Accepted=True/Accepted", "ResolvedRefs=False/RefNotFound", "Programmed=False/RefsNotResolved", "Ready=False/RefNotFound"],
+      "SipTrunk default/carrier does not exist",
+    ],
+    [
+      "that one pod doesn't run yet",
+      pool({ programming: { ...running, readyPods: 2 } }),
+      ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=False/Pending", "Ready=False/Pending"],
+      "2 of 3 pods run revision abcdef012345",
+    ],
+    [
+      "that a pod can't load",
+      pool({ programming: { ...running, readyPods: 2, error: "marker not found" } }),
+      ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=False/ProgrammingFailed", "Ready=False/ProgrammingFailed"],
+      "2 of 3 pods run revision abcdef012345: marker not found",
+    ],
+    [
+      "without any pod",
+      pool({ programming: { ...running, readyPods: 0, pods: 0 } }),
+      ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=Unknown/NoPods", "Ready=Unknown/NoPods"],
+      "no Asterisk pod has reported",
+    ],
+    [
+      "before its first revision",
+      pool({ programming: { revision: null, readyPods: 0, pods: 3, error: null } }),
+      ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=False/Pending", "Ready=False/Pending"],
+      "no revision with it has been made yet",
+    ],
+  ])("%s", (_, conditions, expected, ready) => {
+    expect(summary(conditions)).toEqual(expected);
+    expect(message(conditions, "Ready")).toBe(ready);
+  });
+});
+
+describe("conditions of a rule", () => {
+  test.each([
+    ["that routes", rule(), "Ready=True/Ready", "routes calls of 1 pools"],
+    ["whose pools are missing", rule({ pools: [], missing: ["NumberPool default/a", "SipTrunk default/b"] }), "Ready=False/RefNotFound", "these do not exist: NumberPool default/a, SipTrunk default/b"],
+    ["whose selector takes no pool", rule({ pools: [] }), "Ready=False/NoMatchingPools", "no NumberPool of the namespace matches poolSelector"],
+    ["that makes no sense", rule({ problems: ["spec.match.schedule.timeZone: must be an IANA name"] }), "Ready=False/Invalid", "spec.match.schedule.timeZone: must be an IANA name"],
+  ])("%s", (_, conditions, ready, words) => {
+    expect(summary(conditions).at(-1)).toBe(ready);
+    expect(message(conditions, "Ready")).toBe(words);
+  });
+
+  test("name each pool, and keep the time since when", () => {
+    const rules: RuleFacts = { ...common, pools: [{ key: "default/a", accepted: true }, { key: "default/b", accepted: false }] };
+    const statuses = rulePoolStatuses(rules, []);
+    expect(statuses.map(({ name, conditions }) => [name, ...summary(conditions ?? [])])).toEqual([
+      ["a", "Accepted=True/Accepted"],
+      ["b", "Accepted=False/PoolNotAccepted"],
+    ]);
+    expect(rulePoolStatuses({ ...rules, now: later }, statuses)).toEqual(statuses);
+  });
+});
+
+describe("conditions of a trunk", () => {
+  test.each([
+    ["that answers one pod", trunk(), ["Reachable=True/Reachable", "Ready=True/Ready"], "the trunk can be used"],
+    ["that answers none", trunk({ reachability: ["Unreachable", "Unknown"] }), ["Reachable=False/Unreachable", "Ready=False/Unreachable"], "the carrier answers 0 of 2 pods"],
+    ["that nobody watches can be used all the same", trunk({ reachability: [] }), ["Reachable=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
+    ["whose Secret is missing", trunk({ missing: ["Secret default/credentials"] }), ["Reachable=True/Reachable", "Ready=False/RefNotFound"], "Secret default/credentials does not exist"],
+  ])("%s", (_, conditions, expected, words) => {
+    expect(summary(conditions).slice(-2)).toEqual(expected);
+    expect(message(conditions, "Ready")).toBe(words);
+  });
+});
+
+describe("a condition", () => {
+  const finding = { type: "Accepted", status: "True", reason: "Accepted", message: "fine", observedGeneration: 1 } as const;
+  const first = setCondition([], finding, now);
+
+  test("is new: its time is now, in whole seconds", () => {
+    expect(first).toEqual([{ ...finding, lastTransitionTime: "2026-06-01T12:00:00Z" }]);
+  });
+
+  test("keeps its time when reason, message and generation change", () => {
+    const second = setCondition(first, { ...finding, reason: "Invalid", message: "less fine", observedGeneration: 2 }, later);
+    expect(second).toEqual([{ ...finding, reason: "Invalid", message: "less fine", observedGeneration: 2, lastTransitionTime: "2026-06-01T12:00:00Z" }]);
+  });
+
+  test("moves its time when the status flips", () => {
+    expect(setCondition(first, { ...finding, status: "Unknown" }, later)[0]?.lastTransitionTime).toBe("2026-06-01T13:00:00Z");
+  });
+
+  test("leaves the others where they are", () => {
+    const other: Condition = { type: "Other", status: "True", reason: "X", message: "", lastTransitionTime: "2020-01-01T00:00:00Z" };
+    expect(setCondition([other, ...first], { ...finding, message: "new" }, later).map((condition) => condition.type)).toEqual(["Other", "Accepted"]);
+  });
+
+  test("never has a message longer than the schema allows", () => {
+    expect(setCondition([], { ...finding, message: "x".repeat(40_000) }, now)[0]?.message).toHaveLength(32_768);
+  });
+});
+
+test("when nothing changes an hour later, nothing is to be written", () => {
+  const conditions = pool();
+  expect(sameConditions(conditions, pool({ previous: conditions, now: later }))).toBe(true);
+  expect(sameConditions(conditions, pool({ previous: conditions, now: later, generation: 3 }))).toBe(false);
+  expect(sameConditions(conditions, conditions.slice(1))).toBe(false);
+});
+
+test("conditions that no check sets are dropped, and the order is always the same", () => {
+  const previous = [...pool()].reverse();
+  const stale: Condition = { type: "Stale", status: "True", reason: "X", message: "", lastTransitionTime: "2020-01-01T00:00:00Z" };
+  expect(pool({ previous: [stale, ...previous] }).map((condition) => condition.type)).toEqual(["Accepted", "ResolvedRefs", "Programmed", "Ready"]);
+});
+
+test("every reason is its own name", () => {
+  for (const [name, value] of Object.entries(ConditionReason)) expect(value).toBe(name);
+});

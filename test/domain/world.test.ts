@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import type { Declared, PodReport } from "../../src/domain/ports.ts";
+import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
+import { statusesOf } from "../../src/domain/statuses.ts";
+import { compileWorld } from "../../src/domain/world.ts";
+import { aDestination, aPool, aRule, aTrunk } from "./builders.ts";
+
+const NOW = new Date("2026-06-01T12:00:00Z");
+
+function asResource(kind: AnyResource["kind"], entry: { key: string; uid: string; createdAt: Date; spec: unknown }): AnyResource {
+  const [namespace, name] = entry.key.split("/");
+  const metadata = { namespace, name, uid: entry.uid, generation: 1, creationTimestamp: entry.createdAt.toISOString() };
+  return { apiVersion: API_VERSION, kind, metadata, spec: entry.spec } as AnyResource;
+}
+const trunk = (...args: Parameters<typeof aTrunk>) => asResource("SipTrunk", aTrunk(...args));
+const pool = (...args: Parameters<typeof aPool>) => asResource("NumberPool", aPool(...args));
+const rule = (...args: Parameters<typeof aRule>) => asResource("RoutingRule", aRule(...args));
+
+function declared(...resources: AnyResource[]): Declared {
+  return { resources, credentials: new Map(), problems: [] };
+}
+
+function conditionsOf(input: Declared, pods?: readonly PodReport[]): Record<string, string> {
+  const world = compileWorld(input);
+  const running = pods ?? [{ pod: "pod-0", running: world.desired.dialplan.hash, error: null }];
+  const statuses = statusesOf({ resources: input.resources, world, pods: running, totals: {}, previous: [], now: NOW });
+  return Object.fromEntries(
+    statuses.map(({ kind, metadata, status }) => [
+      `${kind} ${metadata.name}`,
+      status.conditions.map((condition) => `${condition.type}=${condition.status}/${condition.reason}`).join(" "),
+    ]),
+  );
+}
+
+const keys = (entries: readonly { readonly key: string }[]) => entries.map((entry) => entry.key);
+
+describe("what follows from the declared resources", () => {
+  it("puts a pool with its trunk and its rule into service", () => {
+    const world = compileWorld(declared(rule(), pool(), trunk()));
+    expect(keys(world.desired.pools)).toEqual(["default/sales"]);
+    expect(keys(world.desired.rules)).toEqual(["default/rule"]);
+    expect(keys(world.desired.trunks)).toEqual(["default/carrier"]);
+    expect(world.desired.pools[0]?.owned).toEqual([{ from: "+12025550100", to: "+12025550109" }]);
+    expect(world.trunks.endpoints).toHaveLength(1);
+    expect(world.trunks.content).toContain(world.trunks.endpoints[0]);
+  });
+
+  it("gives the same dialplan for the same resources in any order", () => {
+    const one = compileWorld(declared(rule(), pool(), trunk())).desired.dialplan.hash;
+    expect(compileWorld(declared(trunk(), pool(), rule())).desired.dialplan.hash).toBe(one);
+  });
+
+  it("keeps a pool out of service until its trunk appears", () => {
+    expect(compileWorld(declared(pool())).desired.pools).toEqual([]);
+    expect(conditionsOf(declared(pool()))["NumberPool sales"]).toContain("ResolvedRefs=False/RefNotFound");
+    expect(keys(compileWorld(declared(pool(), trunk())).desired.pools)).toEqual(["default/sales"]);
+  });
+
+  it("does not look for a trunk in another namespace", () => {
+    const far = trunk({}, { key: "other/carrier" });
+    expect(compileWorld(declared(pool(), far)).desired.pools).toEqual([]);
+  });
+
+  it("leaves a trunk unused whose Secret is missing and says which", () => {
+    const secret = trunk({ authentication: { secretRef: { name: "carrier-login" } } });
+    const world = compileWorld(declared(pool(), secret));
+    expect(world.desired.trunks).toEqual([]);
+    expect(world.verdicts.trunks.get("default/carrier")?.missing).toEqual(["Secret default/carrier-login with the keys username and password"]);
+    expect(world.verdicts.pools.get("default/sales")?.missing).toEqual(["usable SipTrunk default/carrier"]);
+  });
+
+  it("puts a trunk's credentials into its configuration and nowhere else", () => {
+    const secret = trunk({ authentication: { secretRef: { name: "carrier-login" } } });
+    const credentials = new Map([["default/carrier-login", { username: "dialplane", password: "hunter2-hunter2" }]]);
+    const world = compileWorld({ ...declared(pool(), secret), credentials });
+    expect(world.trunks.content).toContain("hunter2-hunter2");
+    expect(JSON.stringify([world.desired, [...world.verdicts.trunks]])).not.toContain("hunter2");
+  });
+
+  it("leaves out only the destination whose trunk is missing", () => {
+    const two = rule({ destinations: [aDestination({ name: "here" }), aDestination({ name: "there", trunkRef: { name: "gone" } })] });
+    const world = compileWorld(declared(two, pool(), trunk()));
+    expect(world.desired.rules[0]?.spec.destinations.map(({ name }) => name)).toEqual(["here"]);
+    expect(world.verdicts.rules.get("default/rule")?.missing).toEqual(["SipTrunk default/gone"]);
+  });
+
+  it("does not enforce a rule of which no destination is left", () => {
+    const lost = rule({ destinations: [aDestination({ trunkRef: { name: "gone" } })] });
+    expect(compileWorld(declared(lost, pool(), trunk())).desired.rules).toEqual([]);
+  });
+
+  it("does not enforce a rule with an unknown time zone and says so", () => {
+    const schedule = { timeZone: "Mars/Olympus", windows: [{ days: ["Monday" as const], from: "09:00", to: "17:00" }] };
+    const input = declared(rule({ match: { schedule } }), pool(), trunk());
+    expect(compileWorld(input).desired.rules).toEqual([]);
+    expect(conditionsOf(input)["RoutingRule rule"]).toContain("Accepted=False/Invalid");
+  });
+
+  it("lets the older of two pools keep a number and the younger serve its others", () => {
+    const younger = pool({ ranges: [{ from: "+12025550105", to: "+12025550119" }] }, { key: "default/younger", createdAt: "2026-02-01" });
+    const input = declared(younger, pool(), trunk());
+    expect(compileWorld(input).desired.pools.find(({ key }) => key === "default/younger")?.owned).toEqual([{ from: "+12025550110", to: "+12025550119" }]);
+    expect(conditionsOf(input)).toMatchObject({
+      "NumberPool sales": expect.stringContaining("Accepted=True/Accepted") as unknown,
+      "NumberPool younger": expect.stringContaining("Accepted=False/NumberConflict") as unknown,
+    });
+    expect(conditionsOf(declared(younger, trunk()))["NumberPool younger"]).toContain("Accepted=True/Accepted");
+  });
+});
+
+describe("the status of what is declared", () => {
+  const world = declared(rule(), pool(), trunk());
+
+  it("is Ready when every pod was verified to run the revision", () => {
+    expect(conditionsOf(world)["NumberPool sales"]).toBe(
+      "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs Programmed=True/Programmed Ready=True/Ready",
+    );
+  });
+
+  it("is not Ready while a pod runs another revision, and says what the pod said", () => {
+    const { hash } = compileWorld(world).desired.dialplan;
+    const pods = [{ pod: "a", running: hash, error: null }, { pod: "b", running: "older", error: "Asterisk refused" }];
+    expect(conditionsOf(world, pods)["NumberPool sales"]).toContain("Programmed=False/ProgrammingFailed Ready=False/ProgrammingFailed");
+  });
+
+  it("is unknown before any pod reported", () => {
+    expect(conditionsOf(world, [])["NumberPool sales"]).toContain("Programmed=Unknown/NoPods");
+  });
+
+  it("moves a transition time only when a status flips", () => {
+    const compiled = compileWorld(world);
+    const look = (pods: readonly PodReport[], previous: ReturnType<typeof statusesOf>, now: Date) =>
+      statusesOf({ resources: world.resources, world: compiled, pods, totals: {}, previous, now });
+    const ready = [{ pod: "a", running: compiled.desired.dialplan.hash, error: null }];
+    const first = look(ready, [], NOW);
+    const second = look(ready, first, new Date("2026-06-01T12:00:30Z"));
+    expect(second).toEqual(first);
+    const third = look([], second, new Date("2026-06-01T12:01:00Z"));
+    const times = (list: typeof first) => Object.fromEntries(list[1]!.status.conditions.map((c) => [c.type, c.lastTransitionTime]));
+    expect(times(third)).toMatchObject({ Accepted: "2026-06-01T12:00:00Z", Programmed: "2026-06-01T12:01:00Z" });
+  });
+
+  it("counts a pool's numbers and how much of it is in use", () => {
+    const totals = { "default/sales": { total: 10, leased: 5, coolingDown: 2, available: 3, retiring: 1 } };
+    const statuses = statusesOf({ resources: world.resources, world: compileWorld(world), pods: [], totals, previous: [], now: NOW });
+    expect(statuses[1]?.status).toMatchObject({ numbers: { total: 10, leased: 5, coolingDown: 2, available: 3, utilizationPercent: 70 } });
+  });
+});

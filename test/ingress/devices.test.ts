@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "../harness/process.ts";
+import { openStream, type TestStream } from "./event-stream.ts";
+import { personToken, startSite, type Site } from "./site.ts";
+
+const pool = "default/sales";
+
+interface Device {
+  readonly visitor: unknown;
+  readonly device: string;
+  readonly number: unknown;
+}
+
+let site: Site;
+const streams: TestStream[] = [];
+beforeEach(async () => {
+  site = await startSite();
+});
+afterEach(async () => {
+  for (const stream of streams.splice(0)) stream.close();
+  await site.close();
+});
+
+async function ask(who: Partial<Device> = {}, mediaElement = "banner-spring", at = site): Promise<Device> {
+  const { body } = await at.post("/v1/numbers", { pool, mediaElement, visitor: who.visitor, device: who.device });
+  return { visitor: body["visitor"], device: String(body["device"]), number: body["number"] };
+}
+
+async function logIn(who: Device, subject: string): Promise<Device> {
+  const { body } = await site.post("/v1/identify", { token: personToken(subject), visitor: who.visitor, device: who.device });
+  return { ...who, visitor: body["visitor"] };
+}
+
+async function online(who: Device, at = site): Promise<TestStream> {
+  const stream = await openStream(at.url, who.device);
+  streams.push(stream);
+  await eventually("the device is online", async () => (await site.stores.online()) >= streams.length);
+  return stream;
+}
+
+describe("one person with two devices", () => {
+  it("gets the same number on both; with the second media element it is pushed to the other device, which is recorded as online", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const fresh = await ask();
+    expect(fresh.number).not.toBe(phone.number);
+    const laptop = await logIn(fresh, "anna");
+    expect((await ask(laptop)).number).toBe(phone.number);
+
+    const stream = await online(phone);
+    const second = await ask(laptop, "pricing");
+    expect(second.number).toBe(phone.number);
+    expect(await stream.next("number")).toMatchObject({ pool, mediaElement: "pricing", number: phone.number, status: "assigned", tel: `tel:${String(phone.number)}` });
+    expect((await site.stores.associations(String(phone.number))).find(({ mediaElement }) => mediaElement === "pricing")).toMatchObject({
+      otherDevicesOnline: [site.stores.idOf(phone.device)],
+    });
+    expect((await ask(phone, "pricing")).number).toBe(phone.number);
+  });
+
+  it("whose other device is not online gets the number there as soon as it asks", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const laptop = await logIn(await ask(), "anna");
+    expect((await ask(laptop, "pricing")).number).toBe(phone.number);
+    expect((await site.stores.associations(String(phone.number))).find(({ mediaElement }) => mediaElement === "pricing")).toMatchObject({ otherDevicesOnline: [] });
+    expect((await ask(phone, "pricing")).number).toBe(phone.number);
+  });
+
+  it("is reached through another replica of ingress", async () => {
+    const replica = await startSite({ replicaOf: site });
+    try {
+      const phone = await logIn(await ask(), "anna");
+      const laptop = await logIn(await ask(), "anna");
+      const stream = await online(phone, replica);
+      await ask(laptop, "pricing");
+      expect(await stream.next("number")).toMatchObject({ mediaElement: "pricing", number: phone.number });
+    } finally {
+      for (const stream of streams) stream.close();
+      await replica.close();
+    }
+  });
+});
+
+describe("two people", () => {
+  it("stay apart, and nothing is pushed from one to the other", async () => {
+    const anna = await logIn(await ask(), "anna");
+    const ben = await logIn(await ask(), "ben");
+    const stream = await online(anna);
+    const shown = await ask(ben, "pricing");
+    expect(shown.number).not.toBe(anna.number);
+    await ask(anna, "pricing");
+    await site.settled();
+    expect(stream.text()).not.toContain("event:");
+  });
+
+  it("on one computer get different numbers when the first logs out", async () => {
+    const anna = await logIn(await ask(), "anna");
+    const { status, body } = await site.post("/v1/leave", { visitor: anna.visitor, device: anna.device });
+    expect(status).toBe(200);
+    expect(body["visitor"]).not.toBe(anna.visitor);
+    const next = await ask({ visitor: body["visitor"], device: anna.device });
+    expect(next.number).not.toBe(anna.number);
+    // A page that still has the old visitor token, but is the same device, is the new person all the same.
+    expect((await ask(anna)).number).toBe(next.number);
+  });
+});
+
+describe("POST /v1/identify", () => {
+  it.each([
+    ["an expired token", () => personToken("anna", -1), 401],
+    ["a forged token", () => `${personToken("anna").slice(0, -4)}AAAA`, 401],
+    ["something else", () => "hello", 401],
+    ["an empty token", () => "", 401],
+    ["no token", () => undefined, 400],
+    ["a number", () => 1, 400],
+    ["an endless token", () => "x".repeat(5000), 400],
+  ])("refuses %s, naming the field and joining nobody", async (_what, token, status) => {
+    const who = await ask();
+    const answer = await site.post("/v1/identify", { token: token(), visitor: who.visitor, device: who.device });
+    expect(answer).toMatchObject({ status, body: { status, field: "token" } });
+    expect(answer.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+    expect((await ask(who)).number).toBe(who.number);
+  });
+
+  it("makes a visitor of who has no tokens or forged ones", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const { status, body } = await site.post("/v1/identify", { token: personToken("anna"), visitor: "forged", device: "forged" });
+    expect(status).toBe(200);
+    expect((await ask({ visitor: body["visitor"], device: String(body["device"]) })).number).toBe(phone.number);
+  });
+
+  it("is closed to foreign pages", async () => {
+    const answer = await site.post("/v1/identify", { token: personToken("anna") }, { Origin: "https://evil.example" });
+    expect(answer).toMatchObject({ status: 403, body: { field: "Origin" } });
+    expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+  });
+});
+
+describe("GET /v1/stream", () => {
+  it("is what online means, and says when to come back", async () => {
+    const stream = await online(await ask());
+    expect(stream.status).toBe(200);
+    expect(stream.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+    expect(stream.headers.get("cache-control")).toContain("no-store");
+    await eventually("the first line", () => /^retry: [1-4]\d{3}\n\n/.test(stream.text()));
+    stream.close();
+    await eventually("the device is offline", async () => (await site.stores.online()) === 0);
+  });
+
+  it("keeps a device online as long as one of its streams is open", async () => {
+    const who = await ask();
+    const first = await openStream(site.url, who.device);
+    const second = await openStream(site.url, who.device);
+    first.close();
+    await site.settled();
+    expect(await site.stores.online()).toBe(1);
+    second.close();
+    await eventually("the device is offline", async () => (await site.stores.online()) === 0);
+  });
+
+  it.each([
+    ["no device", "", 400],
+    ["a forged device", "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 400],
+  ])("refuses %s, naming the field", async (_what, device, status) => {
+    const stream = await openStream(site.url, device);
+    await stream.ended;
+    expect(stream.status).toBe(status);
+    expect(JSON.parse(stream.text())).toMatchObject({ status, field: "device" });
+  });
+
+  it("refuses a visitor token in the place of a device token, and foreign pages", async () => {
+    const who = await ask();
+    expect((await openStream(site.url, String(who.visitor))).status).toBe(400);
+    expect((await openStream(site.url, who.device, { Origin: "https://evil.example" })).status).toBe(403);
+    expect(await site.stores.online()).toBe(0);
+  });
+
+  it("is bounded for one device", async () => {
+    const who = await ask();
+    const opened = [];
+    for (let i = 0; i < 9; i += 1) opened.push(await openStream(site.url, who.device));
+    expect(opened.map(({ status }) => status)).toEqual([...Array.from({ length: 8 }, () => 200), 429]);
+    for (const stream of opened) stream.close();
+  });
+
+  it("ends when the service stops, after which the device is offline", async () => {
+    const stream = await online(await ask());
+    const replica = await startSite({ replicaOf: site });
+    const there = await openStream(replica.url, (await ask()).device);
+    await eventually("both are online", async () => (await site.stores.online()) === 2);
+    await replica.close();
+    await there.ended;
+    expect(await site.stores.online()).toBe(1);
+    stream.close();
+  });
+});
+
+describe("what a device says about itself", () => {
+  it("POST /v1/presence: online for a while, then leaving, as JSON or as sendBeacon sends it", async () => {
+    const who = await ask();
+    expect((await site.post("/v1/presence", { device: who.device, state: "online" })).status).toBe(204);
+    await eventually("the device is online", async () => (await site.stores.online()) === 1);
+    const beacon = JSON.stringify({ device: who.device, state: "leaving" });
+    expect((await site.post("/v1/presence", beacon, { "Content-Type": "text/plain;charset=UTF-8" })).status).toBe(204);
+    await eventually("the device is offline", async () => (await site.stores.online()) === 0);
+  });
+
+  it("POST /v1/release: the number cools down, and nobody gets it meanwhile", async () => {
+    const who = await ask();
+    expect((await site.post("/v1/release", { pool, visitor: who.visitor, device: who.device })).status).toBe(204);
+    expect((await site.stores.counts()).leased).toBe(0);
+    expect((await ask()).number).not.toBe(who.number);
+  });
+
+  it.each([
+    ["/v1/presence", { state: "asleep" }, 400, "state"],
+    ["/v1/presence", { state: "online" }, 400, "device"],
+    ["/v1/presence", { state: "online", device: "forged" }, 400, "device"],
+    ["/v1/release", { pool }, 400, "device"],
+    ["/v1/release", { pool: "?" }, 400, "pool"],
+    ["/v1/release", { pool: "default/nowhere" }, 404, "pool"],
+    ["/v1/leave", { device: "forged" }, 400, "device"],
+    ["/v1/leave", { device: 1 }, 400, "device"],
+    ["/v1/leave", { person: "anna" }, 400, "person"],
+  ])("%s %j is refused with %i, naming %s", async (path, body, status, field) => {
+    expect(await site.post(path, body)).toMatchObject({ status, body: { status, field } });
+  });
+});
+
+describe("everything else", () => {
+  it.each([
+    ["GET", "/v1/numbers"],
+    ["GET", "/nothing"],
+    ["DELETE", "/v1/stream"],
+    ["GET", "/%ff"],
+    ["GET", "/v1/../../etc/passwd"],
+  ])("%s %s is a problem without a stack trace", async (method, path) => {
+    const response = await fetch(site.url + path, { method });
+    expect([400, 404]).toContain(response.status);
+    expect(response.headers.get("x-powered-by")).toBeNull();
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await response.text()).not.toMatch(/node_modules|at \w+ \(/);
+  });
+
+  it("health, readiness and metrics answer", async () => {
+    await ask();
+    expect((await fetch(`${site.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${site.url}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${site.url}/metrics`)).text();
+    expect(metrics).toContain('dialplane_ingress_elements_total{status="assigned"} 1');
+    expect(metrics).toContain("dialplane_ingress_numbers_seconds_count 1");
+  });
+
+  it("the snippet is served compressed, cacheable, to every page, under 3 kB", async () => {
+    const response = await fetch(`${site.url}/dialplane.js`, { headers: { "Accept-Encoding": "gzip" } });
+    expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+    expect(response.headers.get("cache-control")).toContain("max-age=3600");
+    expect(Number(response.headers.get("content-length") ?? "0")).toBeLessThan(3000);
+    expect(await response.text()).toContain("DO NOT EDIT");
+    const etag = response.headers.get("etag") ?? "";
+    expect((await fetch(`${site.url}/dialplane.js`, { headers: { "If-None-Match": etag } })).status).toBe(304);
+  });
+});

@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startSite, type Site } from "./site.ts";
+
+const sales = "default/sales";
+const matching = (form: RegExp) => expect.stringMatching(form) as string;
+const banner = { pool: sales, mediaElement: "banner-spring" };
+
+describe("POST /v1/numbers", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite({
+      numbers: 50,
+      others: {
+        "default/careful": { consent: "Required" },
+        "default/international": { display: { format: "International" } },
+        "default/elsewhere": { allowedOrigins: ["https://elsewhere.example"] },
+      },
+    });
+  });
+  afterAll(() => site.close());
+
+  it("leases a number of one's own and keeps it for who comes back", async () => {
+    const first = await site.post("/v1/numbers", banner);
+    expect(first.status).toBe(200);
+    expect(first.headers.get("cache-control")).toBe("no-store");
+    expect(first.body).toMatchObject({ status: "assigned", number: matching(/^\+12025551\d{3}$/), display: matching(/^\(202\) 555-1\d{3}$/) });
+    expect(first.body["tel"]).toBe(`tel:${String(first.body["number"])}`);
+    expect(Date.parse(String(first.body["expiresAt"])) - Date.now()).toBeGreaterThan(1_700_000);
+    const { visitor, device, number } = first.body;
+
+    const again = await site.post("/v1/numbers", { ...banner, mediaElement: "footer", visitor, device });
+    expect(again.body).toMatchObject({ status: "assigned", number, visitor, device });
+    const other = await site.post("/v1/numbers", banner);
+    expect(other.body["number"]).not.toBe(number);
+    expect(other.body["visitor"]).not.toBe(visitor);
+  });
+
+  it("records what was shown where, with the campaign and without what may be personal", async () => {
+    const { body } = await site.post("/v1/numbers", {
+      ...banner,
+      page: "https://acme.example/spring?utm_source=mail&email=anna@example.com",
+      attributes: { plan: "gold" },
+    });
+    expect(await site.stores.associations(String(body["number"]))).toMatchObject([
+      { mediaElement: "banner-spring", attributes: { page: "https://acme.example/spring", utm_source: "mail", plan: "gold" } },
+    ]);
+  });
+
+  it("answers many elements at once, of several pools, each in its pool's format", async () => {
+    const { body } = await site.post("/v1/numbers", { elements: [banner, { ...banner, mediaElement: "footer" }, { pool: "default/international", mediaElement: "top" }] });
+    const elements = body["elements"] as Record<string, unknown>[];
+    expect(elements.map(({ pool, mediaElement, status }) => ({ pool, mediaElement, status }))).toEqual([
+      { ...banner, status: "assigned" },
+      { ...banner, mediaElement: "footer", status: "assigned" },
+      { pool: "default/international", mediaElement: "top", status: "assigned" },
+    ]);
+    expect(elements[1]?.["number"]).toBe(elements[0]?.["number"]);
+    expect(elements[2]?.["display"]).toMatch(/^\+1 202 555 \d{4}$/);
+    expect(body).toHaveProperty("visitor");
+  });
+
+  it("takes text/plain, which needs no preflight", async () => {
+    expect(await site.post("/v1/numbers", banner, { "Content-Type": "text/plain;charset=UTF-8" })).toMatchObject({ status: 200, body: { status: "assigned" } });
+  });
+
+  it("serves apps, which send no Origin, without cookies", async () => {
+    const answer = await site.post("/v1/numbers", banner, { Origin: null });
+    expect(answer).toMatchObject({ status: 200, body: { status: "assigned" } });
+    expect(answer.headers.get("set-cookie")).toBeNull();
+  });
+
+  it("remembers the visitor in first-party cookies, for pages of the same site only", async () => {
+    const answer = await site.post("/v1/numbers", banner, { "Sec-Fetch-Site": "same-site" });
+    const cookies = answer.headers.getSetCookie();
+    expect(cookies).toHaveLength(2);
+    for (const cookie of cookies) expect(cookie).toMatch(/^dp_(visitor|device)=v1\.[\w-]{44}; Path=\/v1; Max-Age=34560000; HttpOnly; SameSite=Lax$/);
+    const again = await site.post("/v1/numbers", banner, { Cookie: cookies.map((cookie) => cookie.split(";")[0]).join("; ") });
+    expect(again.body["number"]).toBe(answer.body["number"]);
+    expect((await site.post("/v1/numbers", banner, { "Sec-Fetch-Site": "cross-site" })).headers.get("set-cookie")).toBeNull();
+  });
+
+  it.each([
+    ["forged", "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+    ["cut off", "v1.AAAA"],
+    ["empty", ""],
+    ["null", null],
+    ["hostile", "'; drop table number; --"],
+  ])("treats %s tokens as absent: a new visitor, no error", async (_what, token) => {
+    const { status, body } = await site.post("/v1/numbers", { ...banner, visitor: token, device: token });
+    expect(status).toBe(200);
+    expect(body["visitor"]).toMatch(/^v1\./);
+    expect(body["visitor"]).not.toBe(token);
+  });
+
+  it("takes no visitor token for a device token or the other way round", async () => {
+    const { body } = await site.post("/v1/numbers", banner);
+    const swapped = await site.post("/v1/numbers", { ...banner, visitor: body["device"], device: body["visitor"] });
+    expect(swapped.body["number"]).not.toBe(body["number"]);
+  });
+
+  it("leaves the page as it is without consent where the pool requires it, and remembers nobody", async () => {
+    const wanted = { pool: "default/careful", mediaElement: "top" };
+    const before = await site.stores.counts();
+    for (const consent of [undefined, "denied", null]) {
+      const { body } = await site.post("/v1/numbers", { ...wanted, consent });
+      expect(body).toMatchObject({ status: "unchanged", reason: "ConsentRequired", number: null, visitor: null, device: null });
+    }
+    expect(await site.stores.counts()).toEqual(before);
+    expect((await site.post("/v1/numbers", { ...wanted, consent: "granted" })).body).toMatchObject({ status: "assigned" });
+  });
+
+  it("leases for the elements that may and leaves the others, in the order of the request", async () => {
+    const { body } = await site.post("/v1/numbers", { elements: [{ pool: "default/careful", mediaElement: "a" }, banner] });
+    expect(body["elements"]).toMatchObject([{ status: "unchanged", reason: "ConsentRequired" }, { status: "assigned" }]);
+  });
+
+  it("leaves the page as it is for crawlers, and leases nothing", async () => {
+    const before = await site.stores.counts();
+    const { body } = await site.post("/v1/numbers", banner, { "User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)" });
+    expect(body).toMatchObject({ status: "unchanged", reason: "Crawler", visitor: null });
+    expect(await site.stores.counts()).toEqual(before);
+  });
+
+  describe("refuses, naming the field and leasing nothing:", () => {
+    const long = (length: number) => "x".repeat(length);
+    it.each<[string, unknown, string]>([
+      ["no JSON", "{", "body"],
+      ["an empty body", "", "pool"],
+      ["null", "null", "body"],
+      ["a list", [], "body"],
+      ["a number", "1", "body"],
+      ["no pool", { mediaElement: "a" }, "pool"],
+      ["a pool that is a number", { ...banner, pool: 1 }, "pool"],
+      ["a pool without namespace", { ...banner, pool: "sales" }, "pool"],
+      ["a pool in capitals", { ...banner, pool: "Default/Sales" }, "pool"],
+      ["a pool with a path", { ...banner, pool: "../../etc/passwd" }, "pool"],
+      ["an endless pool", { ...banner, pool: `default/${long(300)}` }, "pool"],
+      ["no media element", { pool: sales }, "mediaElement"],
+      ["a media element with a space", { ...banner, mediaElement: "a b" }, "mediaElement"],
+      ["an empty media element", { ...banner, mediaElement: "" }, "mediaElement"],
+      ["a media element that is too long", { ...banner, mediaElement: long(64) }, "mediaElement"],
+      ["a media element with NUL", { ...banner, mediaElement: "a\u0000" }, "mediaElement"],
+      ["a media element that evaluates in a dialplan", { ...banner, mediaElement: "${SHELL(id)}" }, "mediaElement"],
+      ["a visitor that is an object", { ...banner, visitor: {} }, "visitor"],
+      ["a device that is too long", { ...banner, device: long(300) }, "device"],
+      ["a page that is a list", { ...banner, page: [] }, "page"],
+      ["a page that is too long", { ...banner, page: `https://a.example/${long(2048)}` }, "page"],
+      ["attributes that are a text", { ...banner, attributes: "a" }, "attributes"],
+      ["attributes that are a list", { ...banner, attributes: ["a"] }, "attributes"],
+      ["an attribute that is a number", { ...banner, attributes: { a: 1 } }, "attributes.a"],
+      ["an attribute that is too long", { ...banner, attributes: { a: long(513) } }, "attributes.a"],
+      ["an attribute with NUL", { ...banner, attributes: { a: "\u0000" } }, "attributes.a"],
+      ["an attribute with a line break", { ...banner, attributes: { a: "a\nb" } }, "attributes.a"],
+      ["an attribute with half a surrogate pair", { ...banner, attributes: { a: "\ud800" } }, "attributes.a"],
+      ["an attribute's name out of format", { ...banner, attributes: { "a b": "c" } }, "attributes.a b"],
+      ["too many attributes", { ...banner, attributes: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`a${i}`, "b"])) }, "attributes"],
+      ["a consent that is a yes", { ...banner, consent: "yes" }, "consent"],
+      ["a field nobody knows", { ...banner, colour: "red" }, "colour"],
+      ["__proto__", '{"pool":"default/sales","mediaElement":"a","__proto__":{"x":1}}', "__proto__"],
+      ["elements that are no list", { elements: "a" }, "elements"],
+      ["no elements", { elements: [] }, "elements"],
+      ["too many elements", { elements: Array.from({ length: 33 }, () => banner) }, "elements"],
+      ["elements and an element", { ...banner, elements: [banner] }, "pool"],
+      ["an element out of format among others", { elements: [banner, { ...banner, mediaElement: "?" }] }, "elements[1].mediaElement"],
+      ["an element that is null", { elements: [null] }, "elements[0]"],
+      ["an element with a field nobody knows", { elements: [{ ...banner, x: 1 }] }, "elements[0].x"],
+    ])("%s", async (_what, body, field) => {
+      const before = await site.stores.counts();
+      const answer = await site.post("/v1/numbers", body);
+      expect(answer).toMatchObject({ status: 400, body: { status: 400, title: "The request is not valid", field } });
+      expect(answer.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+      expect(JSON.stringify(answer.body)).not.toMatch(/node_modules|at \w+ \(|\.ts:/);
+      expect(await site.stores.counts()).toEqual(before);
+    });
+
+    it.each<[string, unknown, Record<string, string | null>, { status: number; field: string }]>([
+      ["a body beyond 16 kB", { ...banner, attributes: { a: "x".repeat(17_000) } }, {}, { status: 413, field: "body" }],
+      ["a form", "pool=default%2Fsales", { "Content-Type": "application/x-www-form-urlencoded" }, { status: 400, field: "body" }],
+      ["a compressed body", banner, { "Content-Encoding": "gzip" }, { status: 415, field: "body" }],
+      ["another charset", banner, { "Content-Type": "application/json; charset=iso-8859-1" }, { status: 415, field: "body" }],
+      ["a pool that doesn't exist", { ...banner, pool: "default/nowhere" }, {}, { status: 404, field: "pool" }],
+      ["a pool that doesn't exist among others", { elements: [banner, { ...banner, pool: "default/nowhere" }] }, {}, { status: 404, field: "elements[1].pool" }],
+      ["a foreign origin", banner, { Origin: "https://evil.example" }, { status: 403, field: "Origin" }],
+      ["the origin null", banner, { Origin: "null" }, { status: 403, field: "Origin" }],
+      ["an origin that only begins the same", banner, { Origin: "http://127.0.0.1" }, { status: 403, field: "Origin" }],
+      ["an origin that another pool allows", banner, { Origin: "https://elsewhere.example" }, { status: 403, field: "Origin" }],
+      ["a pool of another origin among one's own", { elements: [banner, { ...banner, pool: "default/elsewhere" }] }, {}, { status: 403, field: "Origin" }],
+    ])("%s", async (_what, body, headers, { status, field }) => {
+      const before = await site.stores.counts();
+      const answer = await site.post("/v1/numbers", body, headers);
+      expect(answer).toMatchObject({ status, body: { status, field } });
+      expect(answer.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+      expect(await site.stores.counts()).toEqual(before);
+    });
+  });
+
+  it("tells all faults at once", async () => {
+    const { body } = await site.post("/v1/numbers", { pool: 1, mediaElement: 2, page: 3 });
+    expect((body["errors"] as { field: string }[]).map(({ field }) => field)).toEqual(["pool", "mediaElement", "page"]);
+  });
+
+  it("answers preflights of allowed origins only", async () => {
+    const preflight = (origin: string) =>
+      fetch(`${site.url}/v1/numbers`, { method: "OPTIONS", headers: { Origin: origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type" } });
+    const own = await preflight(site.url);
+    expect(own.status).toBe(204);
+    expect(own.headers.get("access-control-allow-origin")).toBe(site.url);
+    expect(own.headers.get("access-control-allow-headers")).toBe("Content-Type");
+    const foreign = await preflight("https://evil.example");
+    expect(foreign.status).toBe(403);
+    expect(foreign.headers.get("access-control-allow-origin")).toBeNull();
+  });
+});
+
+describe("an exhausted pool", () => {
+  it("leaves the page's number: success with another status", async () => {
+    const site = await startSite({ numbers: 1 });
+    try {
+      const first = await site.post("/v1/numbers", banner);
+      const { status, body } = await site.post("/v1/numbers", banner);
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ status: "unchanged", reason: "Exhausted", number: null, display: null, tel: null, expiresAt: null });
+      expect(body["visitor"]).toMatch(/^v1\./);
+      const { visitor, device, number } = first.body;
+      expect((await site.post("/v1/numbers", { ...banner, visitor, device })).body).toMatchObject({ status: "assigned", number });
+    } finally {
+      await site.close();
+    }
+  });
+
+  it("shows the overflow number, which is nobody's own, where the pool says so", async () => {
+    const assignment = {
+      leaseSeconds: 1800,
+      cooldownSeconds: 900,
+      attributionWindowSeconds: 60,
+      onExhausted: { type: "Overflow", overflow: { number: "+12025550100" } },
+    } as const;
+    const site = await startSite({ numbers: 1, spec: { assignment } });
+    try {
+      await site.post("/v1/numbers", banner);
+      const { body } = await site.post("/v1/numbers", banner);
+      expect(body).toMatchObject({ status: "overflow", number: "+12025550100", display: "(202) 555-0100", expiresAt: null });
+    } finally {
+      await site.close();
+    }
+  });
+});
+
+describe("floods", () => {
+  it("are answered with 429 and a time to wait, and lease nothing", async () => {
+    const site = await startSite({ settings: { rateLimit: { perSecond: 1, burst: 2 } } });
+    try {
+      const answers = [];
+      for (let i = 0; i < 4; i += 1) answers.push(await site.post("/v1/numbers", banner));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429]);
+      expect(answers[3]?.headers.get("retry-after")).toBe("1");
+      expect((await site.stores.counts()).leased).toBe(2);
+    } finally {
+      await site.close();
+    }
+  });
+});

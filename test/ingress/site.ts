@@ -1,0 +1,144 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import express from "express";
+import type { NumberPoolSpec } from "../../src/domain/api.generated.ts";
+import { signPersonToken } from "../../src/domain/person-token.ts";
+import type { PoolEntry } from "../../src/domain/ports.ts";
+import { createIngress, defaultSettings, type IngressDeps, type IngressSettings } from "../../src/ingress/app.ts";
+import { Health } from "../../src/shared/health.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import { createMetrics } from "../../src/shared/metrics.ts";
+import { startStores, tokenKeys, type Stores } from "./stores.ts";
+
+export const siteSecret = "the-secret-of-acme-has-32-characters-or-more";
+const web = fileURLToPath(new URL("../../examples/web", import.meta.url));
+
+export interface SiteOptions {
+  /** Numbers of pool default/sales, from +12025550110 upwards. */
+  readonly numbers?: number;
+  readonly spec?: Partial<NumberPoolSpec>;
+  readonly settings?: Partial<IngressSettings>;
+  /** More pools that differ from default/sales in these fields. */
+  readonly others?: Readonly<Record<string, Partial<NumberPoolSpec>>>;
+  /** HTML of a page of the site, by path below /page/. */
+  readonly pages?: Readonly<Record<string, string>>;
+  /** Database of another site: two replicas of ingress. */
+  readonly replicaOf?: Site;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export interface Site {
+  readonly url: string;
+  readonly stores: Stores;
+  /** As a page of the site does it, unless headers say otherwise; `null` leaves a header out. */
+  post(path: string, body: unknown, headers?: Record<string, string | null>): Promise<Answer>;
+  /** What the next requests meet before ingress: a broken or slow service. */
+  disturb(how: RequestListener | null): void;
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function aPool(key: string, place: number, spec: Partial<NumberPoolSpec>): PoolEntry {
+  return {
+    key,
+    uid: `uid-${key}`,
+    createdAt: new Date("2026-01-01T00:00:00Z"),
+    labels: {},
+    spec: {
+      ranges: [{ from: `+12025550${place}10`, to: `+12025550${place}19` }],
+      trunkRef: { name: "carrier" },
+      assignment: { leaseSeconds: 1800, cooldownSeconds: 900, attributionWindowSeconds: 2_592_000, onExhausted: { type: "LeavePage" } },
+      defaultDestination: { number: "+12025550199" },
+      display: { format: "National" },
+      consent: "NotRequired",
+      reclaimPolicy: "Retain",
+      ...spec,
+    },
+  };
+}
+
+/** Ingress on real Postgres behind a real web server that also serves the demo page, all on one loopback port. */
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
+  const stores = options.replicaOf?.stores ?? (await startStores());
+  let disturbance: RequestListener | null = null;
+  let handler: RequestListener = (_request, response) => void response.writeHead(503).end();
+  const server = createServer((request, response) => (disturbed(request) && disturbance ? disturbance : handler)(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const pools = poolsOf(url, options);
+  if (options.replicaOf === undefined) await stores.apply(pools);
+
+  const ingress = await createIngress(ingressDeps(stores, pools, options));
+  handler = siteApp(ingress.app, options.pages ?? {}) as (request: IncomingMessage, response: ServerResponse) => void;
+  return {
+    url,
+    stores,
+    disturb: (how) => (disturbance = how),
+    post: (path, body, headers = {}) => post(url, path, body, headers),
+    settled: () => new Promise((resolve) => setTimeout(resolve, 50)),
+    close: async () => {
+      await ingress.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      if (options.replicaOf === undefined) await stores.close();
+    },
+  };
+}
+
+function disturbed(request: IncomingMessage): boolean {
+  return request.url?.startsWith("/v1/") === true || request.url === "/dialplane.js";
+}
+
+function poolsOf(url: string, options: SiteOptions): ReadonlyMap<string, PoolEntry> {
+  const numbers = Array.from({ length: options.numbers ?? 10 }, (_, i) => `+1202555${1000 + i}`);
+  const base = { allowedOrigins: [url], numbers, ranges: [], ...options.spec };
+  const others = Object.entries(options.others ?? {}).map(([key, spec], i) => aPool(key, i + 2, { allowedOrigins: [url], ...spec }));
+  return new Map([aPool("default/sales", 1, base), ...others].map((pool) => [pool.key, pool]));
+}
+
+function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, options: SiteOptions): IngressDeps {
+  return {
+    ...stores.ports,
+    pools: () => pools,
+    secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]) },
+    clock: { now: () => new Date() },
+    logger: createLogger("silent"),
+    metrics: createMetrics(),
+    health: new Health(),
+    settings: { ...defaultSettings, rateLimit: { perSecond: 0, burst: 1 }, ...options.settings },
+  };
+}
+
+function siteApp(ingress: express.Express, pages: Readonly<Record<string, string>>): express.Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.get("/demo/token", (request, response) => {
+    const { subject } = request.query;
+    response.json({ token: personToken(typeof subject === "string" ? subject : "nobody") });
+  });
+  app.get("/page/:name", (request, response) => {
+    const page = pages[request.params.name];
+    if (page === undefined) response.status(404).end();
+    else response.type("html").send(page);
+  });
+  app.use(express.static(web));
+  return app.use(ingress);
+}
+
+export function personToken(subject: string, seconds = 600): string {
+  return signPersonToken({ site: "acme", subject, expiresAt: new Date(Date.now() + seconds * 1000) }, siteSecret);
+}
+
+async function post(url: string, path: string, body: unknown, headers: Record<string, string | null>): Promise<Answer> {
+  const all = { Origin: url, "Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/132.0", ...headers };
+  const kept = Object.entries<string | null>(all).filter((entry): entry is [string, string] => entry[1] !== null);
+  const response = await fetch(url + path, { method: "POST", headers: kept, body: typeof body === "string" ? body : JSON.stringify(body) });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
+}

@@ -1,0 +1,208 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+
+import { aDestination } from "../domain/builders.ts";
+import { eventually } from "../harness/process.ts";
+import { startSippServer, type SippServer } from "../harness/sipp.ts";
+import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
+import { answersAndHangsUp, CALLER_CANCELS, CALLER_WAITS_FOR_BYE } from "./scenarios.ts";
+import { type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+
+let world: World;
+let router: RunningRouter;
+const parts = new AsyncDisposableStack();
+const servers: Record<string, SippServer> = {};
+
+/** Destinations by what they do. */
+const SCENARIOS = {
+  answers: "answer-200.xml",
+  alsoAnswers: "answer-200.xml",
+  hangsUp: answersAndHangsUp(500),
+  busy: "busy-486.xml",
+  rings: "no-answer-ring.xml",
+  full: "unavailable-503.xml",
+  fallback: "answer-200.xml",
+};
+
+beforeAll(async () => {
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    servers[name] = parts.use(await startSippServer({ scenario }));
+  }
+  world = await startWorld(toUri(servers["fallback"]!));
+  parts.defer(() => world.stop());
+  router = await startTestRouter(world, { rule: null });
+  parts.defer(() => router.stop());
+});
+afterAll(() => parts.disposeAsync());
+afterEach(async () => {
+  await world.expectEmpty();
+  await eventually("no live call", () => router.liveCalls() === 0);
+});
+
+function to(name: keyof typeof SCENARIOS, ringTimeoutSeconds = 5) {
+  return aDestination({ name: name.toLowerCase(), sipUri: toUri(servers[name]!), ringTimeoutSeconds });
+}
+
+async function lastRecord(before: number) {
+  await eventually("the final record", () => router.store.final().length > before);
+  return router.store.final().at(-1)!;
+}
+
+async function placeCall(options: Parameters<World["call"]>[0] = {}) {
+  const before = router.store.final().length;
+  const result = await world.call(options);
+  return { result, record: await lastRecord(before) };
+}
+
+async function requestsAt(name: keyof typeof SCENARIOS): Promise<string[]> {
+  const received = (await servers[name]!.messages()).filter(({ direction }) => direction === "received");
+  return received.map(({ startLine }) => startLine.split(" ")[0]!);
+}
+
+describe("an answered call", () => {
+  test("is bridged, and the caller's BYE ends the other side", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    await eventually("the callee got BYE", async () => (await requestsAt("answers")).at(-1) === "BYE");
+    expect(record).toMatchObject({ end: "completed", rule: "default/rule", attribution: "exclusive", mediaElement: "hero", caller: "+13125550123" });
+    expect(record.answeredBy).toBe(toUri(servers["answers"]!));
+    expect(record.legs).toMatchObject([{ result: "answered" }]);
+    expect(record.bridgedAt).not.toBeNull();
+    expect(record.hangupCause).toBe(16);
+  });
+
+  test("ends for the caller when the callee hangs up", async () => {
+    await setRules(world, router, { rule: { destinations: [to("hangsUp")] } });
+    const { result, record } = await placeCall({ scenario: CALLER_WAITS_FOR_BYE });
+    expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    expect(record).toMatchObject({ end: "completed", legs: [{ result: "answered", hangupCause: 16 }] });
+  });
+
+  test("ends after maxCallSeconds", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")], maxCallSeconds: 1 } });
+    const { result, record } = await placeCall({ scenario: CALLER_WAITS_FOR_BYE });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "max-duration" });
+  });
+
+  test("without a rule goes to the pool's default destination", async () => {
+    await setRules(world, router, { rule: null });
+    const { record } = await placeCall();
+    expect(record).toMatchObject({ end: "completed", rule: null, answeredBy: toUri(servers["fallback"]!) });
+  });
+});
+
+describe("a destination that is not to be had", () => {
+  test("busy with onBusy Next: the next one is rung", async () => {
+    await setRules(world, router, { rule: { destinations: [to("busy"), to("answers")], onBusy: "Next" } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record.legs).toMatchObject([{ result: "busy", hangupCause: 17 }, { result: "answered" }]);
+  });
+
+  test("busy with onBusy Stop: the caller gets 486", async () => {
+    await setRules(world, router, { rule: { destinations: [to("busy"), to("answers")], onBusy: "Stop" } });
+    const { result, record } = await placeCall({ scenario: refusedWith(486), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "busy", hangupCause: 17, bridgedAt: null, legs: [{ result: "busy" }] });
+  });
+
+  test("out of capacity: the next one is rung", async () => {
+    await setRules(world, router, { rule: { destinations: [to("full"), to("answers")] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record.legs).toMatchObject([{ result: "congestion" }, { result: "answered" }]);
+  });
+
+  test("no answer in time: the next one is rung, the first is cancelled", async () => {
+    await setRules(world, router, { rule: { destinations: [to("rings", 1), to("answers")] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record.legs).toMatchObject([{ result: "no-answer" }, { result: "answered" }]);
+    await eventually("CANCEL at the first", async () => (await requestsAt("rings")).includes("CANCEL"));
+    expect(result.messages.map(({ startLine }) => startLine)).toContain("SIP/2.0 180 Ringing");
+  });
+
+  test("nobody answers at all: the caller gets 480", async () => {
+    await setRules(world, router, { rule: { destinations: [to("rings", 1)] } });
+    const { result, record } = await placeCall({ scenario: refusedWith(480), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "no-answer", answeredAt: null });
+  });
+
+  test("a trunk that does not exist: the next one is rung", async () => {
+    const nowhere = { ...to("busy"), trunkRef: { name: "no-such-trunk" } };
+    await setRules(world, router, { rule: { destinations: [nowhere, to("answers")] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record.legs).toMatchObject([{ result: "unreachable" }, { result: "answered" }]);
+  });
+
+  test("a blocked caller is refused with 403 and nobody is rung", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] }, pool: { blockedCallers: ["+1312"] } });
+    const { result, record } = await placeCall({ scenario: refusedWith(403), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "refused", legs: [] });
+  });
+});
+
+describe("several destinations at the same time", () => {
+  test("the first to answer is connected, the others stop ringing", async () => {
+    await setRules(world, router, { rule: { strategy: "Simultaneous", destinations: [to("rings"), to("alsoAnswers")] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record.answeredBy).toBe(toUri(servers["alsoAnswers"]!));
+    expect(record.legs.map((leg) => leg.result).sort()).toEqual(["answered", "cancelled"]);
+  });
+});
+
+describe("a caller who gives up", () => {
+  test("while it rings: the destination is cancelled", async () => {
+    await setRules(world, router, { rule: { destinations: [to("rings"), to("answers")] } });
+    const before = (await requestsAt("answers")).length;
+    const { result, record } = await placeCall({ scenario: CALLER_CANCELS });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "abandoned", answeredAt: null, legs: [{ result: "cancelled" }] });
+    expect(await requestsAt("answers")).toHaveLength(before);
+  });
+});
+
+describe("a database that is slow or gone", () => {
+  test("costs the attribution and not the call", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] } });
+    const context = router.store.context;
+    router.store.context = () => new Promise(() => undefined);
+    const slow = await placeCall();
+    router.store.context = () => Promise.reject(new Error("connection refused"));
+    const gone = await placeCall();
+    router.store.context = context;
+    expect([slow, gone].map(({ result, record }) => [result.exitCode, record.end, record.attribution, record.prospect])).toEqual([
+      [0, "completed", "unavailable", null],
+      [0, "completed", "unavailable", null],
+    ]);
+  });
+
+  test("gets the records when it is back, newest state only", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] } });
+    let failures = 0;
+    router.store.onSave = () => {
+      failures += 1;
+      return failures <= 3 ? Promise.reject(new Error("connection refused")) : Promise.resolve();
+    };
+    const { record } = await placeCall();
+    router.store.onSave = undefined;
+    expect(failures).toBeGreaterThan(3);
+    expect(router.store.records.filter(({ id }) => id === record.id).at(-1)).toEqual(record);
+  });
+});
+
+test("ten calls at the same time get ten bridges and ten records", async () => {
+  await setRules(world, router, { rule: { destinations: [to("answers")] } });
+  const before = router.store.final().length;
+  const result = await world.call({ calls: 10, rate: 50, holdMs: 800 });
+  expect(result.stats).toMatchObject({ successful: 10, failed: 0 });
+  await eventually("ten records", () => router.store.final().length === before + 10);
+  const records = router.store.final().slice(before);
+  expect(new Set(records.map(({ bridge }) => bridge)).size).toBe(10);
+  expect(await router.registry.metrics()).toMatch(/dialplane_router_calls_total\{end="completed"\} [0-9]+/);
+});

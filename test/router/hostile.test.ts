@@ -1,0 +1,149 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+
+import { parseE164 } from "../../src/domain/e164.ts";
+import { aDestination } from "../domain/builders.ts";
+import { eventually } from "../harness/process.ts";
+import { scenarioText, startSippServer, type SippServer } from "../harness/sipp.ts";
+import { CALLER, DID, type Rules, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+
+let world: World;
+let router: RunningRouter;
+let desk: SippServer;
+/** Evaluating a caller's text would leave this file behind: func_shell is loaded for these tests only, and a control proves the trap. */
+let sprung: string;
+let payload: string;
+const parts = new AsyncDisposableStack();
+
+beforeAll(async () => {
+  desk = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+  world = await startWorld(toUri(desk), {
+    extraModules: ["func_shell"],
+    files: { "extensions.d/10-trap.conf": "[trap]\nexten = s,1,Set(X=${SHELL(touch ${TRAP})})\n same = n,Wait(1)\n" },
+  });
+  parts.defer(() => world.stop());
+  sprung = join(world.asterisk.dir, "sprung");
+  payload = `\${SHELL(touch ${sprung})}`;
+  router = await startTestRouter(world, { rule: null });
+  parts.defer(() => router.stop());
+});
+afterAll(() => parts.disposeAsync());
+afterEach(async () => {
+  await world.expectEmpty();
+  expect(existsSync(sprung)).toBe(false);
+});
+
+/** The profile that lets most of a caller through. */
+function profile(callerId: Rules["callerId"]): Rules {
+  return { rule: { destinations: [aDestination({ sipUri: toUri(desk) })], callerId: { type: "Caller" } }, callerId };
+}
+
+/** Calls with a From user and further header lines; answers the INVITE that the destination got. */
+async function callFrom(user: string, headers = "Subject: none") {
+  const before = (await invites()).length;
+  const text = await scenarioText("call-answered.xml");
+  const scenario = text.replace("Max-Forwards: 70", "Max-Forwards: 70\n      [extra]").replaceAll("[caller]", "[sender]");
+  const result = await world.call({ scenario, transport: "tcp", keys: { sender: user, extra: headers } });
+  expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+  return eventually("an INVITE at the destination", async () => (await invites())[before]);
+}
+
+async function invites() {
+  return (await desk.messages()).filter(({ startLine, direction }) => direction === "received" && startLine.startsWith("INVITE"));
+}
+
+test("the trap works: evaluated text leaves the file behind", async () => {
+  const control = join(world.asterisk.dir, "control");
+  const query = { endpoint: "Local/s@trap/n", context: "trap", extension: "s", priority: "1" };
+  await world.ari.request("POST", "/channels", query, { variables: { _TRAP: control } });
+  await eventually("the trap springs", () => existsSync(control));
+});
+
+describe("what the far end is told", () => {
+  test.each<readonly [string, Rules["callerId"], string, string | undefined, RegExp | undefined]>([
+    ["by default: the called number and nothing of the caller", {}, DID, undefined, undefined],
+    ["the caller in From where the trunk allows it", { from: "Caller" }, CALLER, undefined, undefined],
+    ["a fixed number", { from: "Fixed", fixed: { number: "+12025550188" } }, "+12025550188", undefined, undefined],
+    ["the caller asserted", { pAssertedIdentity: "Caller" }, DID, CALLER, undefined],
+    ["the called number asserted and in Diversion", { pAssertedIdentity: "Tracking", diversion: "Tracking" }, DID, DID, /^<sip:\+12025550101@.*>;reason=unconditional/],
+  ])("%s", async (...row) => {
+    const [, callerId, from, asserted, diversion] = row;
+    await setRules(world, router, profile(callerId));
+    const invite = await callFrom(CALLER);
+    expect(invite.header("From")).toContain(`<sip:${from}@`);
+    expect(invite.header("P-Asserted-Identity")).toBe(asserted === undefined ? undefined : `<sip:${asserted}@${world.carrier}>`);
+    if (diversion === undefined) expect(invite.header("Diversion")).toBeUndefined();
+    else expect(invite.header("Diversion")).toMatch(diversion);
+    if (from !== CALLER && asserted !== CALLER) expect(invite.raw).not.toContain(CALLER.slice(1));
+  });
+
+  test("nobody is sent a connected-line update: the parties never see each other's number", async () => {
+    await setRules(world, router, profile({}));
+    const before = (await desk.messages()).length;
+    await callFrom(CALLER);
+    await world.expectEmpty();
+    const requests = (await desk.messages()).slice(before).filter(({ direction }) => direction === "received").map(({ startLine }) => startLine.split(" ")[0]);
+    expect(requests).toEqual(["INVITE", "ACK", "BYE"]);
+  });
+});
+
+describe("a caller's text is never evaluated, stored or logged", () => {
+  const SQL = "1'); drop table call; --";
+  const CASES: readonly (readonly [string, () => string, () => string])[] = [
+    ["a variable in From", () => encodeURIComponent(payload), () => "Subject: none"],
+    ["a variable after a number in From", () => `+13125550123${encodeURIComponent(payload)}`, () => "Subject: none"],
+    ["an expression in From", () => encodeURIComponent("$[1+1]"), () => "Subject: none"],
+    ["SQL in From", () => encodeURIComponent(SQL), () => "Subject: none"],
+    ["quotes and angle brackets in From", () => encodeURIComponent(`"><sip:+1900@evil>`), () => "Subject: none"],
+    ["a line end in From", () => "+13125550123%0D%0AX-Evil:%20yes", () => "Subject: none"],
+    ["a log line of its own in From", () => encodeURIComponent(`x"}\n{"level":"error","msg":"forged"}`), () => "Subject: none"],
+    ["a variable in the display name", () => "x", () => `P-Asserted-Identity: "${payload}" <sip:x@host>`],
+    ["SQL in the display name", () => "x", () => `P-Asserted-Identity: "${SQL}" <sip:+13125550123@host>`],
+    ["a display name of 10 kB", () => "x", () => `P-Asserted-Identity: "${"A${".repeat(3_400)}" <sip:x@host>`],
+    ["a From of 10 kB", () => "9".repeat(10_000), () => "Subject: none"],
+    ["a variable in P-Asserted-Identity", () => "x", () => `P-Asserted-Identity: <sip:${encodeURIComponent(`1),${payload}"`)}@host>`],
+    ["a variable in Diversion", () => "x", () => `Diversion: "${payload}" <sip:${encodeURIComponent(payload)}@host>;reason="${payload}"`],
+    ["a folded header", () => "x", () => `Subject: one\r\n ${payload}\r\n\tX-Evil: yes`],
+    ["a header that names a variable", () => "x", () => `X-${"A".repeat(200)}: ${payload}`],
+  ];
+
+  test.each(CASES)("%s", async (_, user, headers) => {
+    await setRules(world, router, profile({ from: "Caller", pAssertedIdentity: "Caller", diversion: "Tracking" }));
+    const invite = await callFrom(user(), headers());
+    expect(invite.raw).not.toMatch(/SHELL|\$\{|\$\[|%24|drop table|Evil|evil|forged|AAAA|A\$|99999999999999999/);
+    expect(invite.header("From")).toMatch(/<sip:\+(12025550101|13125550123)@/);
+    await world.expectEmpty();
+    expectClean(router);
+    expect(await readFile(world.asterisk.logFile, "utf8")).not.toMatch(/drop table|forged/);
+  });
+});
+
+/** Only numbers reach the database's questions and records; every line of the log is one object that we wrote. */
+function expectClean(running: RunningRouter): void {
+  const { store } = running;
+  const log = running.log();
+  for (const { caller } of [...store.asked, ...store.records]) {
+    expect(caller === null || parseE164(caller) === caller).toBe(true);
+  }
+  expect(JSON.stringify(store.records)).not.toMatch(/SHELL|drop table|forged/);
+  const lines = log.trim().split("\n");
+  for (const line of lines) {
+    expect(JSON.parse(line)).toMatchObject({ msg: expect.any(String) as string });
+  }
+  expect(log).not.toMatch(/SHELL|drop table|forged|13125550123/);
+}
+
+test("Asterisk itself ends a leg that lives too long, in case the router dies", async () => {
+  await setRules(world, router, profile({}));
+  const call = world.call({ holdMs: 800 });
+  const leg = await eventually("the leg", async () => {
+    const channels = (await world.ari.request("GET", "/channels")) as { id: string; state: string }[];
+    return channels.find(({ id, state }) => id.startsWith("dialplane-") && state === "Up");
+  });
+  const { value } = (await world.ari.request("GET", `/channels/${leg.id}/variable`, { variable: "TIMEOUT(absolute)" })) as { value: string };
+  expect(Number(value)).toBeGreaterThan(14_400);
+  expect(Number(value)).toBeLessThan(14_600);
+  await call;
+});

@@ -1,0 +1,60 @@
+import type { DialplanRevision, PodReport, RouterStore, Snapshot } from "../../src/domain/ports.ts";
+import type { CallContext, CallRecord } from "../../src/domain/types.ts";
+
+/** The router's port to the database, held in memory: what it reads is set by the test, what it writes is kept. */
+export class MemoryStore implements RouterStore {
+  state: { snapshot: Snapshot; dialplan: DialplanRevision | null };
+  context: () => Promise<CallContext>;
+  readonly records: CallRecord[] = [];
+  readonly reports: PodReport[] = [];
+  readonly asked: Parameters<RouterStore["callContext"]>[0][] = [];
+  #listeners = new Set<() => void>();
+  onSave: ((record: CallRecord) => Promise<void>) | undefined;
+
+  constructor(snapshot: Snapshot, dialplan: DialplanRevision | null, context: () => Promise<CallContext>) {
+    this.state = { snapshot, dialplan };
+    this.context = context;
+  }
+
+  revision(): Promise<number> {
+    return Promise.resolve(this.state.snapshot.revision);
+  }
+
+  snapshot(): Promise<Snapshot> {
+    return Promise.resolve(this.state.snapshot);
+  }
+
+  dialplan(): Promise<DialplanRevision | null> {
+    return Promise.resolve(this.state.dialplan);
+  }
+
+  reportPod(report: PodReport): Promise<void> {
+    this.reports.push(report);
+    return Promise.resolve();
+  }
+
+  callContext(input: Parameters<RouterStore["callContext"]>[0]): Promise<CallContext> {
+    this.asked.push(input);
+    return this.context();
+  }
+
+  async saveCall(record: CallRecord): Promise<void> {
+    await this.onSave?.(record);
+    this.records.push(record);
+  }
+
+  onChange(listener: () => void): Promise<() => Promise<void>> {
+    this.#listeners.add(listener);
+    return Promise.resolve(() => Promise.resolve(void this.#listeners.delete(listener)));
+  }
+
+  change(state: Partial<MemoryStore["state"]>): void {
+    this.state = { ...this.state, ...state };
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Final records, one a call. */
+  final(): readonly CallRecord[] {
+    return this.records.filter(({ endedAt }) => endedAt !== null);
+  }
+}
