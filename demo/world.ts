@@ -44,9 +44,11 @@ export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say
   try {
     const database = await scratchDatabase(env["DATABASE_URL"], logger);
     if (database !== null) shutdown.add("the scratch database", () => database.drop());
+    const secret = randomBytes(32).toString("base64url");
     const config = readStandaloneConfig({
       DIALPLANE_MANIFESTS: join(ROOT, "examples/quickstart"),
       DIALPLANE_DATA_DIR: dataDir,
+      DIALPLANE_SITE_SECRETS: `${SITE}=${secret}`,
       ...env,
       ...(database === null ? {} : { DATABASE_URL: database.url }),
     });
@@ -61,9 +63,8 @@ export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say
       destinations: TELEPHONES,
     });
     shutdown.add("the telephone network", () => pstn.stop());
-    const secret = randomBytes(32).toString("base64url");
     say("starting Postgres and Asterisk, loading examples/quickstart/");
-    const standalone = await startStandalone(config, { logger, env, pages: demoPages({ secret, pstn }), sites: new Map([[SITE, [secret]]]) });
+    const standalone = await startStandalone(config, { logger, env, pages: demoPages({ secret, pstn }) });
     shutdown.add("standalone", () => stopped(standalone));
     return { standalone, pstn, url: standalone.url, stop: () => shutdown.run() };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { installDebianPackage } from "./debian-package.mjs";
 import { asteriskHint, findAsterisk, getAsterisk } from "./part-asterisk.mjs";
+import { controlPlaneHint, findControlPlane, getControlPlane } from "./part-control-plane.mjs";
 import { findPackages, getPackages, npmHint } from "./part-npm.mjs";
 import { findPostgres, getPostgres, postgresHint } from "./part-postgres.mjs";
 import { CHROMIUM, findProgram, programHint, SIPP } from "./part-programs.mjs";
@@ -17,6 +18,7 @@ import { CHROMIUM, findProgram, programHint, SIPP } from "./part-programs.mjs";
  * @property {string} hint how to get it
  * @property {(env: NodeJS.ProcessEnv) => Promise<Found | undefined>} find
  * @property {(env: NodeJS.ProcessEnv, progress: (note: string) => void) => Promise<void>} get
+ * @property {boolean} [onRequest] true when it is set up only where it is named
  * @property {boolean} writesCheckout true when `get` writes into the checkout: then one process at a time may do it
  */
 
@@ -27,6 +29,15 @@ export const PARTS = [
   { name: "postgres", title: "PostgreSQL", hint: postgresHint, find: findPostgres, get: getPostgres, writesCheckout: true },
   debianProgram("sipp", "SIPp", SIPP),
   debianProgram("chromium", "Chromium", CHROMIUM),
+  {
+    name: "control-plane",
+    title: "Kubernetes API",
+    hint: controlPlaneHint,
+    find: findControlPlane,
+    get: getControlPlane,
+    onRequest: true,
+    writesCheckout: true,
+  },
 ];
 
 /** @param {string} name @param {string} title @param {import("./part-programs.mjs").Program} program @returns {Part} */

@@ -90,8 +90,9 @@ export interface NumberPoolAssignment {
 export interface NumberPoolOnExhausted {
   /**
    * Overflow shows one reserved number to everybody who finds none free (calls to it are routed, but not attributed);
-   * LeavePage leaves the number that is written in the page; ReclaimOldest takes the longest-idle lease that is
-   * neither online nor in a call, and leaves the page as it is if there is none. Default LeavePage.
+   * LeavePage leaves the number that is written in the page; ReclaimOldest gives up the rest of the cool-down that
+   * began longest ago, of a prospect who is neither online nor in a call, and leaves the page as it is if there is
+   * none. A lease is never cut short. Default LeavePage.
    */
   readonly type: OnExhaustedType;
   /** The reserved number. Required when `type` is Overflow, forbidden otherwise. */
@@ -125,7 +126,7 @@ export interface NumberPoolDefaultDestination {
 /** How numbers are written in the page. */
 export interface NumberPoolDisplay {
   /**
-   * National, as in (202) 555-0110; International, as in +1 202-555-0110; E164, as in +12025550110. Default National.
+   * National, as in (202) 555-0110; International, as in +1 202 555 0110; E164, as in +12025550110. Default National.
    * Links to call the number always use E.164.
    */
   readonly format: DisplayFormat;

@@ -26,7 +26,7 @@ export interface Lease {
 
 /**
  * - `Leased`       one prospect's alone, even when it was taken out of the pool meanwhile
- * - `CoolingDown`  only the prospect who held it last may have it back
+ * - `CoolingDown`  only the prospect who held it last may have it back, unless the pool reclaims when it is exhausted
  * - `Free`         anybody may have it
  * - `Retired`      not in the pool any more and not leased; nobody gets it
  */
@@ -66,18 +66,19 @@ export interface Claim {
   readonly prospect: Uuid;
   readonly at: Date;
   readonly assignment: NumberPoolAssignment;
-  /** Holders who are online or in a call: their leases are never reclaimed. */
+  /** Prospects who are online or in a call: the rest of their cool-downs is never given up. */
   readonly busy: ReadonlySet<Uuid>;
 }
 
 export type ClaimDecision =
-  | { readonly type: "Renewed" | "Returned" | "Assigned" | "Reclaimed"; readonly did: E164; readonly lease: Lease }
+  | { readonly type: "Renewed" | "Honoured" | "Returned" | "Assigned" | "Reclaimed"; readonly did: E164; readonly lease: Lease }
   | { readonly type: "Overflow"; readonly did: E164 }
   | { readonly type: "Exhausted" };
 
 /**
  * In this order: the number the prospect holds; the number the prospect held last, if nobody got it since; the free number that
- * was released longest ago (never lent ones first); what the pool says for exhaustion.
+ * was released longest ago (never lent ones first); what the pool says for exhaustion. A held number that was taken out of the
+ * pool meanwhile is honoured to the end of its lease, but not renewed.
  */
 export function decideClaim(numbers: readonly PoolNumber[], claim: Claim): ClaimDecision {
   const { at, prospect, assignment } = claim;
@@ -86,8 +87,8 @@ export function decideClaim(numbers: readonly PoolNumber[], claim: Claim): Claim
     return { type, did: number.did, lease: leaseFrom(at, prospect, assignment, number.lease) };
   };
   const own = leasable.filter((number) => number.lease?.holder === prospect);
-  const held = own.filter((number) => stateOf(number, at) === "Leased").sort(byLeaseAge)[0];
-  if (held !== undefined) return give("Renewed", held);
+  const held = own.filter((number) => stateOf(number, at) === "Leased").sort(byService)[0];
+  if (held !== undefined) return held.inService || held.lease === null ? give("Renewed", held) : { type: "Honoured", did: held.did, lease: held.lease };
   const last = own.filter((number) => stateOf(number, at) !== "Retired").sort((a, b) => -byRelease(a, b))[0];
   if (last !== undefined) return give("Returned", last);
   const free = leasable.filter((number) => stateOf(number, at) === "Free").sort(byRelease)[0];
@@ -99,10 +100,8 @@ function exhausted(leasable: readonly PoolNumber[], claim: Claim, reclaim: (numb
   const overflow = overflowOf(claim.assignment);
   if (overflow !== null) return { type: "Overflow", did: overflow };
   if (claim.assignment.onExhausted.type !== "ReclaimOldest") return { type: "Exhausted" };
-  // Idle longest is the lease that would end first: every sign of life moves its end.
-  const idle = leasable
-    .filter((number) => number.inService && stateOf(number, claim.at) === "Leased" && !claim.busy.has(number.lease?.holder ?? ""))
-    .sort(byRelease)[0];
+  // A promise is never cut short (docs/decisions/0003): only what is left of a cool-down is given up, the oldest first.
+  const idle = leasable.filter((number) => stateOf(number, claim.at) === "CoolingDown" && !claim.busy.has(number.lease?.holder ?? "")).sort(byRelease)[0];
   return idle === undefined ? { type: "Exhausted" } : reclaim(idle);
 }
 
@@ -116,8 +115,9 @@ function byRelease(a: PoolNumber, b: PoolNumber): number {
   return (a.lease?.leasedUntil.getTime() ?? 0) - (b.lease?.leasedUntil.getTime() ?? 0) || compareText(a.did, b.did);
 }
 
-function byLeaseAge(a: PoolNumber, b: PoolNumber): number {
-  return (a.lease?.leasedAt.getTime() ?? 0) - (b.lease?.leasedAt.getTime() ?? 0) || compareText(a.did, b.did);
+/** What can be renewed goes first, then the older lease. */
+function byService(a: PoolNumber, b: PoolNumber): number {
+  return Number(b.inService) - Number(a.inService) || (a.lease?.leasedAt.getTime() ?? 0) - (b.lease?.leasedAt.getTime() ?? 0) || compareText(a.did, b.did);
 }
 
 /**

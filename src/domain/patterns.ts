@@ -15,7 +15,9 @@ export function digitPatterns(ranges: readonly DigitRange[]): readonly string[] 
   const byLength = new Map<number, DigitRange[]>();
   for (const range of normalise(ranges)) {
     const length = digitsOf(range.first);
-    byLength.set(length, [...(byLength.get(length) ?? []), range]);
+    const known = byLength.get(length);
+    if (known === undefined) byLength.set(length, [range]);
+    else known.push(range);
   }
   return [...byLength].sort(([a], [b]) => a - b).flatMap(([length, set]) => patternsOf(set, length));
 }

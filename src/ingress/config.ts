@@ -44,7 +44,8 @@ function parseKey(text: string): SigningKey | null {
   return id !== "" && Number(id) <= 255 && secretForm.test(secret) ? { id: Number(id), secret } : null;
 }
 
-const siteSecrets = z
+/** `site=secret,...`; a site may be listed more than once while its secret is being replaced. */
+export const siteSecrets = z
   .string()
   .default("")
   .transform((text, context): SiteSecrets => {

@@ -29,11 +29,13 @@ export async function listen(handler: RequestListener, host: string, port: numbe
 
 function close(server: Server, graceSeconds: number): Promise<void> {
   return new Promise((resolve) => {
+    // Connections become idle one by one as their answers end; Node closes only those that are idle at the beginning.
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
     const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
     server.close(() => {
+      clearInterval(idle);
       clearTimeout(cut);
       resolve();
     });
-    server.closeIdleConnections();
   });
 }

@@ -15,8 +15,10 @@ export interface ReconcilerDependencies {
   readonly onStatus: (statuses: readonly ResourceStatus[], problems: readonly SourceProblem[]) => void;
 }
 
-/** How often pods are asked what they run, and totals counted; NOTIFY needs no waiting, so this is the slowest case. */
+/** How often pods are asked what they run: one row a pod. */
 const STATUS_INTERVAL_MILLISECONDS = 500;
+/** Counting numbers reads every one of them (a second and more for a million): after each change, and otherwise this often. */
+const TOTALS_INTERVAL_MILLISECONDS = 30_000;
 const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
 
 interface Observed {
@@ -31,6 +33,9 @@ export class Reconciler {
   #world: World | undefined;
   #resources: readonly AnyResource[] = [];
   #problems: readonly SourceProblem[] = [];
+  #totals: Observed["totals"] | undefined;
+  #totalsAt = 0;
+  #observing: Promise<void> | undefined;
   #wanted = false;
   #running: Promise<void> | undefined;
   #failures = 0;
@@ -64,6 +69,7 @@ export class Reconciler {
     clearTimeout(this.#retry);
     await this.#unwatch?.();
     await this.#running;
+    await this.#observing;
   }
 
   async #loop(): Promise<void> {
@@ -88,17 +94,35 @@ export class Reconciler {
     this.#world = world;
     this.#resources = declared.resources;
     this.#problems = declared.problems;
+    if (changed) this.#totals = undefined;
+    // A look that began before this pass may have counted what was there before it.
+    await this.#observing;
     await this.#observe();
   }
 
-  async #observe(): Promise<void> {
+  /** One look at a time: a database that hangs must not find a queue of them when it comes back. */
+  #observe(): Promise<void> {
+    this.#observing ??= this.#look().finally(() => (this.#observing = undefined));
+    return this.#observing;
+  }
+
+  async #look(): Promise<void> {
     if (this.#world === undefined || this.#stopped) return;
     try {
-      const [pods, totals] = await Promise.all([this.#deps.store.pods(), this.#deps.store.totals()]);
-      this.#report({ pods, totals });
+      const pods = await this.#deps.store.pods();
+      this.#report({ pods, totals: await this.#countedTotals() });
     } catch (error) {
       this.#deps.logger.warn({ error: messageOf(error) }, "cannot look at the pods");
     }
+  }
+
+  async #countedTotals(): Promise<Observed["totals"]> {
+    const now = this.#deps.clock.now().getTime();
+    if (this.#totals === undefined || now - this.#totalsAt >= TOTALS_INTERVAL_MILLISECONDS) {
+      this.#totals = await this.#deps.store.totals();
+      this.#totalsAt = now;
+    }
+    return this.#totals;
   }
 
   #report(observed: Observed): void {

@@ -1,6 +1,8 @@
 import { isIPv4 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
+import type { SiteSecrets } from "../domain/person-token.ts";
+import { siteSecrets } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
 
 const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
@@ -21,6 +23,7 @@ const schema = z
     DIALPLANE_RTP_PORT_END: port.default(20_999),
     /** Signs visitor, device and person tokens; kept in the data folder when not given. */
     DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
+    DIALPLANE_SITE_SECRETS: siteSecrets,
     /** Bearer token of the read API; needed as soon as HTTP listens beyond loopback. */
     DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
@@ -44,6 +47,7 @@ export interface StandaloneConfig {
   readonly sipPort: number;
   readonly rtp: { readonly start: number; readonly end: number };
   readonly signingSecret: string | undefined;
+  readonly sites: SiteSecrets;
   readonly apiToken: string | undefined;
   readonly databaseUrl: string | undefined;
   readonly logLevel: z.infer<typeof schema>["DIALPLANE_LOG_LEVEL"];
@@ -61,6 +65,7 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
     sipPort: read.DIALPLANE_SIP_PORT,
     rtp: { start: read.DIALPLANE_RTP_PORT_START, end: read.DIALPLANE_RTP_PORT_END },
     signingSecret: read.DIALPLANE_SIGNING_SECRET,
+    sites: read.DIALPLANE_SITE_SECRETS,
     apiToken: read.DIALPLANE_API_TOKEN,
     databaseUrl: read.DATABASE_URL,
     logLevel: read.DIALPLANE_LOG_LEVEL,

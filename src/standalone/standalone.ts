@@ -41,8 +41,6 @@ export interface StandaloneOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Further pages of the same HTTP server (the demo's). */
   readonly pages?: RequestHandler;
-  /** Secrets that sites' back ends sign person tokens with, by site. */
-  readonly sites?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Everything in one process. */
@@ -189,7 +187,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
     presence: stores.presence,
     pushes: stores.pushes,
     pools: pools.pools,
-    secrets: { tokenKeys: [{ id: 1, secret }], sites: options.sites ?? new Map() },
+    secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites },
     clock,
     logger,
     metrics: registry,
@@ -205,12 +203,12 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   }, config.apiToken));
   if (options.pages !== undefined) app.use(options.pages);
   app.use(ingress.app);
-  const { port, close } = await listen(app, config.httpAddress, config.httpPort);
+  const server = await listen(app, config.httpAddress, config.httpPort);
   // Open streams would keep the server waiting: they are ended while it closes.
   shutdown.add("HTTP", async () => {
-    const closed = close(2);
+    const closed = server.close(2);
     await ingress.stop();
     await closed;
   });
-  return `http://${config.httpAddress.includes(":") ? `[${config.httpAddress}]` : config.httpAddress}:${port}`;
+  return `http://${config.httpAddress.includes(":") ? `[${config.httpAddress}]` : config.httpAddress}:${server.port}`;
 }

@@ -70,7 +70,7 @@ async function prepare(url: string): Promise<void> {
   const entry = { ...aPool({ ranges: [range], assignment }, { key: "bench/pool" }), generation: 1, owned: [range] };
   const dialplan = { hash: "bench", marker: "DIALPLANE_REVISION=bench", content: "" };
   await createStores(pool, url, logger).operator.apply({ pools: [entry], rules: [], trunks: [], dialplan });
-  await pool.query("vacuum analyze");
+  await pool.query("vacuum analyze number");
   await pool.end();
 }
 

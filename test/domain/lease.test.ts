@@ -48,16 +48,25 @@ describe("a claim", () => {
     ["never takes a number that cools down", claim([number(0, "bob", -14)]), "Exhausted", null],
     ["shows the overflow number when none is free", claim([number(0, "bob", 1)], overflow), "Overflow", "+12025550109"],
     ["never lends the overflow number", claim([number(9)], overflow), "Overflow", "+12025550109"],
-    ["reclaims the lease that is idle longest", claim([number(0, "bob", 9), number(1, "cy", 3), number(2, "di", 5)], reclaim), "Reclaimed", "+12025550101"],
-    ["but no one's who is online or in a call", claim([number(0, "bob", 9), number(1, "cy", 3)], reclaim, ["cy"]), "Reclaimed", "+12025550100"],
-    ["and leaves the page as it is when all are", claim([number(1, "cy", 3)], reclaim, ["cy"]), "Exhausted", null],
-    ["reclaims nothing that was taken out of the pool", claim([{ ...number(1, "cy", 3), inService: false }], reclaim), "Exhausted", null],
-    ["reclaims nothing from a cool-down", claim([number(1, "cy", -3)], reclaim), "Exhausted", null],
+    ["honours a held number that was taken out of the pool", claim([number(0), { ...number(1, "ann", 5), inService: false }]), "Honoured", "+12025550101"],
+    ["prefers one that can be renewed", claim([{ ...number(0, "ann", 3), inService: false }, number(1, "ann", 5)]), "Renewed", "+12025550101"],
+    ["reclaims the cool-down that began longest ago", claim([number(0, "bob", -1), number(1, "cy", -5), number(2, "di", -3)], reclaim), "Reclaimed", "+12025550101"],
+    ["but no one's who is online or in a call", claim([number(0, "bob", -1), number(1, "cy", -5)], reclaim, ["cy"]), "Reclaimed", "+12025550100"],
+    ["and leaves the page as it is when all are", claim([number(1, "cy", -5)], reclaim, ["cy"]), "Exhausted", null],
+    ["reclaims nothing that was taken out of the pool", claim([{ ...number(1, "cy", -3), inService: false }], reclaim), "Exhausted", null],
+    ["never reclaims a lease", claim([number(1, "cy", 3)], reclaim), "Exhausted", null],
+    ["reclaims nothing while a number is free", claim([number(0, "bob", -500), number(1, "cy", -3)], reclaim), "Assigned", "+12025550100"],
     ["finds nothing in an empty pool", claim([]), "Exhausted", null],
   ])("%s", (_, decision, type, did) => {
     expect(decision.type).toBe(type);
     expect("did" in decision ? decision.did : null).toBe(did);
   });
+});
+
+test("a number that was taken out of the pool keeps its promise, unextended", () => {
+  const leaving = { ...number(1, "ann", 5), inService: false };
+  expect(decideClaim([leaving], { prospect: "ann", at: at(0), assignment, busy: new Set() })).toMatchObject({ type: "Honoured", lease: leaving.lease });
+  expect(decideClaim([leaving, number(0)], { prospect: "ann", at: at(5), assignment, busy: new Set() })).toMatchObject({ type: "Assigned", did: "+12025550100" });
 });
 
 describe("a lease", () => {

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { signPersonToken, verifyPersonToken } from "../../src/domain/person-token.ts";
 
@@ -19,10 +20,10 @@ describe("person tokens", () => {
     expect(verifyPersonToken(token, sites, now)).toEqual({ site: "acme", subject: "customer-42", expiresAt: inTenMinutes });
   });
 
-  it("are the JSON Web Tokens of the documentation's test vector", () => {
-    expect(signPersonToken({ site: "acme", subject: "customer-42", expiresAt: inTenMinutes }, secret)).toBe(
-      jwt({ iss: "acme", sub: "customer-42", exp }),
-    );
+  it("are JSON Web Tokens, made as the documentation's Node example and test vector say", () => {
+    const token = signPersonToken({ site: "acme", subject: "customer-42", expiresAt: inTenMinutes }, secret);
+    expect(token).toBe(jwt({ iss: "acme", sub: "customer-42", exp }));
+    expect(readFileSync("docs/identify.md", "utf8")).toContain(`\n${token}\n`);
   });
 
   it("may have claims of other readers, and be signed with a secret that is being replaced", () => {

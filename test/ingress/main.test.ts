@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startIngress } from "../../src/ingress/main.ts";
 import { eventually } from "../harness/process.ts";
@@ -53,6 +53,27 @@ describe("the program dialplane ingress", () => {
     expect(await stores.online()).toBe(0);
   });
 
+  it("answers 503 while the database can't be reached, tells nothing about the inside, and recovers by itself", async () => {
+    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    const way = await wayTo(stores.url);
+    const ingress = await startIngress({ ...environment(), DATABASE_URL: way.url });
+    try {
+      expect((await ask(ingress.port)).status).toBe(200);
+      await way.cut();
+      const { status, body } = await eventually("a refusal", async () => {
+        const answer = await ask(ingress.port);
+        return answer.status === 503 ? answer : undefined;
+      });
+      expect(body).toEqual({ title: "Try again later", status, detail: "Try again later" });
+      expect((await fetch(`http://127.0.0.1:${ingress.port}/dialplane.js`)).status).toBe(200);
+      await way.mend();
+      await eventually("a number again", async () => (await ask(ingress.port)).status === 200);
+    } finally {
+      await ingress.stop();
+      await way.cut();
+    }
+  });
+
   it("says which port is taken, and leaves nothing running", async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
@@ -66,3 +87,34 @@ describe("the program dialplane ingress", () => {
     await new Promise((resolve) => other.close(resolve));
   });
 });
+
+/** A way to the database that can be cut, as a failing network would, and mended. */
+async function wayTo(url: string): Promise<{ readonly url: string; cut(): Promise<void>; mend(): Promise<void> }> {
+  const target = new URL(url);
+  const open = new Set<Socket>();
+  let server: Server | undefined;
+  let port = 0;
+  const mend = async () => {
+    server = createServer((client) => {
+      const upstream = connect(Number(target.port), target.hostname);
+      for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+        open.add(from);
+        from.on("error", () => to.destroy()).on("close", () => to.destroy());
+        from.pipe(to);
+      }
+    });
+    await new Promise<void>((resolve) => server?.listen(port, "127.0.0.1", resolve));
+    const address = server.address();
+    port = typeof address === "object" && address !== null ? address.port : 0;
+  };
+  const cut = async () => {
+    const closed = new Promise((resolve) => server?.close(resolve));
+    for (const socket of open) socket.destroy();
+    open.clear();
+    await closed;
+  };
+  await mend();
+  const through = new URL(url);
+  through.host = `127.0.0.1:${port}`;
+  return { url: through.href, cut, mend };
+}

@@ -247,6 +247,21 @@ describe("an exhausted pool", () => {
   });
 });
 
+describe("many visitors at once", () => {
+  it("get as many different numbers as there are, and the rest keep the page's", async () => {
+    const site = await startSite({ numbers: 60 });
+    try {
+      const answers = await Promise.all(Array.from({ length: 80 }, () => site.post("/v1/numbers", banner)));
+      const numbers = answers.map(({ body }) => body["number"]).filter((number) => number !== null);
+      expect(new Set(numbers).size).toBe(60);
+      expect(numbers).toHaveLength(60);
+      expect(answers.filter(({ body }) => body["reason"] === "Exhausted")).toHaveLength(20);
+    } finally {
+      await site.close();
+    }
+  });
+});
+
 describe("floods", () => {
   it("are answered with 429 and a time to wait, and lease nothing", async () => {
     const site = await startSite({ settings: { rateLimit: { perSecond: 1, burst: 2 } } });

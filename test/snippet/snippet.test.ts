@@ -167,15 +167,15 @@ describe("the snippet", () => {
   it("has one stream for all tabs of a device, and another tab takes it over", async () => {
     await open("plain");
     const number = await swapped();
-    await eventually("the stream", async () => (await openStreams()) === 1);
+    await expect.poll(openStreams, { message: "the stream", timeout: 10_000 }).toBe(1);
     const second = await context.newPage();
     await open("plain", second);
     expect(await swapped("#n", second)).toBe(number);
     expect(await openStreams()).toBe(1);
     await page.close();
-    await eventually("the other tab's stream", async () => (await openStreams()) === 1);
+    await expect.poll(openStreams, { message: "the other tab's stream", timeout: 10_000 }).toBe(1);
     await second.close();
-    await eventually("no stream", async () => (await openStreams()) === 0);
+    await expect.poll(openStreams, { message: "no stream", timeout: 10_000 }).toBe(0);
   });
 });
 

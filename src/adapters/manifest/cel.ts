@@ -41,7 +41,6 @@ interface Place {
 }
 
 function check({ schema, value, path }: Place, rules: ReadonlyMap<StructuralSchema, readonly Compiled[]>): Finding[] {
-  if (typeof value !== "object" || value === null) return [];
   const own = (rules.get(schema) ?? []).filter(({ evaluate }) => !holds(evaluate, toCel(value)));
   const findings = own.map(({ rule }) => errorAt([...path, ...(rule.fieldPath ?? "").split(".").filter(Boolean)], rule.message));
   const nested = steps(value).flatMap(([step, inner]) => {

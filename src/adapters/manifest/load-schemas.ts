@@ -5,7 +5,8 @@ import { parse } from "yaml";
 import { compileRules, type CelCheck } from "./cel.ts";
 import { compileSchema, type SchemaCheck } from "./json-schema.ts";
 import type { StructuralSchema } from "./schema.ts";
-import { duplicateFindings } from "./structural.ts";
+import { OBJECT_META } from "./metadata.ts";
+import { dropNulls, duplicateFindings } from "./structural.ts";
 import type { Finding } from "../../domain/validate/finding.ts";
 
 /** The compiled checks of one kind. */
@@ -13,6 +14,8 @@ export interface KindSchema {
   readonly kind: string;
   readonly apiVersion: string;
   readonly maxNameLength: number;
+  /** Of the whole object; changes it. */
+  readonly dropNulls: (object: unknown) => void;
   /** Of `spec`; sets its defaults. */
   readonly checkSpec: SchemaCheck;
   readonly checkDuplicates: (spec: unknown) => Finding[];
@@ -48,6 +51,7 @@ function compileKind({ spec: { group, names, versions } }: Definition): KindSche
     kind: names.kind,
     apiVersion: `${group}/${version.name}`,
     maxNameLength: Number(root.properties?.["metadata"]?.properties?.["name"]?.["maxLength"] ?? 253),
+    dropNulls: (object) => dropNulls({ ...root, properties: { ...root.properties, metadata: OBJECT_META } }, object),
     checkSpec: compileSchema(spec, ["spec"]),
     checkDuplicates: (value) => duplicateFindings(spec, value, ["spec"]),
     checkRules: compileRules({ ...root, properties: { spec } }, []),

@@ -10,13 +10,33 @@ import {
   QUALIFIED_NAME_RULE,
 } from "../../domain/validate/names.ts";
 import type { ResourceMetadata } from "../../domain/resources.ts";
-import { isRecord } from "./schema.ts";
+import { isRecord, type StructuralSchema } from "./schema.ts";
+
+const STRING: StructuralSchema = { type: "string" };
+const INTEGER: StructuralSchema = { type: "integer" };
+const STRINGS: StructuralSchema = { type: "object", additionalProperties: STRING };
+const LIST: StructuralSchema = { type: "array" };
 
 /** Fields of ObjectMeta (Kubernetes apimachinery meta/v1). Those that only the API server writes are accepted and not read. */
-const KNOWN = [
-  ...["name", "namespace", "labels", "annotations", "uid", "generation", "creationTimestamp"],
-  ...["generateName", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "ownerReferences", "managedFields", "selfLink"],
-];
+const FIELDS: Readonly<Record<string, StructuralSchema>> = {
+  ...{ name: STRING, namespace: STRING, labels: STRINGS, annotations: STRINGS },
+  ...{ uid: STRING, generation: INTEGER, creationTimestamp: STRING },
+  ...{ generateName: STRING, resourceVersion: STRING, selfLink: STRING, deletionTimestamp: STRING, deletionGracePeriodSeconds: INTEGER },
+  ...{ finalizers: LIST, ownerReferences: LIST, managedFields: LIST },
+};
+
+const TEXT = { holds: (value: unknown): boolean => typeof value === "string", message: "must be a string" };
+const TIME = { holds: isTime, message: "must be a time, for example 2026-01-02T03:04:05Z" };
+const NUMBER = { holds: Number.isSafeInteger, message: "must be a whole number" };
+const SERVER_FIELDS = {
+  ...{ uid: TEXT, generateName: TEXT, resourceVersion: TEXT, selfLink: TEXT },
+  ...{ creationTimestamp: TIME, deletionTimestamp: TIME },
+  ...{ generation: NUMBER, deletionGracePeriodSeconds: NUMBER },
+};
+
+export const OBJECT_META: StructuralSchema = { type: "object", properties: FIELDS };
+
+const KNOWN = Object.keys(FIELDS);
 
 /** Bytes of names and values together, the API server's own limit. */
 const MAX_ANNOTATION_BYTES = 256 * 1024;
@@ -35,6 +55,7 @@ export function metadataFindings(metadata: unknown, maxNameLength = 253): Findin
     ...namespaceFindings(metadata["namespace"]),
     ...labelFindings(metadata["labels"]),
     ...annotationFindings(metadata["annotations"]),
+    ...serverFieldFindings(metadata),
   ];
 }
 
@@ -50,6 +71,18 @@ export function readMetadata(metadata: Record<string, unknown>): ResourceMetadat
     ...(labels === undefined ? {} : { labels }),
     ...(annotations === undefined ? {} : { annotations }),
   };
+}
+
+/** Fields that nobody writes by hand, yet an exported object has them: only what the API server couldn't decode is refused. */
+function serverFieldFindings(metadata: Record<string, unknown>): Finding[] {
+  return Object.entries(SERVER_FIELDS).flatMap(([name, { holds, message }]) =>
+    metadata[name] === undefined || holds(metadata[name]) ? [] : [errorAt(["metadata", name], message)],
+  );
+}
+
+/** RFC 3339. */
+function isTime(value: unknown): boolean {
+  return typeof value === "string" && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.test(value) && !Number.isNaN(Date.parse(value));
 }
 
 function nameFindings(name: unknown, maxLength: number): Finding[] {
@@ -69,7 +102,9 @@ function labelFindings(labels: unknown): Finding[] {
 }
 
 function annotationFindings(annotations: unknown): Finding[] {
-  const findings = mapFindings(annotations, ["metadata", "annotations"], () => undefined);
+  // Unlike labels, annotations may have upper case in the prefix of their names.
+  const named = isRecord(annotations) ? Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key.toLowerCase(), value])) : annotations;
+  const findings = mapFindings(named, ["metadata", "annotations"], () => undefined);
   const bytes = Buffer.byteLength(isRecord(annotations) ? JSON.stringify(annotations) : "");
   if (bytes > MAX_ANNOTATION_BYTES) findings.push(errorAt(["metadata", "annotations"], `must be at most ${MAX_ANNOTATION_BYTES} bytes together`));
   return findings;

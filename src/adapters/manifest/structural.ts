@@ -3,15 +3,15 @@ import { child, isRecord, type StructuralSchema } from "./schema.ts";
 
 /**
  * Takes out null values, as the API server does for fields that are not `nullable` (none of ours is), so that
- * `priority:` with nothing behind it gets the default.
+ * `priority:` with nothing behind it gets the default. Fields that the schema does not know stay, to be refused.
  * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable
  */
-export function dropNulls(value: unknown): void {
-  if (Array.isArray(value)) for (const element of value) dropNulls(element);
-  if (!isRecord(value)) return;
-  for (const [name, inner] of Object.entries(value)) {
-    if (inner === null) Reflect.deleteProperty(value, name);
-    else dropNulls(inner);
+export function dropNulls(schema: StructuralSchema, value: unknown): void {
+  for (const [step, inner] of steps(value)) {
+    const next = child(schema, step);
+    if (next === undefined) continue;
+    if (inner !== null) dropNulls(next, inner);
+    else if (isRecord(value)) Reflect.deleteProperty(value, step);
   }
 }
 

@@ -4,7 +4,6 @@ import { resourceFindings } from "../../domain/validate/resource.ts";
 import type { KindSchema, Schemas } from "./load-schemas.ts";
 import { metadataFindings, readMetadata } from "./metadata.ts";
 import { isRecord } from "./schema.ts";
-import { dropNulls } from "./structural.ts";
 
 export type Validation =
   | { readonly ok: true; readonly resource: AnyResource; readonly warnings: readonly Finding[] }
@@ -17,11 +16,11 @@ export type Validation =
  */
 export function validateResource(schemas: Schemas, input: unknown): Validation {
   const candidate = structuredClone(input);
-  dropNulls(candidate);
   if (!isRecord(candidate)) return refused([errorAt([], "must be an object with apiVersion, kind, metadata and spec")]);
   const { kind } = candidate;
   const schema = typeof kind === "string" ? schemas.get(kind) : undefined;
   if (schema === undefined) return refused([unknownKind(candidate, schemas)]);
+  schema.dropNulls(candidate);
   const spec = candidate["spec"];
   const errors = [...envelopeFindings(candidate, schema), ...specFindings(spec, schema)];
   if (errors.length > 0) return refused(errors);

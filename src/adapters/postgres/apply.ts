@@ -5,6 +5,8 @@ import { inTransaction } from "./transaction.ts";
 
 /** One reconcile writes at a time. */
 const LOCK = "select pg_advisory_xact_lock(724601339)";
+/** A million numbers take longer than any other statement may. */
+const TIMEOUT = "set local statement_timeout = '10min'";
 
 /**
  * Makes the database be `desired` in one transaction: set-based, and only what differs is written. Nothing different:
@@ -12,6 +14,7 @@ const LOCK = "select pg_advisory_xact_lock(724601339)";
  */
 export async function applyDesired(pool: pg.Pool, desired: DesiredState): Promise<{ readonly revision: number; readonly changed: boolean }> {
   return inTransaction(pool, async (client) => {
+    await client.query(TIMEOUT);
     await client.query(LOCK);
     const changes = [
       await applyPools(client, desired.pools),
@@ -27,7 +30,7 @@ export async function applyDesired(pool: pg.Pool, desired: DesiredState): Promis
 }
 
 async function applyRules(client: pg.PoolClient, rules: readonly RuleEntry[]): Promise<boolean> {
-  const gone = await client.query("delete from rule where uid <> all ($1::text[])", [rules.map((rule) => rule.uid)]);
+  const gone = await client.query("delete from rule r where not exists (select from unnest($1::text[]) as u (uid) where u.uid = r.uid)", [rules.map((rule) => rule.uid)]);
   const written = await client.query(
     `insert into rule as r (uid, key, created_at, pools, spec)
      select e.uid, e.key, e.created_at, array(select jsonb_array_elements_text(e.pools)), e.spec
@@ -40,7 +43,7 @@ async function applyRules(client: pg.PoolClient, rules: readonly RuleEntry[]): P
 }
 
 async function applyTrunks(client: pg.PoolClient, trunks: readonly TrunkEntry[]): Promise<boolean> {
-  const gone = await client.query("delete from trunk where uid <> all ($1::text[])", [trunks.map((trunk) => trunk.uid)]);
+  const gone = await client.query("delete from trunk t where not exists (select from unnest($1::text[]) as u (uid) where u.uid = t.uid)", [trunks.map((trunk) => trunk.uid)]);
   const written = await client.query(
     `insert into trunk as t (uid, key, created_at, spec)
      select e.uid, e.key, e.created_at, e.spec

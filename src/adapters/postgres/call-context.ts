@@ -32,10 +32,12 @@ interface Shown {
   readonly attributes: Record<string, string>;
 }
 
+/** No call lasts longer than a day (maxCallSeconds): what a pod that never came back left open doesn't count for ever. */
 const QUERY = {
   name: "call-context",
   text: `with counted as (
-      insert into pool_sequence as s (pool_key, value) values ($2::text, 1)
+      insert into pool_sequence as s (pool_key, value)
+      select key, 1 from pool where key = $2::text and removed_at is null
       on conflict (pool_key) do update set value = s.value + 1
       returning value - 1 as value
     ),
@@ -46,26 +48,40 @@ const QUERY = {
         n.prospect_id,
         nullif(n.leased_until, '-infinity') as leased_until,
         nullif(n.free_at, '-infinity') as free_at,
-        case when n.previous_prospect_id is distinct from n.prospect_id then nullif(n.previous_leased_until, '-infinity') end as previous_leased_until,
-        (select c.prospect_id from call c
-          where c.pool_key = $2::text and c.caller = $3::text and c.did = $1::bigint and c.prospect_id is not null
+        case when coalesce(before.merged_into, n.previous_prospect_id) is distinct from n.prospect_id
+          then nullif(n.previous_leased_until, '-infinity') end as previous_leased_until,
+        (select coalesce(m.merged_into, c.prospect_id) from call c left join prospect m on m.id = c.prospect_id
+          where c.pool_key = $2::text and left(c.caller, 16) = $3::text and c.caller = $3::text and c.did = $1::bigint and c.prospect_id is not null
           order by c.received_at desc limit 1) as reached_before
       from pool p
       left join number n on n.did = $1::bigint and n.pool_uid = p.uid
+      left join prospect before on before.id = n.previous_prospect_id
       where p.key = $2::text and p.removed_at is null
     )
     select f.*,
-      coalesce((select jsonb_agg(jsonb_build_object('prospect', s.prospect_id, 'mediaElement', s.media_element, 'attributes', s.attributes)) from (
-        select a.prospect_id, a.media_element, a.attributes from association a
-        where a.did = $1::bigint and a.prospect_id in (f.prospect_id, f.reached_before)
-        order by a.determined_at desc, a.id desc limit 40
-      ) s), '[]') as shown,
-      exists (select from call c where c.pool_key = $2::text and c.caller = $3::text and c.answered_at is not null) as repeat_caller,
+      coalesce((
+        select jsonb_agg(
+          jsonb_build_object('prospect', s.prospect_id, 'mediaElement', s.media_element, 'attributes', s.attributes) order by s.shown_at desc, s.id desc
+        )
+        from unnest(array[f.prospect_id, nullif(f.reached_before, f.prospect_id)]) as w (prospect_id)
+        cross join lateral (
+          select a.id, a.prospect_id, a.media_element, a.attributes, a.shown_at from association a
+          where a.prospect_id = w.prospect_id and a.did = $1::bigint
+          order by a.shown_at desc, a.id desc limit 20
+        ) s
+      ), '[]') as shown,
+      exists (
+        select from call c
+        where c.pool_key = $2::text and left(c.caller, 16) = $3::text and c.caller = $3::text and c.answered_at is not null
+      ) as repeat_caller,
       (select c.answered_by from call c
-        where c.pool_key = $2::text and c.caller = $3::text and c.answered_by is not null
+        where c.pool_key = $2::text and left(c.caller, 16) = $3::text and c.caller = $3::text and c.answered_by is not null
         order by c.received_at desc limit 1) as last_answered_by,
       coalesce((select jsonb_object_agg(l.destination, l.calls) from (
-        select destination, count(*) as calls from live_leg group by destination
+        select l.destination, count(*) as calls
+        from live_leg l join call c on c.id = l.call_id
+        where c.received_at > now() - interval '1 day'
+        group by l.destination
       ) l), '{}') as live_calls,
       (select value from counted) as sequence
     from fact f`,

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ClaimRequest, ClaimResult } from "../../domain/types.ts";
 import { fromDid } from "./did.ts";
+import { storableJson, storableText } from "./text.ts";
 import { retrying } from "./retry.ts";
 
 interface Row {
@@ -24,11 +25,11 @@ const STATEMENT = {
 export async function claimNumbers(pool: pg.Pool, requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]> {
   if (requests.length === 0) return [];
   const values = [
-    requests.map((request) => request.pool),
+    requests.map((request) => storableText(request.pool)),
     requests.map((request) => request.prospect),
     requests.map((request) => request.device),
-    requests.map((request) => request.mediaElement),
-    JSON.stringify(requests.map((request) => request.attributes)),
+    requests.map((request) => storableText(request.mediaElement)),
+    storableJson(requests.map((request) => request.attributes)),
   ];
   const { rows } = await retrying(() => pool.query<Row>({ ...STATEMENT, values }));
   return rows.map(resultOf);

@@ -36,14 +36,20 @@ class Session {
   }
 
   async connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#options.url, keepAlive: true, application_name: "dialplane-listener" });
+    const client = new pg.Client({ connectionString: this.#options.url, keepAlive: true, keepAliveInitialDelayMillis: 10_000, application_name: "dialplane-listener" });
     client.on("notification", (message) => this.#options.onNotification(message.payload ?? ""));
     client.on("error", (error) => this.#reconnect(client, error));
     client.on("end", () => this.#reconnect(client, new Error("the server ended the connection")));
-    await client.connect();
+    try {
+      await client.connect();
+      await client.query(`listen ${this.#options.channel}`);
+    } catch (error) {
+      // Not the present connection yet: whoever asked for it decides what follows.
+      await client.end().catch(() => undefined);
+      throw error;
+    }
     if (this.#stopped) return client.end();
     this.#client = client;
-    await client.query(`listen ${this.#options.channel}`);
     this.#failures = 0;
     this.#options.onConnected?.();
   }
@@ -51,7 +57,7 @@ class Session {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#client?.end();
+    await this.#client?.end().catch(() => undefined);
   }
 
   /** Error and end may both come for one connection, and old ones late: only the present one counts, once. */

@@ -19,6 +19,8 @@ export async function migrate(pool: pg.Pool): Promise<void> {
   const migrations = await readMigrations();
   const client = await pool.connect();
   try {
+    // Neither waiting for another process nor a migration is bound by the time that a statement may take otherwise.
+    await client.query("set statement_timeout = 0");
     await client.query("select pg_advisory_lock($1::bigint)", [ADVISORY_LOCK]);
     try {
       const present = await presentVersion(client);
@@ -28,7 +30,9 @@ export async function migrate(pool: pg.Pool): Promise<void> {
       }
       for (const migration of migrations.filter(({ version }) => version > present)) await applyOne(client, migration);
     } finally {
-      await client.query("select pg_advisory_unlock($1::bigint)", [ADVISORY_LOCK]);
+      // A connection that is lost took the lock along.
+      await client.query("select pg_advisory_unlock($1::bigint)", [ADVISORY_LOCK]).catch(() => undefined);
+      await client.query("reset statement_timeout").catch(() => undefined);
     }
   } finally {
     client.release();
@@ -53,7 +57,7 @@ async function applyOne(client: pg.PoolClient, { version, sql }: Migration): Pro
     await client.query("insert into migration (version) values ($1::int)", [version]);
     await client.query("commit");
   } catch (error) {
-    await client.query("rollback");
+    await client.query("rollback").catch(() => undefined);
     throw wrap(`applying migration ${version}`, error);
   }
 }

@@ -1,24 +1,43 @@
 import type pg from "pg";
 import type { Uuid } from "../../domain/types.ts";
+import { retrying } from "./retry.ts";
 
-/** Marks devices online until now + ttl. Rows are locked in one order, so that two replicas can't block each other. */
+/**
+ * Marks devices online until now + ttl. A device that is there is a sign of life of its prospect: a lease that no longer reaches
+ * a full term from now is renewed, counted from the end of the ttl, so that most heartbeats write no number. Devices are locked in one order, so that two replicas can't block each other; a number that somebody writes is left to him.
+ */
 export async function markOnline(pool: pg.Pool, devices: readonly Uuid[], ttlSeconds: number): Promise<void> {
   if (devices.length === 0) return;
-  await pool.query(
-    `update device d set online_until = clock_timestamp() + make_interval(secs => $2::double precision)
-     from (select id from device where id = any ($1::uuid[]) order by id for no key update) l
-     where d.id = l.id`,
-    [devices, ttlSeconds],
-  );
+  await retrying(() => pool.query(MARK_ONLINE, [devices, ttlSeconds]));
 }
+
+const MARK_ONLINE = `with seen as (
+       update device d set online_until = clock_timestamp() + make_interval(secs => $2::double precision)
+       from (select id from device where id = any ($1::uuid[]) order by id for no key update) l
+       where d.id = l.id
+       returning d.prospect_id
+     ),
+     fading as (
+       select n.did, p.lease, p.cooldown from number n join pool p on p.uid = n.pool_uid
+       where n.prospect_id in (select prospect_id from seen) and n.in_service and not n.superseded
+         and n.leased_until > statement_timestamp() and n.leased_until < statement_timestamp() + p.lease
+       for no key update of n skip locked
+     ),
+     renewed as (
+       select f.*, statement_timestamp() + make_interval(secs => $2::double precision) + f.lease as leased_until from fading f
+     )
+     update number n set leased_until = r.leased_until, free_at = r.leased_until + r.cooldown
+     from renewed r where n.did = r.did`;
 
 export async function markOffline(pool: pg.Pool, devices: readonly Uuid[]): Promise<void> {
   if (devices.length === 0) return;
-  await pool.query(
-    `update device d set online_until = clock_timestamp()
-     from (select id from device where id = any ($1::uuid[]) and online_until > clock_timestamp() order by id for no key update) l
-     where d.id = l.id`,
-    [devices],
+  await retrying(() =>
+    pool.query(
+      `update device d set online_until = clock_timestamp()
+       from (select id from device where id = any ($1::uuid[]) and online_until > clock_timestamp() order by id for no key update) l
+       where d.id = l.id`,
+      [devices],
+    ),
   );
 }
 

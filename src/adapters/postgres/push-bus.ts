@@ -12,11 +12,17 @@ const payload = z.object({
   leasedUntil: z.iso.datetime().transform((at) => new Date(at)),
 });
 
-/** Pushes travel to all replicas as notifications, one each: a payload may have 8,000 bytes (PostgreSQL, NOTIFY). */
+/** A payload must be shorter than 8,000 bytes (PostgreSQL, NOTIFY). */
+const MAX_PAYLOAD_BYTES = 7_999;
+
+/** Pushes travel to all replicas as notifications, one each. */
 export function pushBus(pool: pg.Pool, url: string, logger: Logger): PushBus {
   return {
     publish: async (pushes) => {
-      await pool.query("select pg_notify('dialplane_push', p) from unnest($1::text[]) as p", [pushes.map((push) => JSON.stringify(push))]);
+      const payloads = pushes.map((push) => JSON.stringify(push));
+      const fitting = payloads.filter((text) => Buffer.byteLength(text) <= MAX_PAYLOAD_BYTES);
+      if (fitting.length < payloads.length) logger.warn({ dropped: payloads.length - fitting.length }, "dropped pushes that are too long");
+      if (fitting.length > 0) await pool.query("select pg_notify('dialplane_push', p) from unnest($1::text[]) as p", [fitting]);
     },
     subscribe: (listener) =>
       listen({

@@ -32,7 +32,7 @@ export async function readAssociations(pool: pg.Pool, did: E164, limit: number):
   const { rows } = await pool.query<Row>(
     `select did, prospect_id, device_id, media_element, attributes, leased_from, shown_at, other_devices_online, determined_at
      from association where did = $1::bigint
-     order by determined_at desc, id desc limit $2::int`,
+     order by shown_at desc, id desc limit $2::int`,
     [toDid(did), limit],
   );
   return rows.map((row) => ({

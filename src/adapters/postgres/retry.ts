@@ -1,19 +1,44 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+
+import { ExpectedError, messageOf } from "../../domain/errors.ts";
 
 /** Failures that say "nothing happened, try again": serialization_failure and deadlock_detected (PostgreSQL, appendix A). */
 const TRANSIENT = new Set(["40001", "40P01"]);
+/** The server went away or is coming back (class 08, admin_shutdown, crash_shutdown, cannot_connect_now), as SQLSTATE or as errno. */
+const LOST = new Set(["08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "ECONNRESET", "ECONNREFUSED", "EPIPE"]);
+/**
+ * Two transactions gave one prospect a number of one pool, made a log-in, or a device of a prospect just erased: the constraint let
+ * one of them pass. The other sees it now.
+ */
+const LOST_RACES = new Set(["number_held", "person_prospect", "person_prospect_id_fkey", "device_prospect_id_fkey"]);
 const ATTEMPTS = 4;
 
-/** Repeats a transaction that the server undid for no fault of its own. Everything else goes up at once. */
+/**
+ * Repeats a transaction that failed for no fault of its own. It must be idempotent: when a connection is lost, nobody knows whether
+ * the commit came through. Everything else goes up at once.
+ * @throws ExpectedError Unavailable when the database stays away
+ */
 export async function retrying<T>(transaction: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await transaction();
     } catch (error) {
-      if (attempt === ATTEMPTS || !TRANSIENT.has(sqlState(error) ?? "")) throw error;
-      await sleep(5 * attempt * (1 + Math.random()));
+      const lost = isLost(error);
+      if (attempt === ATTEMPTS && lost) throw new ExpectedError("Unavailable", `the database is not reachable: ${messageOf(error)}`, { cause: error });
+      if (attempt === ATTEMPTS || !(lost || isTransient(error))) throw error;
+      await sleep((lost ? 50 : 5) * attempt * (1 + Math.random()));
     }
   }
+}
+
+function isTransient(error: unknown): boolean {
+  return TRANSIENT.has(sqlState(error) ?? "") || (error instanceof pg.DatabaseError && LOST_RACES.has(error.constraint ?? ""));
+}
+
+function isLost(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return LOST.has(code) || /^Connection terminated/.test(messageOf(error));
 }
 
 /** SQLSTATE of a failure that Postgres reported; undefined for anything else. */

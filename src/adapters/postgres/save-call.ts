@@ -1,13 +1,16 @@
 import type pg from "pg";
 import type { CallRecord } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
+import { storableJson, storableText } from "./text.ts";
 import { retrying } from "./retry.ts";
 
-/** A later stage is never undone by a replay of an earlier one. */
+const LEG_STEPS = 999;
+
+/** Grows with everything that happens to a call and its legs: a later state is never undone by a replay of an earlier one. */
 function stageOf(record: CallRecord): number {
-  if (record.endedAt !== null) return 3;
-  if (record.bridgedAt !== null) return 2;
-  return record.answeredAt !== null ? 1 : 0;
+  const phase = [record.answeredAt, record.bridgedAt, record.endedAt].findLastIndex((at) => at !== null) + 1;
+  const steps = record.legs.reduce((sum, leg) => sum + 1 + Number(leg.answeredAt !== null) + Number(leg.endedAt !== null), 0);
+  return phase * (LEG_STEPS + 1) + Math.min(steps, LEG_STEPS);
 }
 
 const SAVE = {
@@ -18,14 +21,17 @@ const SAVE = {
         attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
       )
       values (
-        $1::text, $2::smallint, $3::text, $4::bigint, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::timestamptz, $10::timestamptz,
-        $11::text, $12::smallint, $13::text, $14::uuid, $15::text, $16::jsonb, $17::text, $18::text, $19::text, $20::jsonb, $21::jsonb
+        $1::text, $2::int, $3::text, $4::bigint, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::timestamptz, $10::timestamptz,
+        $11::text, $12::smallint, $13::text, coalesce((select merged_into from prospect where id = $14::uuid), $14::uuid), $15::text, $16::jsonb, $17::text, $18::text, $19::text, $20::jsonb, $21::jsonb
       )
       on conflict (id) do update set
         stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
-        ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution, prospect_id = excluded.prospect_id,
-        media_element = excluded.media_element, attributes = excluded.attributes, rule_key = excluded.rule_key,
-        answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs, why = excluded.why
+        ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
+        prospect_id = case when c.erased then null else excluded.prospect_id end,
+        media_element = case when c.erased then null else excluded.media_element end,
+        attributes = case when c.erased then '{}' else excluded.attributes end,
+        why = case when c.erased then '[]' else excluded.why end,
+        rule_key = excluded.rule_key, answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs
         where excluded.stage >= c.stage
       returning id, ended_at
     ),
@@ -55,7 +61,7 @@ function valuesOf(record: CallRecord): unknown[] {
     record.pod,
     toDid(record.did),
     record.pool,
-    record.caller,
+    storableText(record.caller),
     record.receivedAt,
     record.answeredAt,
     record.bridgedAt,
@@ -64,12 +70,12 @@ function valuesOf(record: CallRecord): unknown[] {
     record.hangupCause,
     record.attribution,
     record.prospect,
-    record.mediaElement,
-    JSON.stringify(record.attributes),
+    storableText(record.mediaElement),
+    storableJson(record.attributes),
     record.rule,
-    record.answeredBy,
+    storableText(record.answeredBy),
     record.bridge,
-    JSON.stringify(record.legs),
-    JSON.stringify(record.why),
+    storableJson(record.legs),
+    storableJson(record.why),
   ];
 }

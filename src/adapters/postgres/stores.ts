@@ -3,10 +3,11 @@ import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus,
 import { applyDesired } from "./apply.ts";
 import { readCallContext } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
+import { identifyPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
-import { eraseProspect, identifyPerson, leavePerson, touchDevices } from "./prospects.ts";
+import { eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";

@@ -1,4 +1,5 @@
 import type { PoolSelector, RoutingRuleSpec, Schedule } from "../api.generated.ts";
+import { validTimeZone } from "../schedule.ts";
 import { destinationFindings, impossibleNumber } from "./destination.ts";
 import { errorAt, type Finding } from "./finding.ts";
 import { isQualifiedName, QUALIFIED_NAME_RULE } from "./names.ts";
@@ -21,21 +22,11 @@ function selectorFindings(selector: PoolSelector): Finding[] {
 }
 
 function scheduleFindings(schedule: Schedule): Finding[] {
-  if (isTimeZone(schedule.timeZone)) return [];
+  if (validTimeZone(schedule.timeZone)) return [];
   return [
     errorAt(
       ["spec", "match", "schedule", "timeZone"],
       `must be a time zone of the IANA database, for example Europe/Berlin, but ${schedule.timeZone} is not known`,
     ),
   ];
-}
-
-/** Asks the runtime's own copy of the IANA time zone database. */
-export function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { NumberPoolSpec } from "../../../src/domain/api.generated.ts";
 import { fieldName } from "../../../src/domain/validate/finding.ts";
 import { numberPoolFindings } from "../../../src/domain/validate/numberpool.ts";
-import { isTimeZone } from "../../../src/domain/validate/routingrule.ts";
+import { validTimeZone } from "../../../src/domain/schedule.ts";
 import { isDnsSubdomain, isLabelValue, isQualifiedName } from "../../../src/domain/validate/names.ts";
 
 function aPool(over: Partial<NumberPoolSpec>): NumberPoolSpec {
@@ -65,6 +65,6 @@ describe("names", () => {
   it.each(["", "/a", "a/", "a/b/c", "Ex.com/a", "-a", "a".repeat(64), "__proto__"])("%j is none", (name) => expect(isQualifiedName(name)).toBe(false));
   it.each(["", "a", "1.2_3-4"])("%j is a label's value", (value) => expect(isLabelValue(value)).toBe(true));
   it.each(["-", "a b", "a".repeat(64)])("%j is none", (value) => expect(isLabelValue(value)).toBe(false));
-  it.each(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"])("%s is a time zone", (name) => expect(isTimeZone(name)).toBe(true));
-  it.each(["Europe/Atlantis", "", "Mars"])("%j is none", (name) => expect(isTimeZone(name)).toBe(false));
+  it.each(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"])("%s is a time zone", (name) => expect(validTimeZone(name)).toBe(true));
+  it.each(["Europe/Atlantis", "", "Mars"])("%j is none", (name) => expect(validTimeZone(name)).toBe(false));
 });

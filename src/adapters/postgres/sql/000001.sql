@@ -92,6 +92,7 @@ create table number (
 create index number_free on number (pool_uid, free_at, did) where in_service;
 create unique index number_held on number (pool_uid, prospect_id) where prospect_id is not null and in_service and not superseded;
 create index number_prospect on number (prospect_id) where prospect_id is not null;
+create index number_retired on number (pool_uid) where not in_service;
 
 create table association (
   id bigint generated always as identity primary key,
@@ -106,12 +107,13 @@ create table association (
   determined_at timestamptz not null,
   shown_at timestamptz not null
 );
-create unique index association_once on association (did, leased_from, device_id, media_element);
-create index association_prospect on association (prospect_id);
+-- By hash: an index entry may have 2,700 bytes, and what a page names its elements is not ours.
+create unique index association_once on association (did, leased_from, device_id, hashtextextended(media_element, 0));
+create index association_prospect on association (prospect_id, did);
 
 create table call (
   id text primary key,
-  stage smallint not null,
+  stage int not null,
   pod text not null,
   did bigint not null,
   pool_key text not null,
@@ -130,10 +132,13 @@ create table call (
   answered_by text,
   bridge text,
   legs jsonb not null,
-  why jsonb not null
+  why jsonb not null,
+  -- The prospect was forgotten: a replay must not bring the identity back.
+  erased boolean not null default false
 );
 create index call_received on call (received_at desc, id);
-create index call_caller on call (pool_key, caller, received_at desc) where caller is not null;
+-- "+" and 15 digits are all that is ever looked for; a caller may send kilobytes.
+create index call_caller on call (pool_key, left(caller, 16), received_at desc) where caller is not null;
 create index call_live on call (did) where ended_at is null;
 create index call_prospect on call (prospect_id) where prospect_id is not null;
 

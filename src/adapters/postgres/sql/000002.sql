@@ -1,7 +1,8 @@
 -- Decides many requests for numbers at once. One call, one transaction, durable when it returns.
 --
--- Order of locks: prospects (advisory, sorted), then numbers that are renewed, then free numbers (skip locked: never waits).
--- No transaction waits for a number after it has taken a free one, so there is no cycle.
+-- Order of locks: prospects (advisory, sorted), then numbers that are renewed (by number), then free numbers (skip locked: never
+-- waits). No claim waits for a number after it has taken a free one, so claims make no cycle; with a reconcile there may be one,
+-- which Postgres breaks and the caller repeats.
 create function claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
 returns table (
   ord bigint,
@@ -13,21 +14,34 @@ returns table (
   determined_at timestamptz
 )
 language plpgsql
+-- One plan for all calls, made for about a hundred requests (jsonb_array_elements is taken for that many rows): planning anew
+-- would cost more than the claim. Numbers and devices are looked up by index, whatever the statistics say: after a fresh start
+-- they tell of an empty table for a minute, and a plan for that reads all of it for every batch.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
   at timestamptz;
 begin
-  -- Two claims of one prospect never run at the same time. The statements below see what the first one committed.
+  -- Two claims of one prospect never run at the same time, nor a claim and a merge. The statements below see what the first one committed.
   perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
-  from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;
+  from (
+    select p.prospect from unnest(prospects) as p (prospect)
+    union
+    select m.merged_into from prospect m where m.id = any (prospects) and m.merged_into is not null
+    order by prospect
+  ) as k;
   at := clock_timestamp();
 
   return query
   with request as materialized (
     select r.ord, p.uid as pool_uid, p.lease, p.cooldown, p.on_exhausted, p.overflow,
-      r.prospect_id, r.device_id, r.media_element, attribute_sets -> (r.ord - 1)::int as attributes
-    from unnest(pool_keys, prospects, devices, media_elements) with ordinality as r (pool_key, prospect_id, device_id, media_element, ord)
+      coalesce((select m.merged_into from prospect m where m.id = r.prospect_id), r.prospect_id) as prospect_id,
+      r.device_id, r.media_element, r.attributes
+    from rows from (unnest(pool_keys), unnest(prospects), unnest(devices), unnest(media_elements), jsonb_array_elements(attribute_sets))
+      with ordinality as r (pool_key, prospect_id, device_id, media_element, attributes, ord)
     left join pool p on p.key = r.pool_key and p.removed_at is null
   ),
   wanted as materialized (
@@ -37,16 +51,19 @@ begin
   ),
   -- What the prospect holds, or held last and nobody got since. A number taken out of the pool is honoured while leased.
   held as materialized (
-    select distinct on (w.pool_uid, w.prospect_id) w.*, n.did, n.in_service, n.leased_from, n.leased_until
+    select w.*, h.*
     from wanted w
-    join number n on n.pool_uid = w.pool_uid and n.prospect_id = w.prospect_id and not n.superseded
-    where n.in_service or n.leased_until > at
-    order by w.pool_uid, w.prospect_id, (n.leased_until > at) desc, n.in_service desc, n.leased_from
+    cross join lateral (
+      select n.did, n.in_service, n.leased_from, n.leased_until from number n
+      where n.pool_uid = w.pool_uid and n.prospect_id = w.prospect_id and not n.superseded and (n.in_service or n.leased_until > at)
+      order by (n.leased_until > at) desc, n.in_service desc, n.leased_from
+      limit 1
+    ) h
   ),
-  -- A promise that is nearly full, or of a number that is leaving, stands as it is: no write.
+  -- A promise that reaches far enough, or of a number that is leaving, stands as it is: no write.
   standing as materialized (
     select pool_uid, prospect_id, did, leased_from, leased_until from held
-    where leased_until > at and (not in_service or leased_until > at + lease * 0.9)
+    where leased_until > at and (not in_service or leased_until >= at + lease)
   ),
   -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
   extended as (
@@ -54,9 +71,10 @@ begin
       leased_from = case when n.leased_until > at then n.leased_from else at end,
       leased_until = greatest(n.leased_until, at + h.lease),
       free_at = greatest(n.leased_until, at + h.lease) + h.cooldown
-    from held h
-    where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service
-      and not exists (select from standing s where s.did = h.did)
+    from (
+      select * from held where not exists (select from standing s where s.did = held.did) order by did
+    ) h
+    where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
     returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
   ),
   kept as materialized (
@@ -93,7 +111,8 @@ begin
       select n.did, n.leased_until from number n
       where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at
         and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
-        and not exists (select from call c where c.did = n.did and c.ended_at is null)
+        and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
+        and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
         and not exists (select from kept k where k.did = n.did)
       order by n.leased_until, n.did
       limit greatest(d.wanted - d.supplied, 0)
@@ -103,7 +122,9 @@ begin
   given as (
     update number n set
       prospect_id = m.prospect_id, leased_from = at, leased_until = at + m.lease, free_at = at + m.lease + m.cooldown, superseded = false,
-      previous_prospect_id = n.prospect_id, previous_leased_until = case when n.prospect_id is null then null else n.leased_until end
+      -- Whose it was before. Nobody's, but with an end: somebody who was erased.
+      previous_prospect_id = case when n.prospect_id = m.prospect_id then n.previous_prospect_id else n.prospect_id end,
+      previous_leased_until = case when n.prospect_id = m.prospect_id then n.previous_leased_until else nullif(n.leased_until, '-infinity') end
     from missing m
     join (select * from free union all select * from reclaimed) s on s.pool_uid = m.pool_uid and s.turn = m.turn
     where n.did = s.did
@@ -127,9 +148,13 @@ begin
     select distinct on (did, leased_from, device_id, media_element)
       did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, at, at
     from answer where did is not null
-    on conflict (did, leased_from, device_id, media_element) do update
-      set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes
+    order by did, leased_from, device_id, media_element, ord desc
+    on conflict (did, leased_from, device_id, hashtextextended(media_element, 0)) do update
+      set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes,
+        shown_at = excluded.shown_at
+      -- Shown again after something else: which media element was shown last decides whom a call is put down to.
       where a.other_devices_online <> excluded.other_devices_online or a.attributes <> excluded.attributes
+        or exists (select from association o where o.did = a.did and o.leased_from = a.leased_from and o.id <> a.id and o.shown_at >= a.shown_at)
   )
   select a.ord,
     case

@@ -1,0 +1,331 @@
+-- DO NOT EDIT. Generated from src/adapters/postgres/sql/ by scripts/generators/schema.ts: npm run generate
+-- The schema that all migrations together make, out of PostgreSQL's own catalogue. For reading; nothing runs it.
+
+create table association (
+  id bigint not null generated always as identity,
+  did bigint not null,
+  pool_uid text not null,
+  prospect_id uuid not null,
+  device_id uuid not null,
+  media_element text not null,
+  attributes jsonb not null,
+  leased_from timestamp with time zone not null,
+  other_devices_online uuid[] not null,
+  determined_at timestamp with time zone not null,
+  shown_at timestamp with time zone not null,
+  constraint association_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX association_once ON public.association USING btree (did, leased_from, device_id, hashtextextended(media_element, (0)::bigint));
+CREATE INDEX association_prospect ON public.association USING btree (prospect_id, did);
+
+create table call (
+  id text not null,
+  stage integer not null,
+  pod text not null,
+  did bigint not null,
+  pool_key text not null,
+  caller text,
+  received_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  bridged_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  ending text,
+  hangup_cause smallint,
+  attribution text not null,
+  prospect_id uuid,
+  media_element text,
+  attributes jsonb not null,
+  rule_key text,
+  answered_by text,
+  bridge text,
+  legs jsonb not null,
+  why jsonb not null,
+  erased boolean not null default false,
+  constraint call_pkey PRIMARY KEY (id)
+);
+CREATE INDEX call_caller ON public.call USING btree (pool_key, "left"(caller, 16), received_at DESC) WHERE (caller IS NOT NULL);
+CREATE INDEX call_live ON public.call USING btree (did) WHERE (ended_at IS NULL);
+CREATE INDEX call_prospect ON public.call USING btree (prospect_id) WHERE (prospect_id IS NOT NULL);
+CREATE INDEX call_received ON public.call USING btree (received_at DESC, id);
+
+create table device (
+  id uuid not null,
+  prospect_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  online_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint device_pkey PRIMARY KEY (id),
+  constraint device_prospect_id_fkey FOREIGN KEY (prospect_id) REFERENCES prospect(id) ON DELETE CASCADE
+) with (fillfactor=70);
+CREATE INDEX device_prospect ON public.device USING btree (prospect_id);
+
+create table dialplan (
+  revision bigint not null,
+  hash text not null,
+  marker text not null,
+  content text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dialplan_pkey PRIMARY KEY (revision)
+);
+
+create table live_leg (
+  channel text not null,
+  call_id text not null,
+  destination text not null,
+  constraint live_leg_pkey PRIMARY KEY (channel),
+  constraint live_leg_call_id_fkey FOREIGN KEY (call_id) REFERENCES call(id) ON DELETE CASCADE
+);
+CREATE INDEX live_leg_call ON public.live_leg USING btree (call_id);
+
+create table migration (
+  version integer not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migration_pkey PRIMARY KEY (version)
+);
+
+create table number (
+  did bigint not null,
+  pool_uid text not null,
+  in_service boolean not null default true,
+  superseded boolean not null default false,
+  prospect_id uuid,
+  leased_from timestamp with time zone,
+  leased_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  free_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  previous_prospect_id uuid,
+  previous_leased_until timestamp with time zone,
+  constraint number_pkey PRIMARY KEY (did),
+  constraint number_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid)
+) with (fillfactor=70);
+CREATE INDEX number_free ON public.number USING btree (pool_uid, free_at, did) WHERE in_service;
+CREATE UNIQUE INDEX number_held ON public.number USING btree (pool_uid, prospect_id) WHERE ((prospect_id IS NOT NULL) AND in_service AND (NOT superseded));
+CREATE INDEX number_prospect ON public.number USING btree (prospect_id) WHERE (prospect_id IS NOT NULL);
+CREATE INDEX number_retired ON public.number USING btree (pool_uid) WHERE (NOT in_service);
+
+create table person (
+  site text not null,
+  subject_hash bytea not null,
+  prospect_id uuid not null,
+  constraint person_pkey PRIMARY KEY (site, subject_hash),
+  constraint person_prospect_id_fkey FOREIGN KEY (prospect_id) REFERENCES prospect(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX person_prospect ON public.person USING btree (prospect_id);
+
+create table pod (
+  pod text not null,
+  running text,
+  error text,
+  seen_at timestamp with time zone not null,
+  constraint pod_pkey PRIMARY KEY (pod)
+);
+
+create table pool (
+  uid text not null,
+  key text not null,
+  created_at timestamp with time zone not null,
+  generation bigint not null,
+  labels jsonb not null,
+  spec jsonb not null,
+  owned jsonb not null,
+  lease interval not null,
+  cooldown interval not null,
+  attribution_window interval not null,
+  on_exhausted text not null,
+  overflow bigint,
+  removed_at timestamp with time zone,
+  constraint pool_pkey PRIMARY KEY (uid),
+  constraint pool_on_exhausted_check CHECK ((on_exhausted = ANY (ARRAY['Overflow'::text, 'LeavePage'::text, 'ReclaimOldest'::text])))
+);
+CREATE UNIQUE INDEX pool_key ON public.pool USING btree (key) WHERE (removed_at IS NULL);
+
+create unlogged table pool_sequence (
+  pool_key text not null,
+  value bigint not null,
+  constraint pool_sequence_pkey PRIMARY KEY (pool_key)
+);
+
+create table prospect (
+  id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  merged_into uuid,
+  constraint prospect_pkey PRIMARY KEY (id)
+);
+
+create table revision (
+  id boolean not null default true,
+  value bigint not null default 0,
+  constraint revision_pkey PRIMARY KEY (id),
+  constraint revision_id_check CHECK (id)
+);
+
+create table rule (
+  uid text not null,
+  key text not null,
+  created_at timestamp with time zone not null,
+  pools text[] not null,
+  spec jsonb not null,
+  constraint rule_pkey PRIMARY KEY (uid)
+);
+
+create table trunk (
+  uid text not null,
+  key text not null,
+  created_at timestamp with time zone not null,
+  spec jsonb not null,
+  constraint trunk_pkey PRIMARY KEY (uid)
+);
+
+CREATE OR REPLACE FUNCTION public.claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
+ RETURNS TABLE(ord bigint, outcome text, did bigint, leased_until timestamp with time zone, renewed boolean, other_devices_online uuid[], determined_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  at timestamptz;
+begin
+  -- Two claims of one prospect never run at the same time, nor a claim and a merge. The statements below see what the first one committed.
+  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
+  from (
+    select p.prospect from unnest(prospects) as p (prospect)
+    union
+    select m.merged_into from prospect m where m.id = any (prospects) and m.merged_into is not null
+    order by prospect
+  ) as k;
+  at := clock_timestamp();
+
+  return query
+  with request as materialized (
+    select r.ord, p.uid as pool_uid, p.lease, p.cooldown, p.on_exhausted, p.overflow,
+      coalesce((select m.merged_into from prospect m where m.id = r.prospect_id), r.prospect_id) as prospect_id,
+      r.device_id, r.media_element, r.attributes
+    from rows from (unnest(pool_keys), unnest(prospects), unnest(devices), unnest(media_elements), jsonb_array_elements(attribute_sets))
+      with ordinality as r (pool_key, prospect_id, device_id, media_element, attributes, ord)
+    left join pool p on p.key = r.pool_key and p.removed_at is null
+  ),
+  wanted as materialized (
+    select pool_uid, prospect_id, lease, cooldown, on_exhausted, min(ord) as place
+    from request where pool_uid is not null
+    group by pool_uid, prospect_id, lease, cooldown, on_exhausted
+  ),
+  -- What the prospect holds, or held last and nobody got since. A number taken out of the pool is honoured while leased.
+  held as materialized (
+    select w.*, h.*
+    from wanted w
+    cross join lateral (
+      select n.did, n.in_service, n.leased_from, n.leased_until from number n
+      where n.pool_uid = w.pool_uid and n.prospect_id = w.prospect_id and not n.superseded and (n.in_service or n.leased_until > at)
+      order by (n.leased_until > at) desc, n.in_service desc, n.leased_from
+      limit 1
+    ) h
+  ),
+  -- A promise that reaches far enough, or of a number that is leaving, stands as it is: no write.
+  standing as materialized (
+    select pool_uid, prospect_id, did, leased_from, leased_until from held
+    where leased_until > at and (not in_service or leased_until >= at + lease)
+  ),
+  -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
+  extended as (
+    update number n set
+      leased_from = case when n.leased_until > at then n.leased_from else at end,
+      leased_until = greatest(n.leased_until, at + h.lease),
+      free_at = greatest(n.leased_until, at + h.lease) + h.cooldown
+    from (
+      select * from held where not exists (select from standing s where s.did = held.did) order by did
+    ) h
+    where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
+    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
+  ),
+  kept as materialized (
+    select * from standing union all select * from extended
+  ),
+  missing as materialized (
+    select w.*, row_number() over (partition by w.pool_uid order by w.place) as turn
+    from wanted w
+    where not exists (select from kept k where k.pool_uid = w.pool_uid and k.prospect_id = w.prospect_id)
+  ),
+  demand as materialized (
+    select pool_uid, on_exhausted, count(*) as wanted from missing group by pool_uid, on_exhausted
+  ),
+  -- Least recently released first; never lent ones before all.
+  free as materialized (
+    select d.pool_uid, f.did, row_number() over (partition by d.pool_uid order by f.free_at, f.did) as turn
+    from demand d
+    cross join lateral (
+      select n.did, n.free_at from number n
+      where n.pool_uid = d.pool_uid and n.in_service and n.free_at <= at
+      order by n.free_at, n.did
+      limit d.wanted
+      for update skip locked
+    ) f
+  ),
+  -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003.
+  reclaimed as materialized (
+    select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
+    from (
+      select m.pool_uid, m.wanted, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
+      from demand m where m.on_exhausted = 'ReclaimOldest'
+    ) d
+    cross join lateral (
+      select n.did, n.leased_until from number n
+      where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at
+        and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
+        and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
+        and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
+        and not exists (select from kept k where k.did = n.did)
+      order by n.leased_until, n.did
+      limit greatest(d.wanted - d.supplied, 0)
+      for update skip locked
+    ) f
+  ),
+  given as (
+    update number n set
+      prospect_id = m.prospect_id, leased_from = at, leased_until = at + m.lease, free_at = at + m.lease + m.cooldown, superseded = false,
+      -- Whose it was before. Nobody's, but with an end: somebody who was erased.
+      previous_prospect_id = case when n.prospect_id = m.prospect_id then n.previous_prospect_id else n.prospect_id end,
+      previous_leased_until = case when n.prospect_id = m.prospect_id then n.previous_leased_until else nullif(n.leased_until, '-infinity') end
+    from missing m
+    join (select * from free union all select * from reclaimed) s on s.pool_uid = m.pool_uid and s.turn = m.turn
+    where n.did = s.did
+    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
+  ),
+  lent as materialized (
+    select k.*, true as renewed from kept k union all select g.*, false from given g
+  ),
+  -- Determined before the number is shown: which other devices of the prospect are online now.
+  answer as materialized (
+    select r.*, l.did, l.leased_from, l.leased_until, l.renewed,
+      coalesce((
+        select array_agg(v.id order by v.id) from device v
+        where v.prospect_id = r.prospect_id and v.id <> r.device_id and v.online_until > at
+      ), '{}') as other_devices_online
+    from request r
+    left join lent l on l.pool_uid = r.pool_uid and l.prospect_id = r.prospect_id
+  ),
+  history as (
+    insert into association as a (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+    select distinct on (did, leased_from, device_id, media_element)
+      did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, at, at
+    from answer where did is not null
+    order by did, leased_from, device_id, media_element, ord desc
+    on conflict (did, leased_from, device_id, hashtextextended(media_element, 0)) do update
+      set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes,
+        shown_at = excluded.shown_at
+      -- Shown again after something else: which media element was shown last decides whom a call is put down to.
+      where a.other_devices_online <> excluded.other_devices_online or a.attributes <> excluded.attributes
+        or exists (select from association o where o.did = a.did and o.leased_from = a.leased_from and o.id <> a.id and o.shown_at >= a.shown_at)
+  )
+  select a.ord,
+    case
+      when a.pool_uid is null then 'UnknownPool'
+      when a.did is not null then 'Assigned'
+      when a.on_exhausted = 'Overflow' and a.overflow is not null then 'Overflow'
+      else 'Exhausted'
+    end,
+    coalesce(a.did, case when a.on_exhausted = 'Overflow' then a.overflow end),
+    a.leased_until, a.renewed, a.other_devices_online, at
+  from answer a
+  order by a.ord;
+end
+$function$;

@@ -1,0 +1,309 @@
+import { randomUUID } from "node:crypto";
+
+import { describe, expect, test } from "vitest";
+
+import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
+import { aCall, aPool, aRequest, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
+
+const world = eachWithWorld();
+const someone = () => randomUUID();
+
+const state = (n: number) =>
+  world.rows<{ prospect_id: string; leased_until: Date; free_at: Date }>("select prospect_id, leased_until, free_at from number where did = $1::bigint", [did(n).slice(1)]);
+
+describe("a claim", () => {
+  test("lends a number for the pool's lease and promises exactly that", async () => {
+    await world.apply(aPool());
+    const result = await world.assigned(aRequest(someone()));
+    expect(result).toMatchObject({ did: did(0), renewed: false, otherDevicesOnline: [] });
+    expect(result.leasedUntil.getTime() - result.determinedAt.getTime()).toBe(1_800_000);
+    const [stored] = await state(0);
+    expect(stored?.leased_until).toEqual(result.leasedUntil);
+    expect(stored!.free_at.getTime() - stored!.leased_until.getTime()).toBe(900_000);
+  });
+
+  test("renews the lease: a full one from the sign of life on, however young the old one is", async () => {
+    await world.apply(aPool());
+    const ann = someone();
+    const first = await world.assigned(aRequest(ann));
+    await world.pass(5);
+    const second = await world.assigned(aRequest(ann));
+    expect(second).toMatchObject({ did: first.did, renewed: true });
+    expect(second.leasedUntil.getTime() - second.determinedAt.getTime()).toBe(1_800_000);
+  });
+
+  test("never shortens what was promised when the pool promises less now", async () => {
+    await world.apply(aPool());
+    const ann = someone();
+    const first = await world.assigned(aRequest(ann));
+    await world.apply(aPool({ leaseSeconds: 60 }));
+    expect((await world.assigned(aRequest(ann))).leasedUntil).toEqual(first.leasedUntil);
+  });
+
+  test("gives a returning visitor the number back in its cool-down and after it", async () => {
+    await world.apply(aPool());
+    const ann = someone();
+    const first = await world.assigned(aRequest(ann));
+    await world.pass(1801);
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: first.did, renewed: true });
+    await world.pass(100_000);
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: first.did, renewed: true });
+  });
+
+  test("starts a new lease for a returning visitor, so that history tells the two apart", async () => {
+    await world.apply(aPool());
+    const request = aRequest(someone());
+    await world.assigned(request);
+    await world.pass(5000);
+    await world.assigned(request);
+    const history = await readAssociations(world.database.pool, did(0), 10);
+    expect(new Set(history.map((row) => row.leasedFrom.getTime())).size).toBe(2);
+  });
+
+  test("gives nobody a number that is leased or cools down", async () => {
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.assigned(aRequest(someone()));
+    await world.pass(1795);
+    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    await world.pass(900);
+    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    await world.pass(10);
+    expect(await world.assigned(aRequest(someone()))).toMatchObject({ did: did(0), renewed: false });
+  });
+
+  test("takes numbers that were never lent first, then the one released longest ago", async () => {
+    await world.apply(aPool({ owned: [[0, 2]] }));
+    const [ann, bob, cy] = [someone(), someone(), someone()];
+    for (const prospect of [ann, bob]) await world.assigned(aRequest(prospect));
+    await world.stores.claims.release(SALES, bob);
+    await world.pass(60);
+    await world.stores.claims.release(SALES, ann);
+    await world.pass(3600);
+    expect((await world.assigned(aRequest(cy))).did).toBe(did(2));
+    expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
+  });
+
+  test("serves many requests in order: several pools, one prospect twice, an unknown pool, one too many", async () => {
+    await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [[20, 20]] }));
+    const [ann, bob, cy] = [someone(), someone(), someone()];
+    const results = await world.claim(
+      aRequest(ann),
+      aRequest(ann, { pool: "shop/help" }),
+      aRequest(bob, { pool: "shop/nowhere" }),
+      aRequest(bob),
+      aRequest(ann, { mediaElement: "footer" }),
+      aRequest(cy),
+      aRequest(bob, { pool: "shop/help" }),
+    );
+    expect(didsOf(results)).toEqual([did(0), did(20), null, did(1), did(0), null, null]);
+    expect(results[2]).toEqual({ status: "unchanged", reason: "UnknownPool" });
+    expect(results[5]).toEqual({ status: "unchanged", reason: "Exhausted" });
+  });
+
+  test("lends one number to one prospect's fifty requests at once, on ten connections", async () => {
+    await world.apply(aPool({ owned: [[0, 99]] }));
+    const ann = someone();
+    const batches = await Promise.all(Array.from({ length: 50 }, (_, n) => world.claim(aRequest(ann, { mediaElement: `m${n}` }))));
+    expect(new Set(batches.flatMap(didsOf)).size).toBe(1);
+    expect(await world.rows("select from number where prospect_id is not null")).toHaveLength(1);
+  });
+
+  test("leases every number once when a hundred prospects want ten", async () => {
+    await world.apply(aPool());
+    const results = await Promise.all(Array.from({ length: 20 }, () => world.claim(...Array.from({ length: 5 }, () => aRequest(someone())))));
+    const given = results.flatMap(didsOf).filter((number) => number !== null);
+    expect([...given].sort()).toEqual(Array.from({ length: 10 }, (_, n) => did(n)));
+  });
+
+  test("of nothing is answered by nothing", async () => {
+    expect(await world.claim()).toEqual([]);
+  });
+});
+
+describe("an exhausted pool", () => {
+  test("shows its overflow number, which is never lent even when it is listed", async () => {
+    await world.apply(aPool({ owned: [[0, 1]], ...overflowAt(1) }));
+    const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
+    expect(results).toMatchObject([{ status: "assigned", did: did(0) }, { status: "overflow", did: did(1) }, { status: "overflow", did: did(1) }]);
+    expect(await readAssociations(world.database.pool, did(1), 10)).toEqual([]);
+  });
+
+  test("leaves the page as it is", async () => {
+    await world.apply(aPool({ owned: [] }));
+    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+  });
+
+  describe("that reclaims", () => {
+    const reclaiming = (last: number) => aPool({ owned: [[0, last]], onExhausted: { type: "ReclaimOldest" } });
+
+    test("gives up the cool-down that began longest ago, and no lease", async () => {
+      await world.apply(reclaiming(2));
+      const [ann, bob, cy] = [await world.visitor(), await world.visitor(), await world.visitor()];
+      for (const { prospect } of [ann, bob, cy]) await world.assigned(aRequest(prospect));
+      await world.stores.claims.release(SALES, bob.prospect);
+      await world.pass(10);
+      await world.stores.claims.release(SALES, ann.prospect);
+      const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
+      expect(didsOf(results)).toEqual([did(1), did(0), null]);
+    });
+
+    test("prefers a number that is free", async () => {
+      await world.apply(reclaiming(1));
+      const ann = await world.visitor();
+      await world.assigned(aRequest(ann.prospect));
+      await world.stores.claims.release(SALES, ann.prospect);
+      expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
+    });
+
+    test("takes nothing from who is online, in a call, or called on", async () => {
+      await world.apply(reclaiming(2));
+      const [online, calling, called] = [await world.visitor(), await world.visitor(), await world.visitor()];
+      for (const { prospect } of [online, calling, called]) await world.assigned(aRequest(prospect));
+      for (const { prospect } of [online, calling, called]) await world.stores.claims.release(SALES, prospect);
+      await world.stores.presence.heartbeat([online.device], 60);
+      await world.stores.router.saveCall(aCall({ id: "by another number", did: did(7), prospect: calling.prospect }));
+      await world.stores.router.saveCall(aCall({ id: "to this number", did: did(2) }));
+      const now = new Date();
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+      await world.stores.router.saveCall(aCall({ id: "by another number", did: did(7), prospect: calling.prospect, endedAt: now, end: "completed" }));
+      await world.stores.router.saveCall(aCall({ id: "to this number", did: did(2), endedAt: now, end: "completed" }));
+      expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(2), null]);
+    });
+
+    test("takes nothing from a returning visitor of the same batch", async () => {
+      await world.apply(reclaiming(0));
+      const ann = await world.visitor();
+      await world.assigned(aRequest(ann.prospect));
+      await world.stores.claims.release(SALES, ann.prospect);
+      expect(didsOf(await world.claim(aRequest(someone()), aRequest(ann.prospect)))).toEqual([null, did(0)]);
+    });
+  });
+});
+
+describe("who else is online", () => {
+  test("is determined with the claim: the other devices of the prospect, not this one, not a stranger's, not one that left", async () => {
+    await world.apply(aPool());
+    const ann = await world.visitor();
+    const stranger = await world.visitor();
+    const [phone, tablet, gone] = [someone(), someone(), someone()];
+    await world.stores.prospects.touch([phone, tablet, gone].map((device) => ({ prospect: ann.prospect, device })));
+    await world.stores.presence.heartbeat([ann.device, phone, tablet, gone, stranger.device], 60);
+    await world.stores.presence.offline([gone]);
+    const result = await world.assigned(aRequest(ann.prospect, { device: ann.device }));
+    expect(result.otherDevicesOnline).toEqual([phone, tablet].sort());
+    expect(Math.abs(result.determinedAt.getTime() - Date.now())).toBeLessThan(60_000);
+  });
+});
+
+describe("history", () => {
+  const history = () => readAssociations(world.database.pool, did(0), 100);
+
+  test("has one association for a lease, device and media element, however often it is shown", async () => {
+    await world.apply(aPool());
+    const [ann, laptop, phone] = [someone(), someone(), someone()];
+    for (const [device, mediaElement] of [[laptop, "hero"], [laptop, "hero"], [laptop, "footer"], [phone, "hero"], [laptop, "hero"]] as const) {
+      await world.assigned(aRequest(ann, { device, mediaElement }));
+    }
+    const shown = (await history()).map((row) => `${row.device === laptop ? "laptop" : "phone"} ${row.mediaElement}`);
+    expect([...shown].sort()).toEqual(["laptop footer", "laptop hero", "phone hero"]);
+    expect(shown[0]).toBe("laptop hero");
+  });
+
+  test("keeps who was online when it was determined, and again when that changes", async () => {
+    await world.apply(aPool());
+    const ann = await world.visitor();
+    const phone = someone();
+    await world.stores.prospects.touch([{ prospect: ann.prospect, device: phone }]);
+    const request = aRequest(ann.prospect, { device: ann.device });
+    const first = await world.assigned(request);
+    expect(await history()).toMatchObject([{ otherDevicesOnline: [], determinedAt: first.determinedAt }]);
+    await world.assigned(request);
+    expect(await history()).toMatchObject([{ otherDevicesOnline: [], determinedAt: first.determinedAt }]);
+    await world.stores.presence.heartbeat([phone], 60);
+    const third = await world.assigned(request);
+    expect(await history()).toMatchObject([{ otherDevicesOnline: [phone], determinedAt: third.determinedAt }]);
+  });
+
+  test("keeps the attributes of the session as they were last told", async () => {
+    await world.apply(aPool());
+    const request = aRequest(someone(), { attributes: { utm_source: "news" } });
+    await world.claim(request, { ...request, attributes: { utm_source: "search" } });
+    expect(await history()).toMatchObject([{ attributes: { utm_source: "search" } }]);
+  });
+});
+
+describe("a release", () => {
+  test("ends the lease now, starts the cool-down and touches nobody else's", async () => {
+    await world.apply(aPool());
+    const [ann, bob] = [someone(), someone()];
+    await world.claim(aRequest(ann), aRequest(bob));
+    const before = Date.now();
+    await world.stores.claims.release(SALES, ann);
+    const [[released], [kept]] = [await state(0), await state(1)];
+    expect(Math.abs(released!.leased_until.getTime() - before)).toBeLessThan(60_000);
+    expect(released!.free_at.getTime() - released!.leased_until.getTime()).toBe(900_000);
+    expect(kept!.leased_until.getTime()).toBeGreaterThan(before + 1_700_000);
+  });
+
+  test("of what ended already, of an unknown pool and by a stranger changes nothing", async () => {
+    await world.apply(aPool());
+    const ann = someone();
+    await world.assigned(aRequest(ann));
+    await world.pass(2000);
+    const before = await state(0);
+    await world.stores.claims.release(SALES, ann);
+    await world.stores.claims.release("shop/nowhere", ann);
+    await world.stores.claims.release(SALES, someone());
+    expect(await state(0)).toEqual(before);
+  });
+});
+
+describe("a number that was taken out of the pool while leased", () => {
+  test("is honoured to its end but not extended, then the prospect gets another", async () => {
+    await world.apply(aPool({ owned: [[0, 1]] }));
+    const ann = someone();
+    const first = await world.assigned(aRequest(ann));
+    await world.apply(aPool({ owned: [[1, 1]] }));
+    await world.pass(60);
+    const honoured = await world.assigned(aRequest(ann));
+    expect(honoured).toMatchObject({ did: did(0), renewed: true });
+    expect(honoured.leasedUntil.getTime()).toBe(first.leasedUntil.getTime() - 60_000);
+    await world.pass(1745);
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: false });
+  });
+
+  test("goes to nobody else, and comes back with its cool-down", async () => {
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.assigned(aRequest(someone()));
+    await world.apply(aPool({ owned: [] }));
+    await world.pass(2000);
+    expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+    await world.pass(800);
+    expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+  });
+});
+
+test("claims, reconciles, log-ins, releases and erasures at the same time all succeed", async () => {
+  const layouts = [aPool({ owned: [[0, 40]] }), aPool({ owned: [[20, 60]] })];
+  const other = aPool({ key: "shop/help", owned: [[0, 19]] });
+  await world.apply(layouts[0]!);
+  const visitors = await Promise.all(Array.from({ length: 12 }, () => world.visitor()));
+  const rounds = Array.from({ length: 25 }, (_, n) => n);
+  const claims = visitors.map(async ({ prospect, device }) => {
+    for (const n of rounds) await world.claim(aRequest(prospect, { device }), aRequest(visitors[n % 12]!.prospect));
+  });
+  const applies = (async () => {
+    for (const n of rounds) await world.stores.operator.apply(desired({ pools: n % 2 === 0 ? [layouts[1]!, other] : [layouts[0]!] }));
+  })();
+  const logins = visitors.map(async ({ prospect, device }, n) => {
+    await world.stores.prospects.identify({ site: "shop", subject: `person ${n % 4}`, prospect, device });
+    await world.stores.presence.heartbeat(visitors.map((each) => each.device), 60);
+    await world.stores.claims.release(SALES, prospect);
+    if (n % 6 === 0) await world.stores.prospects.erase(prospect);
+  });
+  await Promise.all([...claims, applies, ...logins]);
+  const twice = await world.rows("select pool_uid, prospect_id from number where in_service and not superseded and prospect_id is not null group by 1, 2 having count(*) > 1");
+  expect(twice).toEqual([]);
+});

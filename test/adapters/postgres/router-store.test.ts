@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+
+import { describe, expect, test } from "vitest";
+
+import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
+import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
+import { aRule, aTrunk } from "../../domain/builders.ts";
+import { aCall, aLeg, aPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "./world.ts";
+
+const world = eachWithWorld();
+
+const context = (of: Partial<Parameters<typeof world.stores.router.callContext>[0]> = {}): Promise<CallContext> =>
+  world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date(), ...of });
+const save = (record: CallRecord) => world.stores.router.saveCall(record);
+const HOUR = 3600;
+
+describe("the snapshot", () => {
+  test("is what was applied, as of one revision", async () => {
+    const state = desired({
+      pools: [aPool({ key: "shop/b", labels: { team: "b" }, owned: [] }), aPool({ key: "shop/a", createdAt: new Date("2026-02-03T04:05:06.789Z") })],
+      rules: [aRule({ priority: 7 }, { pools: ["shop/b", "shop/a"] })],
+      trunks: [aTrunk({ sourceAddresses: ["192.0.2.0/24"] })],
+    });
+    expect(await world.stores.router.snapshot()).toEqual({ revision: 0, pools: [], rules: [], trunks: [] });
+    const { revision } = await world.stores.operator.apply(state);
+    const pools = state.pools.map(({ key, uid, createdAt, labels, spec }) => ({ key, uid, createdAt, labels, spec })).reverse();
+    const rules = state.rules.map((rule) => ({ ...rule, pools: ["shop/a", "shop/b"] }));
+    expect(await world.stores.router.snapshot()).toEqual({ revision, pools, rules, trunks: state.trunks });
+  });
+});
+
+describe("the dialplan", () => {
+  const apply = (hash: string) => world.stores.operator.apply(desired({ dialplan: { hash, marker: `DIALPLANE_REVISION=${hash}`, content: `; 'quoted' \\ ${hash}\n` } }));
+
+  test("is the newest, with the revision that brought it", async () => {
+    expect(await world.stores.router.dialplan()).toBeNull();
+    await apply("a");
+    await apply("b");
+    expect(await world.stores.router.dialplan()).toEqual({ revision: 2, hash: "b", marker: "DIALPLANE_REVISION=b", content: "; 'quoted' \\ b\n" });
+    await apply("a");
+    expect(await world.stores.router.dialplan()).toMatchObject({ revision: 3, hash: "a" });
+  });
+
+  test("keeps its revision when something else changes", async () => {
+    await apply("a");
+    await world.stores.operator.apply(desired({ trunks: [aTrunk()], dialplan: { hash: "a", marker: "m", content: "c" } }));
+    expect(await world.stores.router.revision()).toBe(2);
+    expect(await world.stores.router.dialplan()).toMatchObject({ revision: 1, hash: "a" });
+  });
+
+  test("of long ago is dropped", async () => {
+    for (let n = 0; n < 13; n += 1) await apply(`hash ${n}`);
+    const { length } = await world.rows("select from dialplan");
+    expect(length).toBe(10);
+    expect(await world.stores.router.dialplan()).toMatchObject({ revision: 13 });
+  });
+});
+
+test("pods report what they run, and are gone when they are silent for a minute", async () => {
+  await world.stores.router.reportPod({ pod: "asterisk-1", running: null, error: "it can't be loaded" });
+  await world.pass(50);
+  await world.stores.router.reportPod({ pod: "asterisk-0", running: "a", error: null });
+  await world.stores.router.reportPod({ pod: "asterisk-0", running: "b", error: null });
+  expect(await world.stores.operator.pods()).toEqual([
+    { pod: "asterisk-0", running: "b", error: null, seenAt: expect.any(Date) as Date },
+    { pod: "asterisk-1", running: null, error: "it can't be loaded", seenAt: expect.any(Date) as Date },
+  ]);
+  await world.pass(20);
+  expect((await world.stores.operator.pods()).map(({ pod }) => pod)).toEqual(["asterisk-0"]);
+});
+
+describe("a call is attributed", () => {
+  /** One number, lent to a prospect now. */
+  async function lent(of: Parameters<typeof aPool>[0] = {}) {
+    await world.apply(aPool({ owned: [[0, 0]], cooldownSeconds: HOUR, attributionWindowSeconds: 24 * HOUR, ...of }));
+    const ann = await world.visitor();
+    await world.assigned(aRequest(ann.prospect, { ...ann, attributes: { utm_source: "news" } }));
+    return ann;
+  }
+
+  test("exclusive while the lease lives, with what was shown, most recent first", async () => {
+    const ann = await lent();
+    await world.assigned(aRequest(ann.prospect, { ...ann, mediaElement: "footer", attributes: { utm_source: "search" } }));
+    expect(await context()).toEqual({
+      attribution: "exclusive", prospect: ann.prospect, mediaElements: ["footer", "hero"], attributes: { utm_source: "search" },
+      repeatCaller: false, lastAnsweredBy: null, liveCalls: {}, sequence: 0,
+    });
+  });
+
+  test("stale while nobody else can have seen the number, and after that while nobody did", async () => {
+    const ann = await lent();
+    await world.pass(HOUR);
+    expect(await context()).toMatchObject({ attribution: "stale", prospect: ann.prospect, mediaElements: ["hero"] });
+    await world.pass(20 * HOUR);
+    expect(await context()).toMatchObject({ attribution: "stale", prospect: ann.prospect });
+  });
+
+  test("to nobody when the window is over", async () => {
+    await lent();
+    await world.pass(25 * HOUR);
+    expect(await context()).toMatchObject({ attribution: "none", prospect: null, mediaElements: [], attributes: {} });
+  });
+
+  test("to nobody when the number was never lent, or is not the pool's, or the pool is unknown", async () => {
+    await world.apply(aPool());
+    expect(await context()).toMatchObject({ attribution: "none", prospect: null });
+    expect(await context({ did: did(99) })).toMatchObject({ attribution: "none", prospect: null });
+    expect(await context({ pool: "shop/nowhere" })).toEqual({ attribution: "none", prospect: null, mediaElements: [], attributes: {}, repeatCaller: false, lastAnsweredBy: null, liveCalls: {}, sequence: 0 });
+    expect(await world.rows("select pool_key from pool_sequence")).toEqual([{ pool_key: SALES }]);
+  });
+
+  test("overflow for the pool's overflow number", async () => {
+    await world.apply(aPool({ ...overflowAt(5) }));
+    expect(await context({ did: did(5) })).toMatchObject({ attribution: "overflow", prospect: null });
+  });
+
+  test.each([["who is known", false], ["who was forgotten", true]])("ambiguous when the number was handed on within the window by somebody %s", async (_, forgotten) => {
+    const ann = await lent();
+    await world.pass(3 * HOUR);
+    const bob = await world.visitor();
+    await world.assigned(aRequest(bob.prospect));
+    if (forgotten) await world.stores.prospects.erase(ann.prospect);
+    expect(await context()).toMatchObject({ attribution: "exclusive", prospect: bob.prospect });
+    await world.pass(HOUR);
+    expect(await context()).toMatchObject({ attribution: "stale", prospect: bob.prospect });
+    await world.pass(2 * HOUR);
+    expect(await context()).toMatchObject({ attribution: "ambiguous", prospect: bob.prospect, mediaElements: ["hero"] });
+    await world.pass(19.5 * HOUR);
+    expect(await context()).toMatchObject({ attribution: "stale", prospect: bob.prospect });
+  });
+
+  test("repeat when this caller reached the number's earlier prospect", async () => {
+    const ann = await lent();
+    await save(aCall({ prospect: ann.prospect }));
+    await world.pass(3 * HOUR);
+    const bob = await world.visitor();
+    await world.assigned(aRequest(bob.prospect, { mediaElement: "footer" }));
+    expect(await context()).toMatchObject({ attribution: "repeat", prospect: ann.prospect, mediaElements: ["hero"], attributes: { utm_source: "news" } });
+    expect(await context({ caller: null })).toMatchObject({ attribution: "exclusive", prospect: bob.prospect, mediaElements: ["footer"] });
+  });
+
+  test("by a number that was taken out of the pool while its lease lives", async () => {
+    const ann = await lent();
+    await world.apply(aPool({ owned: [] }));
+    expect(await context()).toMatchObject({ attribution: "exclusive", prospect: ann.prospect });
+  });
+});
+
+describe("a caller", () => {
+  const answered = (rest: Partial<CallRecord> = {}) => aCall({ answeredAt: new Date(), answeredBy: "+12025550141", ...rest });
+
+  test.each<[string, Partial<CallRecord>, boolean]>([
+    ["had an answered call to the pool, on any number of it", { did: did(7) }, true],
+    ["called, but nobody answered", { answeredAt: null, answeredBy: null }, false],
+    ["had a call to another pool", { pool: "shop/help" }, false],
+    ["is not the one who called", { caller: "+4930123457" }, false],
+    ["begins like a caller who sends more than a number", { caller: `${CALLER}0000000000` }, false],
+  ])("who %s", async (_, call, repeat) => {
+    await world.apply(aPool());
+    await save(answered(call));
+    expect(await context()).toMatchObject({ repeatCaller: repeat, lastAnsweredBy: repeat ? "+12025550141" : null });
+  });
+
+  test("was answered last by the destination of the latest answered call", async () => {
+    await world.apply(aPool());
+    await save(answered({ answeredBy: "sip:early@example.org", receivedAt: new Date(Date.now() - 2000) }));
+    await save(answered({ answeredBy: "sip:late@example.org", receivedAt: new Date(Date.now() - 1000) }));
+    await save(aCall());
+    expect(await context()).toMatchObject({ lastAnsweredBy: "sip:late@example.org" });
+  });
+
+  test("who is withheld repeats nothing", async () => {
+    await world.apply(aPool());
+    await save(answered({ caller: null }));
+    expect(await context({ caller: null })).toMatchObject({ repeatCaller: false, lastAnsweredBy: null });
+  });
+});
+
+test("every pool counts its calls from 0, and no two calls get the same count", async () => {
+  await world.apply(aPool(), aPool({ key: "shop/help", owned: [] }));
+  const counts = await Promise.all(Array.from({ length: 20 }, async () => (await context()).sequence));
+  expect([...counts].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  expect(await context({ pool: "shop/help" })).toMatchObject({ sequence: 0 });
+});
+
+describe("calls in progress", () => {
+  test("are counted by destination over all pods, while their legs live", async () => {
+    await world.apply(aPool());
+    const first = aCall({ legs: [aLeg("a"), aLeg("b"), aLeg("c", { destination: "sip:desk@example.org" })] });
+    await save(first);
+    await save(aCall({ pod: "pod-1", legs: [aLeg("d")] }));
+    expect((await context()).liveCalls).toEqual({ "+12025550141": 3, "sip:desk@example.org": 1 });
+    const now = new Date();
+    await save({ ...first, answeredAt: now, legs: [aLeg("a", { answeredAt: now }), aLeg("b", { endedAt: now }), aLeg("c", { endedAt: now, destination: "sip:desk@example.org" })] });
+    expect((await context()).liveCalls).toEqual({ "+12025550141": 2 });
+    await save({ ...first, answeredAt: now, endedAt: now, end: "completed", legs: [aLeg("a", { answeredAt: now })] });
+    expect((await context()).liveCalls).toEqual({ "+12025550141": 1 });
+  });
+
+  test("that no pod ended within a day count no more", async () => {
+    await world.apply(aPool());
+    await save(aCall({ legs: [aLeg("a")] }));
+    await world.pass(25 * HOUR);
+    expect((await context()).liveCalls).toEqual({});
+  });
+});
+
+describe("a call record", () => {
+  const at = (second: number) => new Date(Date.UTC(2026, 5, 1, 12, 0, second));
+  const received = aCall({ id: "call", receivedAt: at(0), prospect: randomUUID(), attribution: "exclusive", mediaElement: "hero", attributes: { utm_source: "news" }, rule: "shop/rule", why: [{ rule: "shop/rule", matched: true, reason: "Matched", message: "it matched" }] });
+  const ringing = { ...received, legs: [aLeg("leg", { startedAt: at(1) })] };
+  const answered = { ...ringing, answeredAt: at(5), answeredBy: "+12025550141", legs: [aLeg("leg", { startedAt: at(1), answeredAt: at(5), result: "answered" as const })] };
+  const bridged = { ...answered, bridgedAt: at(5), bridge: "bridge" };
+  const ended = { ...bridged, endedAt: at(60), end: "completed" as const, hangupCause: 16, legs: [{ ...answered.legs[0]!, endedAt: at(60), hangupCause: 16 }] };
+  const stages = [received, ringing, answered, bridged, ended];
+
+  test("is read back as it was written, at every stage", async () => {
+    for (const stage of stages) {
+      await save(stage);
+      expect(await readCall(world.database.pool, "call")).toEqual(stage);
+    }
+    expect(await readCalls(world.database.pool, 10)).toEqual([ended]);
+    expect(await readCall(world.database.pool, "unknown")).toBeNull();
+  });
+
+  test("may be written again and again", async () => {
+    for (const stage of [ended, ended, ended]) await save(stage);
+    expect(await readCalls(world.database.pool, 10)).toEqual([ended]);
+  });
+
+  test.each(stages.slice(1).map((stage, n) => [n + 1, stage] as const))("of stage %i is not undone by any earlier one that is replayed", async (n, stage) => {
+    await save(stage);
+    for (const earlier of stages.slice(0, n).reverse()) await save(earlier);
+    expect(await readCall(world.database.pool, "call")).toEqual(stage);
+    expect(await world.rows("select from live_leg")).toHaveLength(stage === ended ? 0 : 1);
+  });
+
+  test("in whatever order its stages arrive at once, ends as the latest", async () => {
+    await Promise.all([...stages].reverse().concat(stages).map(save));
+    expect(await readCall(world.database.pool, "call")).toEqual(ended);
+    expect(await world.rows("select from live_leg")).toEqual([]);
+  });
+
+  test("written with an id that was merged meanwhile is the person's", async () => {
+    const [laptop, phone] = [await world.visitor(), await world.visitor()];
+    for (const each of [laptop, phone]) await world.stores.prospects.identify({ site: "shop", subject: "ann", ...each });
+    await save({ ...ended, prospect: phone.prospect });
+    expect(await readCall(world.database.pool, "call")).toMatchObject({ prospect: laptop.prospect });
+  });
+
+  test("lists are newest first", async () => {
+    for (const second of [2, 1, 3]) await save(aCall({ id: `call ${second}`, receivedAt: at(second) }));
+    expect((await readCalls(world.database.pool, 2)).map(({ id }) => id)).toEqual(["call 3", "call 2"]);
+  });
+});
