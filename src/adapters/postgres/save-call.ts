@@ -15,41 +15,26 @@ function stageOf(record: CallRecord): number {
 
 const SAVE = {
   name: "save-call",
-  text: `with saved as (
-      insert into call as c (
-        id, stage, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
-        attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
-      )
-      values (
-        $1::text, $2::int, $3::text, $4::bigint, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::timestamptz, $10::timestamptz,
-        $11::text, $12::smallint, $13::text, coalesce((select merged_into from prospect where id = $14::uuid), $14::uuid), $15::text, $16::jsonb, $17::text, $18::text, $19::text, $20::jsonb, $21::jsonb
-      )
-      on conflict (id) do update set
-        stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
-        ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
-        prospect_id = case when c.erased then null else excluded.prospect_id end,
-        media_element = case when c.erased then null else excluded.media_element end,
-        attributes = case when c.erased then '{}' else excluded.attributes end,
-        why = case when c.erased then '[]' else excluded.why end,
-        rule_key = excluded.rule_key, answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs
-        where excluded.stage >= c.stage
-      returning id, ended_at
-    ),
-    living as (
-      select l ->> 'channel' as channel, l ->> 'destination' as destination
-      from jsonb_array_elements($20::jsonb) l, saved
-      where saved.ended_at is null and l ->> 'endedAt' is null
-    ),
-    gone as (
-      delete from live_leg l using saved
-      where l.call_id = saved.id and l.channel not in (select channel from living)
+  text: `insert into call as c (
+      id, stage, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
+      attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
     )
-    insert into live_leg (channel, call_id, destination)
-    select channel, saved.id, destination from living, saved
-    on conflict (channel) do nothing`,
+    values (
+      $1::text, $2::int, $3::text, $4::bigint, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::timestamptz, $10::timestamptz,
+      $11::text, $12::smallint, $13::text, coalesce((select merged_into from prospect where id = $14::uuid), $14::uuid), $15::text, $16::jsonb, $17::text, $18::text, $19::text, $20::jsonb, $21::jsonb
+    )
+    on conflict (id) do update set
+      stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
+      ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
+      prospect_id = case when c.erased then null else excluded.prospect_id end,
+      media_element = case when c.erased then null else excluded.media_element end,
+      attributes = case when c.erased then '{}' else excluded.attributes end,
+      why = case when c.erased then '[]' else excluded.why end,
+      rule_key = excluded.rule_key, answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs
+      where excluded.stage >= c.stage`,
 };
 
-/** Inserts or updates by id, in one statement; idempotent. */
+/** Inserts or updates by id, in one statement; idempotent. A trigger keeps the live legs in step. */
 export async function saveCall(pool: pg.Pool, record: CallRecord): Promise<void> {
   await retrying(() => pool.query({ ...SAVE, values: valuesOf(record) }));
 }

@@ -329,3 +329,21 @@ begin
   order by a.ord;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION public.keep_live_legs()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from live_leg l
+  where l.call_id = new.id
+    and (new.ended_at is not null
+      or l.channel not in (select leg ->> 'channel' from jsonb_array_elements(new.legs) leg where leg ->> 'endedAt' is null));
+  insert into live_leg (channel, call_id, destination)
+  select leg ->> 'channel', new.id, leg ->> 'destination'
+  from jsonb_array_elements(new.legs) leg
+  where new.ended_at is null and leg ->> 'endedAt' is null
+  on conflict (channel) do nothing;
+  return null;
+end
+$function$;

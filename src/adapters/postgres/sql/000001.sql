@@ -150,6 +150,24 @@ create table live_leg (
 );
 create index live_leg_call on live_leg (call_id);
 
+-- Keeps live_leg what the call's record says. A trigger, because it runs with the record's row locked and looks anew: of two records of
+-- one call that are written at the same moment, the later one would otherwise not see the legs that the earlier one has just added.
+create function keep_live_legs() returns trigger language plpgsql as $$
+begin
+  delete from live_leg l
+  where l.call_id = new.id
+    and (new.ended_at is not null
+      or l.channel not in (select leg ->> 'channel' from jsonb_array_elements(new.legs) leg where leg ->> 'endedAt' is null));
+  insert into live_leg (channel, call_id, destination)
+  select leg ->> 'channel', new.id, leg ->> 'destination'
+  from jsonb_array_elements(new.legs) leg
+  where new.ended_at is null and leg ->> 'endedAt' is null
+  on conflict (channel) do nothing;
+  return null;
+end
+$$;
+create trigger keep_live_legs after insert or update of legs, ended_at on call for each row execute function keep_live_legs();
+
 -- Counts calls for round robin. Unlogged: a lost count costs nothing, and writing it waits for no disk.
 create unlogged table pool_sequence (
   pool_key text primary key,
