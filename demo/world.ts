@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { assertCanListen } from "../src/adapters/asterisk-process/listen-check.ts";
 import { locateAsterisk } from "../src/adapters/asterisk-process/locate.ts";
 import type { Logger } from "../src/domain/ports.ts";
 import { Shutdown } from "../src/shared/shutdown.ts";
@@ -39,19 +40,24 @@ export interface DemoWorld {
  */
 export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say: (text: string) => void): Promise<DemoWorld> {
   const dataDir = join(ROOT, ".cache/demo");
-  await rm(dataDir, { recursive: true, force: true });
   const shutdown = new Shutdown();
   try {
-    const database = await scratchDatabase(env["DATABASE_URL"], logger);
-    if (database !== null) shutdown.add("the scratch database", () => database.drop());
     const secret = randomBytes(32).toString("base64url");
-    const config = readStandaloneConfig({
+    const given = readStandaloneConfig({
       DIALPLANE_MANIFESTS: join(ROOT, "examples/quickstart"),
       DIALPLANE_DATA_DIR: dataDir,
       DIALPLANE_SITE_SECRETS: `${SITE}=${secret}`,
       ...env,
-      ...(database === null ? {} : { DATABASE_URL: database.url }),
     });
+    // Before anything is removed: another demo may be running with these data.
+    await assertCanListen([
+      { transport: "tcp", address: given.httpAddress, port: given.httpPort, purpose: "HTTP" },
+      { transport: "udp", ...CARRIER, purpose: "the simulated telephone network" },
+    ]);
+    await rm(dataDir, { recursive: true, force: true });
+    const database = await scratchDatabase(given.databaseUrl, logger);
+    if (database !== null) shutdown.add("the scratch database", () => database.drop());
+    const config = database === null ? given : { ...given, databaseUrl: database.url };
     // The carrier first: the trunk's first OPTIONS must find it.
     say("starting a simulated telephone network");
     const pstn = await startPstn({

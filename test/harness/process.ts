@@ -17,7 +17,8 @@ export interface TestProcess {
 
 /** Starts a program that the kernel kills when this test process dies. */
 export function startProcess(command: readonly [string, ...string[]], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): TestProcess {
-  const guard = findOnPath("setpriv") === undefined ? [] : ["setpriv", "--pdeathsig", "KILL", "--"];
+  const setpriv = findOnPath("setpriv");
+  const guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
   const [program = "", ...rest] = [...guard, ...command];
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], ...options });
   const written: Buffer[] = [];

@@ -18,7 +18,9 @@ export interface AsteriskLocation {
 
 /** The oldest release with `StasisBroadcast()`. */
 const OLDEST = [22, 10] as const;
-const REPOSITORY_CACHE = fileURLToPath(new URL("../../../.cache/asterisk/root", import.meta.url));
+const REPOSITORY_CACHE = fileURLToPath(new URL("../../../.cache", import.meta.url));
+/** In the cache, as set-up unpacks it. */
+const CACHED_TREE = "asterisk/root";
 const run = promisify(execFile);
 
 /**
@@ -57,7 +59,7 @@ function candidates(env: Readonly<Record<string, string | undefined>>): Candidat
   if (env["ASTERISK_ROOT"] !== undefined && env["ASTERISK_ROOT"] !== "") {
     roots.push(inTree("ASTERISK_ROOT", resolve(env["ASTERISK_ROOT"])));
   }
-  roots.push(inTree("cache", REPOSITORY_CACHE));
+  roots.push(inTree("cache", join(resolve(env["DIALPLANE_CACHE_DIR"] || REPOSITORY_CACHE), CACHED_TREE)));
   return [{ source: "PATH", program: onPath.find((file) => existsSync(file)) ?? "asterisk" }, ...roots];
 }
 

@@ -1,0 +1,38 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { startProcess, type TestProcess } from "../harness/process.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+let demo: TestProcess | undefined;
+afterEach(() => demo?.stop());
+
+function startDemo(...args: string[]): TestProcess {
+  const env = { ...process.env };
+  delete env["DATABASE_URL"];
+  demo = startProcess([process.execPath, join(ROOT, "demo/main.ts"), ...args], { cwd: ROOT, env });
+  return demo;
+}
+
+test("all nine steps of the claim hold on real parts, and the last line says so", async () => {
+  const started = startDemo("--check", "--json");
+  const { code } = await started.exited;
+  const line = started.output().trim().split("\n").findLast((text) => text.startsWith("{"));
+  const { ok, claimWalk } = JSON.parse(line ?? "{}") as { ok: boolean; claimWalk: { step: number; ok: boolean; evidence: string }[] };
+  expect(claimWalk.filter((step) => !step.ok)).toEqual([]);
+  expect(claimWalk.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(claimWalk.every(({ evidence }) => evidence.length > 20)).toBe(true);
+  expect({ ok, code }).toEqual({ ok: true, code: 0 });
+}, 120_000);
+
+test("a second demo says which port is taken, and touches nothing of the first one's", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(8080, "127.0.0.1", resolve));
+  try {
+    const started = startDemo("--check");
+    expect(await started.exited).toEqual({ code: 2, signal: null });
+    expect(started.output()).toMatch(/HTTP.*127\.0\.0\.1:8080/);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}, 60_000);
