@@ -1,10 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { eventually, findOnPath, startProcess, temporaryFolder, type TestProcess } from "./process.ts";
 import { freeUdpPort, loopbackAddress } from "./ports.ts";
 import { parseMessageTrace, type SipMessage } from "./sip-message.ts";
+
+/** How long a server that is stopped waits for the end of its calls. */
+const LAST_CALLS_MS = 1_500;
 
 interface SippOptions {
   /** The name of a file in test/sipp (`call-answered.xml`), or a scenario as XML text. */
@@ -80,6 +84,9 @@ export async function startSippServer(options: SippOptions): Promise<SippServer>
   const own = { address: options.address ?? (await loopbackAddress()), port: options.port ?? 5060 };
   const process = startProcess(await commandLine(options, own, folder.path, []), { cwd: folder.path });
   const stop = async () => {
+    // SIGUSR1 lets calls end first: a BYE that nobody answers is repeated, and would be the next server's on this address.
+    process.kill("SIGUSR1");
+    await Promise.race([process.exited, sleep(LAST_CALLS_MS, undefined, { ref: false })]);
     await process.stop();
     await folder.remove();
   };
