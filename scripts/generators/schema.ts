@@ -15,6 +15,8 @@ export async function generate(): Promise<Record<string, string>> {
   try {
     const server = await startPostgres({ dataDir: folder, logger: createLogger("warn"), settings: { fsync: "off" } });
     const pool = new pg.Pool({ connectionString: server.url });
+    // The server may end a connection that the pool is just closing.
+    pool.on("error", () => undefined);
     try {
       await migrate(pool);
       return { "src/adapters/postgres/schema.generated.sql": await schemaOf(pool) };

@@ -40,6 +40,10 @@ export interface Prospects {
   leave(device: Uuid): Promise<Uuid>;
   /** Forgets a person: associations and call records keep no identity. */
   erase(prospect: Uuid): Promise<void>;
+  /** Forgets who called from this number: records of those calls keep that there was a call. */
+  eraseCaller(caller: E164): Promise<void>;
+  /** The prospect who logged in as `subject` of `site`; null when nobody did. */
+  ofPerson(person: { readonly site: string; readonly subject: string }): Promise<Uuid | null>;
 }
 
 export interface Presence {

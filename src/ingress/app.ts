@@ -5,12 +5,16 @@ import { createTokenSigner, type SigningKey } from "../domain/puid.ts";
 import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import type { Health } from "../shared/health.ts";
+import { admitted } from "./admission.ts";
+import { bearer } from "./bearer.ts";
 import { cors } from "./cors.ts";
 import { deviceRoutes } from "./device-routes.ts";
+import { erasureRoute } from "./erasure-route.ts";
 import { Identities } from "./identities.ts";
 import { createIngressMetrics, type IngressMetrics } from "./metrics.ts";
 import { pushedAnswer } from "./numbers.ts";
 import { numbersRoute } from "./numbers-route.ts";
+import { openApiDocument } from "./openapi.ts";
 import { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem, problemHandler } from "./problem.ts";
 import { rateLimited, RateLimiter, type RateLimit } from "./rate-limit.ts";
@@ -37,13 +41,15 @@ export interface IngressSecrets {
   readonly tokenKeys: readonly [SigningKey, ...SigningKey[]];
   /** What each site's back end signs person tokens with. */
   readonly sites: SiteSecrets;
+  /** Bearer tokens of the site's own systems; without any, what needs one answers 401. */
+  readonly apiTokens?: readonly string[];
 }
 
 export interface IngressSettings {
   readonly rateLimit: RateLimit;
   readonly streams: StreamLimits;
   readonly presence: { readonly ttlSeconds: number; readonly heartbeatSeconds: number };
-  /** Requests that may wait for the database; beyond it the answer is a quick 503. */
+  /** Requests under way at most, and items waiting for one batch; beyond it the answer is a quick 503. */
   readonly maxWaiting: number;
   /** Express' "trust proxy": false, or addresses and networks of the proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[] | false;
@@ -53,7 +59,7 @@ export const defaultSettings: IngressSettings = {
   rateLimit: { perSecond: 20, burst: 60 },
   streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20 },
   presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
-  maxWaiting: 5_000,
+  maxWaiting: 1_000,
   trustedProxies: false,
 };
 
@@ -92,18 +98,23 @@ function deliver(deps: Pick<IngressDeps, "pools"> & { streams: Streams; counts: 
 
 function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {
   const { settings, secrets } = deps;
-  const identities = new Identities(createTokenSigner(secrets.tokenKeys), deps.prospects, { maxBatch: maxTouched, maxWaiting: settings.maxWaiting });
+  const tokens = createTokenSigner(secrets.tokenKeys);
+  const identities = new Identities(tokens, deps.prospects, { maxBatch: maxTouched, maxWaiting: settings.maxWaiting });
   const app = express();
   app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
   app.use(securityHeaders);
   operations(app, deps);
   app.get("/dialplane.js", snippetFile());
+  const description = JSON.stringify(openApiDocument());
+  app.get("/openapi.json", (_request, response) => void response.type("application/openapi+json").set("Access-Control-Allow-Origin", "*").send(description));
 
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
-  app.use("/v1", cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock)));
+  app.use("/v1", cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
   // text/plain as well: it saves pages the preflight, and sendBeacon can't send JSON without one.
   app.use("/v1", express.json({ limit: maxBody, type: ["application/json", "text/plain"], inflate: false, strict: false }));
+  app.use("/v1", admitted(settings.maxWaiting, parts.metrics));
   app.post("/v1/numbers", numbersRoute({ ...deps, identities, counts: parts.metrics }));
+  app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));
 
   app.use((request) => {

@@ -61,6 +61,15 @@ export const siteSecrets = z
     return sites;
   });
 
+const apiTokensMessage = "must be a list of tokens of 32 to 256 letters, digits or _+/=.-";
+/** Several while one is being replaced. */
+const apiTokens = z
+  .string()
+  .max(4000, apiTokensMessage)
+  .default("")
+  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .refine((tokens) => tokens.every((token) => secretForm.test(token)), apiTokensMessage);
+
 const environment = z.object({
   DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
   DIALPLANE_DATABASE_CONNECTIONS: whole(2, 100, 8),
@@ -71,6 +80,7 @@ const environment = z.object({
   DIALPLANE_SHUTDOWN_SECONDS: whole(1, 600, 10),
   DIALPLANE_TOKEN_KEYS: tokenKeys,
   DIALPLANE_SITE_SECRETS: siteSecrets,
+  DIALPLANE_API_TOKENS: apiTokens,
   DIALPLANE_TRUSTED_PROXIES: z
     .string()
     .max(2000)
@@ -102,7 +112,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
     logLevel: read.DIALPLANE_LOG_LEVEL,
     poolsPollSeconds: read.DIALPLANE_POOLS_POLL_SECONDS,
     shutdownSeconds: read.DIALPLANE_SHUTDOWN_SECONDS,
-    secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS },
+    secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS, apiTokens: read.DIALPLANE_API_TOKENS },
     settings: {
       rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },
       streams: {

@@ -5,6 +5,8 @@ export interface IngressMetrics {
   readonly seconds: Histogram;
   readonly openStreams: Gauge;
   readonly pushes: Counter;
+  readonly underWay: Gauge;
+  readonly refused: Counter<"reason">;
 }
 
 export function createIngressMetrics(registry: Registry): IngressMetrics {
@@ -24,5 +26,12 @@ export function createIngressMetrics(registry: Registry): IngressMetrics {
     }),
     openStreams: new Gauge({ name: "dialplane_ingress_open_streams", help: "Devices connected to this process, by stream.", registers }),
     pushes: new Counter({ name: "dialplane_ingress_pushes_total", help: "Numbers pushed to streams of this process.", registers }),
+    underWay: new Gauge({ name: "dialplane_ingress_requests_under_way", help: "Requests accepted and not answered yet.", registers }),
+    refused: new Counter({
+      name: "dialplane_ingress_refused_total",
+      help: "Requests refused before they were looked at: capacity (503) or rate (429).",
+      labelNames: ["reason"],
+      registers,
+    }),
   };
 }

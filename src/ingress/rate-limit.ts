@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import type { RequestHandler } from "express";
+import type { Counter } from "prom-client";
 import type { Clock } from "../domain/ports.ts";
 import { HttpProblem, sendProblem } from "./problem.ts";
 
@@ -54,11 +55,15 @@ export class RateLimiter {
   }
 }
 
-export function rateLimited(limiter: RateLimiter): RequestHandler {
+export function rateLimited(limiter: RateLimiter, refused: Counter<"reason">): RequestHandler {
   return (request, response, next) => {
     const waitSeconds = limiter.take(request.ip ?? "");
-    if (waitSeconds === 0) next();
-    else sendProblem(response, new HttpProblem(429, "Too many requests", { retryAfterSeconds: Math.ceil(waitSeconds) }));
+    if (waitSeconds === 0) {
+      next();
+      return;
+    }
+    refused.inc({ reason: "rate" });
+    sendProblem(response, new HttpProblem(429, "Too many requests", { retryAfterSeconds: Math.ceil(waitSeconds) }));
   };
 }
 

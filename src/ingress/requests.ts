@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { parseE164 } from "../domain/e164.ts";
+import type { E164 } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** What clients may send, with limits on everything. Messages complete "<field> must ...". */
@@ -53,6 +55,27 @@ const batch = z.strictObject(
   { error: unknownKeys },
 );
 
+const callerMessage = "must be an E.164 number such as +12025550110";
+const caller = z.string({ error: callerMessage }).transform((text, context): E164 => {
+  const number = parseE164(text);
+  if (number !== null) return number;
+  context.addIssue({ code: "custom", message: callerMessage });
+  return z.NEVER;
+});
+const personText = (what: string) => z.string({ error: what }).min(1, what).max(256, what);
+const person = z.strictObject(
+  {
+    site: personText("must be the site that the person tokens name"),
+    subject: personText("must be the person as the person tokens name it, 1 to 256 characters"),
+  },
+  { error: unknownKeys },
+);
+const oneOf = "must name exactly one of visitor, person and caller";
+const erasure = z
+  .strictObject({ visitor: z.string("must be a visitor token").max(256).optional(), person: person.optional(), caller: caller.optional() }, { error: unknownKeys })
+  .refine((body) => Object.values(body).filter((value) => value !== undefined).length === 1, oneOf);
+
+export type ErasureRequest = z.infer<typeof erasure>;
 export type SingleRequest = z.infer<typeof single>;
 export type BatchRequest = z.infer<typeof batch>;
 
@@ -73,6 +96,10 @@ export const parseIdentify = (body: unknown) => parse(identify, body);
 export const parseDevice = (body: unknown) => parse(device, body);
 export const parsePresence = (body: unknown) => parse(presence, body);
 export const parseRelease = (body: unknown) => parse(release, body);
+export const parseErasure = (body: unknown) => parse(erasure, body);
+
+/** For the API's description: the schemas that the handlers parse with. */
+export const requestSchemas = { single, batch, identify, device, presence, release, erasure } as const;
 
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   const result = schema.safeParse(body);

@@ -187,7 +187,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
     presence: stores.presence,
     pushes: stores.pushes,
     pools: pools.pools,
-    secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites },
+    secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites, apiTokens: config.apiToken === undefined ? [] : [config.apiToken] },
     clock,
     logger,
     metrics: registry,

@@ -44,6 +44,7 @@ describe("the configuration of ingress", () => {
     ["a key id twice", { DIALPLANE_TOKEN_KEYS: `1:${secret},1:${secret}` }, "DIALPLANE_TOKEN_KEYS"],
     ["a key id too high", { DIALPLANE_TOKEN_KEYS: `256:${secret}` }, "DIALPLANE_TOKEN_KEYS"],
     ["a short site secret", { DIALPLANE_SITE_SECRETS: "acme=short" }, "DIALPLANE_SITE_SECRETS"],
+    ["a short API token", { DIALPLANE_API_TOKENS: "short" }, "DIALPLANE_API_TOKENS"],
     ["a port that is none", { DIALPLANE_HTTP_PORT: "http" }, "DIALPLANE_HTTP_PORT"],
     ["a port too high", { DIALPLANE_HTTP_PORT: "65536" }, "DIALPLANE_HTTP_PORT"],
     ["a log level that is none", { DIALPLANE_LOG_LEVEL: "loud" }, "DIALPLANE_LOG_LEVEL"],

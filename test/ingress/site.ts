@@ -9,8 +9,10 @@ import { createIngress, defaultSettings, type IngressDeps, type IngressSettings 
 import { Health } from "../../src/shared/health.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { createMetrics } from "../../src/shared/metrics.ts";
+import { assertDescribed } from "./contract.ts";
 import { startStores, tokenKeys, type Stores } from "./stores.ts";
 
+export const apiToken = "an-api-token-of-32-characters-or-more";
 export const siteSecret = "the-secret-of-acme-has-32-characters-or-more";
 const web = fileURLToPath(new URL("../../examples/web", import.meta.url));
 
@@ -106,7 +108,7 @@ function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, opti
   return {
     ...stores.ports,
     pools: () => pools,
-    secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]) },
+    secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]), apiTokens: ["one-that-is-being-replaced-by-the-next", apiToken] },
     clock: { now: () => new Date() },
     logger: createLogger("silent"),
     metrics: createMetrics(),
@@ -140,5 +142,7 @@ async function post(url: string, path: string, body: unknown, headers: Record<st
   const kept = Object.entries<string | null>(all).filter((entry): entry is [string, string] => entry[1] !== null);
   const response = await fetch(url + path, { method: "POST", headers: kept, body: typeof body === "string" ? body : JSON.stringify(body) });
   const text = await response.text();
+  // Every answer that any test gets is held against docs/openapi.json.
+  assertDescribed({ method: "POST", path, status: response.status, contentType: response.headers.get("content-type"), body: text });
   return { status: response.status, headers: response.headers, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
 }

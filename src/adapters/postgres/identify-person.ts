@@ -15,7 +15,7 @@ export interface Identification {
 
 /** Joins a device to a person. See `Prospects.identify` in domain/ports.ts. */
 export async function identifyPerson(pool: pg.Pool, input: Identification): Promise<{ readonly prospect: Uuid; readonly merged: boolean }> {
-  const hash = createHash("sha256").update(JSON.stringify([input.site, input.subject])).digest();
+  const hash = hashOf(input);
   return inTransaction(pool, async (client) => {
     await client.query("select pg_advisory_xact_lock(hashtextextended($1::text, 1))", [hash.toString("hex")]);
     await ensureDevice(client, input);
@@ -29,6 +29,15 @@ export async function identifyPerson(pool: pg.Pool, input: Identification): Prom
     }
     return { prospect: await mergeProspects(client, known, prospect), merged: true };
   });
+}
+
+/** Who logged in as that; null when nobody did. */
+export async function prospectOfPerson(pool: pg.Pool, person: Pick<Identification, "site" | "subject">): Promise<Uuid | null> {
+  return personOf(pool, person.site, hashOf(person));
+}
+
+function hashOf({ site, subject }: Pick<Identification, "site" | "subject">): Buffer {
+  return createHash("sha256").update(JSON.stringify([site, subject])).digest();
 }
 
 /** A device that is there already stays with the prospect that it belongs to. */
@@ -57,7 +66,7 @@ async function prospectOf(client: pg.PoolClient, { device, prospect }: Identific
   return rows[0]?.prospect_id ?? prospect;
 }
 
-async function personOf(client: pg.PoolClient, site: string, hash: Buffer): Promise<Uuid | null> {
+async function personOf(client: Pick<pg.PoolClient, "query">, site: string, hash: Buffer): Promise<Uuid | null> {
   const { rows } = await client.query<{ prospect_id: Uuid }>(
     "select prospect_id from person where site = $1::text and subject_hash = $2::bytea",
     [site, hash],

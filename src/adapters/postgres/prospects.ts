@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
-import type { Uuid } from "../../domain/types.ts";
+import type { E164, Uuid } from "../../domain/types.ts";
 import { lockProspects } from "./prospect-lock.ts";
 import { retrying } from "./retry.ts";
 import { inTransaction } from "./transaction.ts";
@@ -87,4 +87,15 @@ export async function eraseProspect(pool: pg.Pool, prospect: Uuid): Promise<void
     );
     await client.query("delete from prospect where id = any ($1::uuid[])", [ids]);
   });
+}
+
+/** Calls are looked up pool by pool, as their index is: a scan of all calls would take longer than a statement may. */
+export async function eraseCaller(pool: pg.Pool, caller: E164): Promise<void> {
+  await retrying(() =>
+    pool.query(
+      `update call set erased = true, prospect_id = null, caller = null, media_element = null, attributes = '{}', why = '[]'
+       where pool_key in (select distinct key from pool) and left(caller, 16) = $1::text and caller = $1::text`,
+      [caller],
+    ),
+  );
 }

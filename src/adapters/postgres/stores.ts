@@ -3,11 +3,11 @@ import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus,
 import { applyDesired } from "./apply.ts";
 import { readCallContext } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
-import { identifyPerson } from "./identify-person.ts";
+import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
-import { eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
+import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
@@ -35,6 +35,8 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
       identify: (input) => identifyPerson(pool, input),
       leave: (device) => leavePerson(pool, device),
       erase: (prospect) => eraseProspect(pool, prospect),
+      eraseCaller: (caller) => eraseCaller(pool, caller),
+      ofPerson: (person) => prospectOfPerson(pool, person),
     },
     presence: {
       heartbeat: (devices, ttlSeconds) => markOnline(pool, devices, ttlSeconds),

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { apiToken, personToken, startSite, type Site } from "./site.ts";
+
+const banner = { pool: "default/sales", mediaElement: "banner" };
+const authorised = { Authorization: `Bearer ${apiToken}` };
+
+describe("POST /v1/erasures", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await startSite();
+  });
+  afterAll(() => site.close());
+
+  const shownTo = async (body: object = {}) => (await site.post("/v1/numbers", { ...banner, ...body })).body;
+  const history = (number: unknown) => site.stores.associations(String(number));
+
+  it("forgets what a visitor was shown; the number stays nobody else's until its lease ends", async () => {
+    const { visitor, device, number } = await shownTo();
+    expect(await history(number)).toHaveLength(1);
+    expect((await site.post("/v1/erasures", { visitor }, { ...authorised, Origin: null })).status).toBe(204);
+    expect(await history(number)).toHaveLength(0);
+    expect((await shownTo()).number).not.toBe(number);
+    expect((await shownTo({ visitor, device })).number).not.toBe(number);
+  });
+
+  it("forgets who logged in, on all devices", async () => {
+    const devices = [await shownTo(), await shownTo()];
+    for (const { visitor, device } of devices) await site.post("/v1/identify", { token: personToken("customer-42"), visitor, device });
+    expect((await site.post("/v1/erasures", { person: { site: "acme", subject: "customer-42" } }, authorised)).status).toBe(204);
+    for (const { number } of devices) expect(await history(number)).toHaveLength(0);
+  });
+
+  it("answers the same for somebody who was never known", async () => {
+    expect((await site.post("/v1/erasures", { person: { site: "acme", subject: "nobody" } }, authorised)).status).toBe(204);
+    expect((await site.post("/v1/erasures", { caller: "+12025550177" }, authorised)).status).toBe(204);
+  });
+
+  it.each<[string, unknown, Record<string, string>, { status: number; field: string }]>([
+    ["no bearer token", {}, {}, { status: 401, field: "Authorization" }],
+    ["a wrong bearer token", {}, { Authorization: `Bearer ${apiToken}x` }, { status: 401, field: "Authorization" }],
+    ["another scheme", {}, { Authorization: `Basic ${apiToken}` }, { status: 401, field: "Authorization" }],
+    ["nobody named", {}, authorised, { status: 400, field: "body" }],
+    ["two at once", { caller: "+12025550142", person: { site: "acme", subject: "a" } }, authorised, { status: 400, field: "body" }],
+    ["a visitor token that isn't ours", { visitor: `v1.${"A".repeat(44)}` }, authorised, { status: 400, field: "visitor" }],
+    ["a caller that is no number", { caller: "202-555" }, authorised, { status: 400, field: "caller" }],
+    ["a person without a subject", { person: { site: "acme" } }, authorised, { status: 400, field: "person.subject" }],
+  ])("refuses %s, naming the field", async (_what, body, headers, { status, field }) => {
+    expect(await site.post("/v1/erasures", body, headers)).toMatchObject({ status, body: { field } });
+  });
+});
