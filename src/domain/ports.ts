@@ -47,9 +47,13 @@ export interface Prospects {
 }
 
 export interface Presence {
-  /** Marks devices online until `now + ttlSeconds`; many in one statement. */
-  heartbeat(devices: readonly Uuid[], ttlSeconds: number): Promise<void>;
-  offline(devices: readonly Uuid[]): Promise<void>;
+  /** Marks devices online until the time answered, `ttlSeconds` from now by the database's clock; many in one statement. */
+  heartbeat(devices: readonly Uuid[], ttlSeconds: number): Promise<Date>;
+  /**
+   * @param heardUntil what the caller's last heartbeat of each device answered: a device that another replica heard of since
+   * stays online. Without it they are offline whoever heard of them.
+   */
+  offline(devices: readonly Uuid[], heardUntil?: readonly Date[]): Promise<void>;
   /** Devices of a prospect that are online now, but for `except`. */
   onlineDevices(prospect: Uuid, except: Uuid | null): Promise<readonly Uuid[]>;
 }

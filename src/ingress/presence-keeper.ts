@@ -16,8 +16,13 @@ export class PresenceKeeper {
   readonly #timer: NodeJS.Timeout;
   /** Open streams of this process by device. */
   readonly #streams = new Map<Uuid, number>();
+  /** What the last heartbeat of a device with a stream answered. */
+  readonly #until = new Map<Uuid, Date>();
   #heard = new Set<Uuid>();
+  /** Devices that said so themselves. */
   #gone = new Set<Uuid>();
+  /** Devices whose last stream here ended; another replica may have the next one already. */
+  #ended = new Set<Uuid>();
   #writing: Promise<void> | undefined;
 
   constructor(presence: Presence, logger: Logger, times: { readonly ttlSeconds: number; readonly heartbeatSeconds: number }) {
@@ -44,11 +49,14 @@ export class PresenceKeeper {
       return;
     }
     this.#streams.delete(device);
-    this.left(device);
+    this.#heard.delete(device);
+    this.#ended.add(device);
+    this.#write();
   }
 
   heard(device: Uuid): void {
     this.#gone.delete(device);
+    this.#ended.delete(device);
     this.#heard.add(device);
     this.#write();
   }
@@ -85,23 +93,43 @@ export class PresenceKeeper {
   async #writeAll(): Promise<void> {
     // Whatever happens in the same turn of the event loop travels together.
     await Promise.resolve();
-    while (this.#heard.size > 0 || this.#gone.size > 0) {
-      const heard = [...this.#heard];
-      const gone = [...this.#gone];
+    while (this.#heard.size + this.#gone.size + this.#ended.size > 0) {
+      const [heard, gone, ended] = [[...this.#heard], [...this.#gone], [...this.#ended]];
       this.#heard = new Set();
       this.#gone = new Set();
+      this.#ended = new Set();
       try {
-        await inBatches(heard, (devices) => this.#presence.heartbeat(devices, this.#ttlSeconds));
+        await inBatches(heard, async (devices) => this.#keep(devices, await this.#presence.heartbeat(devices, this.#ttlSeconds)));
         await inBatches(gone, (devices) => this.#presence.offline(devices));
+        await inBatches(ended, (devices) => this.#end(devices));
       } catch (error) {
         // Devices with a stream are written again with the next beat; the others count as offline a little early or late.
-        this.#logger.warn({ reason: messageOf(error), devices: heard.length + gone.length }, "presence could not be written");
+        this.#logger.warn({ reason: messageOf(error), devices: heard.length + gone.length + ended.length }, "presence could not be written");
+      } finally {
+        this.#forget(ended);
       }
     }
   }
+
+  #keep(devices: readonly Uuid[], until: Date): void {
+    for (const device of devices) if (this.#streams.has(device) || this.#ended.has(device)) this.#until.set(device, until);
+  }
+
+  #forget(ended: readonly Uuid[]): void {
+    for (const device of ended) if (!this.#streams.has(device) && !this.#ended.has(device)) this.#until.delete(device);
+  }
+
+  /** Devices that were never written have nothing to take back, and those with a new stream here are online. */
+  #end(devices: readonly Uuid[]): Promise<void> {
+    const written = devices.flatMap((device) => {
+      const until = this.#until.get(device);
+      return until === undefined || this.#streams.has(device) ? [] : [{ device, until }];
+    });
+    return this.#presence.offline(written.map(({ device }) => device), written.map(({ until }) => until));
+  }
 }
 
-async function inBatches(devices: readonly Uuid[], write: (devices: readonly Uuid[]) => Promise<void>): Promise<void> {
+async function inBatches(devices: readonly Uuid[], write: (devices: readonly Uuid[]) => Promise<void> | void): Promise<void> {
   for (let start = 0; start < devices.length; start += maxBatch) {
     await write(devices.slice(start, start + maxBatch));
   }

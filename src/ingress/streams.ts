@@ -38,6 +38,8 @@ export class Streams {
 
   /** @throws HttpProblem 429 or 503 when there are too many; an EventSource doesn't try again by itself after that. */
   open(device: Uuid, request: Request, response: Response): void {
+    // Gone while it waited: its end was told already and would never take it off the count.
+    if (response.closed || request.socket.destroyed) return;
     const streams = this.#byDevice.get(device) ?? new Set();
     if (this.#stopped || this.#count >= this.#limits.maxStreams) throw new HttpProblem(503, "Try again later", { retryAfterSeconds: 30 });
     if (streams.size >= this.#limits.maxStreamsPerDevice) {

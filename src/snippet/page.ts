@@ -66,14 +66,8 @@ export class Page implements Dialplane {
     if (!document.hidden && !this.#renewal && this.#shown.size) void this.refresh();
   };
 
-  readonly gone = (): void => {
-    const device = this.#session.device();
-    // The service sees a stream end by itself.
-    if (device && !this.#stream.connected()) {
-      navigator.sendBeacon(`${this.#session.base}presence`, JSON.stringify({ device, state: "leaving" }));
-    }
-    this.#stream.hangUp();
-  };
+  /** The service sees the stream end by itself; another tab of the device may take it over. */
+  readonly gone = (): void => this.#stream.hangUp();
 
   #marked() {
     return markedElements(this.#script.dataset["pool"]);

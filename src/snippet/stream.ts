@@ -5,9 +5,11 @@ export interface PushStream {
   /** Connects, once; nothing happens while it is connected. */
   readonly listen: () => void;
   readonly hangUp: () => void;
-  /** Does this very tab hold the device's stream? */
-  readonly connected: () => boolean;
 }
+
+/** The wait before a lost stream is opened again doubles up to this; a fifth of it at least, so that thousands of pages don't come back at once. */
+const firstWaitMs = 5_000;
+const longestWaitMs = 60_000;
 
 /**
  * The service's pushes. One stream for all tabs of the device, because browsers open only six connections to a server:
@@ -18,26 +20,34 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   let source: EventSource | undefined;
   let listening = false;
   let letGo: (() => void) | undefined;
+  let failures = 0;
+  let waiting = 0;
 
   function connect(): void {
-    const opened = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
-    source = opened;
-    opened.addEventListener("number", (event: MessageEvent<string>) => {
+    // Hung up meanwhile, or a browser that can't.
+    if (!listening || source || !("EventSource" in window)) return;
+    source = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
+    source.addEventListener("number", (event: MessageEvent<string>) => {
       const pushed = { ...(JSON.parse(event.data) as DialplaneNumber), pushed: true as const };
       channel?.postMessage(pushed);
       onPush(pushed);
     });
-    opened.onerror = () => {
-      // The browser tries a lost stream again by itself, a refused one never.
-      if (opened.readyState !== EventSource.CLOSED) return;
-      hangUp();
-      setTimeout(listen, 30_000 + Math.random() * 30_000);
+    source.onopen = () => (failures = 0);
+    // Left alone, the browser would give up a refused stream and try a lost one again at the same pace for ever.
+    source.onerror = () => {
+      close();
+      waiting = setTimeout(connect, Math.min(longestWaitMs, firstWaitMs * 2 ** failures++) * (0.2 + Math.random() * 0.8));
     };
   }
 
-  function hangUp(): void {
+  function close(): void {
+    clearTimeout(waiting);
     source?.close();
     source = undefined;
+  }
+
+  function hangUp(): void {
+    close();
     listening = false;
     letGo?.();
   }
@@ -60,5 +70,5 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   }
 
   if (channel) channel.onmessage = (event: MessageEvent<DialplaneNumber>) => onPush(event.data);
-  return { listen, hangUp, connected: () => !!source };
+  return { listen, hangUp };
 }

@@ -79,6 +79,32 @@ describe("one person with two devices", () => {
   });
 });
 
+describe("a device that goes from one replica to another", () => {
+  it("stays online, although the first replica sees its stream end after the second saw the next one begin", async () => {
+    const replica = await startSite({ replicaOf: site });
+    try {
+      const [phone, other] = [await ask(), await ask()];
+      const old = await online(phone);
+      const next = await openStream(replica.url, phone.device);
+      streams.push(next);
+      await eventually("the second replica wrote it", () => next.text().startsWith("retry:"));
+      await replica.settled();
+      old.close();
+      // The first replica writes in order: when the other device's end is written, the phone's would be.
+      const marker = await openStream(site.url, other.device);
+      await eventually("both are online", async () => (await site.stores.online()) === 2);
+      marker.close();
+      await eventually("the other device is offline", async () => (await site.stores.online()) < 2);
+      expect(await site.stores.online()).toBe(1);
+      next.close();
+      await eventually("the phone is offline", async () => (await site.stores.online()) === 0);
+    } finally {
+      for (const stream of streams) stream.close();
+      await replica.close();
+    }
+  });
+});
+
 describe("two people", () => {
   it("stay apart, and nothing is pushed from one to the other", async () => {
     const anna = await logIn(await ask(), "anna");

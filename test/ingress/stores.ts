@@ -7,7 +7,7 @@ import { createTokenSigner, type SigningKey } from "../../src/domain/puid.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { freshDatabase } from "../harness/postgres.ts";
 
-export const tokenKeys: readonly [SigningKey, ...SigningKey[]] = [{ id: 1, secret: "the key of the tests has 32 characters or more" }];
+export const tokenKeys: readonly [SigningKey, ...SigningKey[]] = [{ id: 1, secret: "the-key-of-the-tests-has-32-characters-or-more" }];
 
 export interface Stores {
   readonly url: string;

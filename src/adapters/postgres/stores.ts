@@ -40,7 +40,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
     },
     presence: {
       heartbeat: (devices, ttlSeconds) => markOnline(pool, devices, ttlSeconds),
-      offline: (devices) => markOffline(pool, devices),
+      offline: (devices, heardUntil) => markOffline(pool, devices, heardUntil),
       onlineDevices: (prospect, except) => onlineDevices(pool, prospect, except),
     },
     pushes: pushBus(pool, url, logger),
