@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Makes the real parts available: node scripts/setup.mjs [npm] [asterisk] [postgres] [sipp] [chromium] [control-plane]; none means all but control-plane.
+// Makes the real parts available: node scripts/setup.mjs [npm] [asterisk] [postgres] [sipp] [chromium] [control-plane]; none means all.
 import { runMain } from "./lib/errors.mjs";
 import { setUp } from "./lib/set-up.mjs";
 

@@ -18,7 +18,6 @@ import { CHROMIUM, findProgram, programHint, SIPP } from "./part-programs.mjs";
  * @property {string} hint how to get it
  * @property {(env: NodeJS.ProcessEnv) => Promise<Found | undefined>} find
  * @property {(env: NodeJS.ProcessEnv, progress: (note: string) => void) => Promise<void>} get
- * @property {boolean} [onRequest] true when it is set up only where it is named
  * @property {boolean} writesCheckout true when `get` writes into the checkout: then one process at a time may do it
  */
 
@@ -35,7 +34,6 @@ export const PARTS = [
     hint: controlPlaneHint,
     find: findControlPlane,
     get: getControlPlane,
-    onRequest: true,
     writesCheckout: true,
   },
 ];

@@ -10,7 +10,7 @@ import { startStep } from "./progress.mjs";
 
 /**
  * Makes the named parts available; installs only what is missing.
- * @param {readonly string[]} names of parts; none means all but those that are only set up on request
+ * @param {readonly string[]} names of parts; none means all
  * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<NodeJS.ProcessEnv>} environment for child processes: ASTERISK_ROOT, SIPP_PATH, CHROMIUM_PATH and KUBEBUILDER_ASSETS
  *   of the parts asked for, and a PATH on which `node` is Node 24
@@ -37,7 +37,7 @@ export function partsNamed(names) {
   if (unknown.length > 0) {
     throw new SetUpError(`Unknown part: ${unknown.join(", ")}`, "there is no such part", `use one or more of: ${known.join(", ")}`);
   }
-  return names.length === 0 ? PARTS.filter((part) => !part.onRequest) : PARTS.filter((part) => names.includes(part.name));
+  return names.length === 0 ? PARTS : PARTS.filter((part) => names.includes(part.name));
 }
 
 /** @param {Part} part @param {NodeJS.ProcessEnv} env @returns {Promise<Found>} */

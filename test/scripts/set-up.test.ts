@@ -37,6 +37,11 @@ describe("setup.mjs", () => {
       [/ASTERISK_ROOT=\/nowhere cannot be used/, /usr\/sbin\/asterisk/, /unset ASTERISK_ROOT/],
     ],
     "a SIPP_PATH that is no program": [["sipp"], { SIPP_PATH: "/nowhere/sipp" }, [/SIPP_PATH=\/nowhere\/sipp cannot be used/]],
+    "KUBEBUILDER_ASSETS without an API server": [
+      ["control-plane"],
+      { KUBEBUILDER_ASSETS: "/nowhere" },
+      [/KUBEBUILDER_ASSETS=\/nowhere cannot be used/, /missing in it: kube-apiserver, etcd, kubectl/],
+    ],
     "a DATABASE_URL of another kind": [["postgres"], { DATABASE_URL: "mysql://h/db" }, [/DATABASE_URL cannot be used/, /postgres:\/\//]],
   };
   test.each(Object.entries(cases))("ends with code 2 and a clear message for %s", async (_name, [parts, extra, messages]) => {
@@ -73,6 +78,7 @@ describe("doctor.mjs", () => {
     expect(stdout).toMatch(/^Asterisk +missing .*ASTERISK_ROOT/m);
     expect(stdout).toMatch(/^SIPp +missing .*apt-get install .*sip-tester/m);
     expect(stdout).toMatch(/^Chromium +missing .*CHROMIUM_PATH/m);
+    expect(stdout).toMatch(/^Kubernetes API +missing .*Go .*KUBEBUILDER_ASSETS/m);
     expect(stdout).toMatch(/^Node 24 +ok .* 24\./m);
     expect(existsSync(join(folder, "cache"))).toBe(false);
   });
