@@ -64,8 +64,8 @@ export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say
       location: await locateAsterisk(env),
       dir: join(dataDir, "pstn"),
       ...CARRIER,
-      productAddress: config.sipAddress,
-      productPort: config.sipPort,
+      productAddress: config.sip.sipAddress,
+      productPort: config.sip.sipPort,
       destinations: TELEPHONES,
     });
     shutdown.add("the telephone network", () => pstn.stop());

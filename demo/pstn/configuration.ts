@@ -13,12 +13,21 @@ export const LONGEST_CALL_SECONDS = 3_600;
 /** Legs that the carrier places carry an id that begins so; Asterisk makes up those of the others. */
 export const CALLER_LEG = "caller-";
 
+/** How the carrier reaches the product. */
+export interface ProductSide {
+  readonly address: string;
+  readonly port: number;
+  /** UDP unless told; over TLS the sound is encrypted as well (SDES). */
+  readonly transport?: "udp" | "tcp" | "tls";
+}
+
 /** The trunk between carrier and product, as the carrier has it. */
-export function pjsipConfiguration(product: { readonly address: string; readonly port: number }): string {
+export function pjsipConfiguration({ address, port, transport = "udp" }: ProductSide): string {
   return `[product]
 type = endpoint
 context = from-product
-transport = transport-udp
+transport = transport-${transport}
+media_encryption = ${transport === "tls" ? "sdes" : "no"}
 disallow = all
 allow = ulaw
 direct_media = no
@@ -27,12 +36,12 @@ aors = product
 
 [product]
 type = aor
-contact = sip:${product.address}:${product.port}
+contact = sip:${address}:${port}${transport === "udp" ? "" : `\\;transport=${transport}`}
 
 [product]
 type = identify
 endpoint = product
-match = ${product.address}
+match = ${address}
 `;
 }
 

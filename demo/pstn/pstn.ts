@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { anyFreeTcpPort } from "../../src/adapters/asterisk-process/listen-check.ts";
 import type { AsteriskLocation } from "../../src/adapters/asterisk-process/locate.ts";
 import { startAsterisk } from "../../src/adapters/asterisk-process/start.ts";
+import type { TlsSettings } from "../../src/adapters/asterisk-process/transports.ts";
 import { connectAmi } from "./ami-client.ts";
 import { type Behaviour, extensionsConfiguration, pjsipConfiguration, PSTN_MODULES } from "./configuration.ts";
 import { Network } from "./network.ts";
@@ -19,6 +20,10 @@ export interface PstnSettings {
   readonly port?: number;
   readonly productAddress: string;
   readonly productPort: number;
+  /** UDP unless told; over TLS the sound is encrypted as well. */
+  readonly transport?: "udp" | "tcp" | "tls";
+  /** Needed for TLS. */
+  readonly tls?: TlsSettings;
   /** What each number in E.164 does when it is called; any other is answered with 404. */
   readonly destinations: Readonly<Record<string, Behaviour>>;
 }
@@ -37,13 +42,14 @@ export async function startPstn(settings: PstnSettings): Promise<Pstn> {
     dir: join(dir, "asterisk"),
     sipAddress: address,
     sipPort: port,
+    ...(settings.tls === undefined ? {} : { tls: settings.tls }),
     httpPort: await anyFreeTcpPort(),
     amiPort: await anyFreeTcpPort(),
     rtp: { start: 30_000, end: 32_000 },
     userAgent: "Simulated PSTN",
     extraModules: PSTN_MODULES,
     files: {
-      "pjsip.d/product.conf": pjsipConfiguration({ address: settings.productAddress, port: settings.productPort }),
+      "pjsip.d/product.conf": pjsipConfiguration({ address: settings.productAddress, port: settings.productPort, transport: settings.transport ?? "udp" }),
       "extensions.d/pstn.conf": extensionsConfiguration(settings.destinations, recordings),
     },
   });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import type { Codec, MediaEncryption, SipTransport, SipTrunkSpec } from "./api.generated.ts";
+import type { Codec, MediaEncryption, SipTrunkSpec } from "./api.generated.ts";
 import { pjsipValue } from "./asterisk-escape.ts";
 import { INBOUND_CONTEXT, isPort, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
 import { readConfig } from "./asterisk-reader.ts";
@@ -30,7 +30,6 @@ type Trunk = PjsipInput["trunks"][number];
 type Setting = readonly [key: string, value: string];
 
 const CODECS: Readonly<Record<Codec, string>> = { PCMU: "ulaw", PCMA: "alaw", G722: "g722", OPUS: "opus" };
-const TRANSPORTS: Readonly<Record<SipTransport, string>> = { UDP: "transport-udp", TCP: "transport-tcp", TLS: "transport-tls" };
 const MEDIA: Readonly<Record<MediaEncryption, readonly Setting[]>> = {
   None: [["media_encryption", "no"]],
   SDES: [["media_encryption", "sdes"]],
@@ -115,7 +114,7 @@ function endpointSettings(id: string, spec: SipTrunkSpec, authenticated: boolean
   const { from, fixed } = spec.callerId;
   return [
     ["type", "endpoint"],
-    ["transport", TRANSPORTS[spec.transport]],
+    ["transport", transportOf(spec)],
     ["context", INBOUND_CONTEXT],
     ["identify_by", "ip"],
     ["aors", id],
@@ -126,6 +125,7 @@ function endpointSettings(id: string, spec: SipTrunkSpec, authenticated: boolean
     // Media passes through Asterisk, so that a call survives every change of its far side and can be recorded.
     ["direct_media", "no"],
     ["rtp_symmetric", "yes"],
+    ...(isIpv6(spec.host) ? [["rtp_ipv6", "yes"] as const] : []),
     // The carrier screens its callers; a withheld number stays inside.
     ["trust_id_inbound", "yes"],
     ["trust_id_outbound", "no"],
@@ -140,6 +140,15 @@ function endpointSettings(id: string, spec: SipTrunkSpec, authenticated: boolean
     ["allow_transfer", "no"],
     ["allow_subscribe", "no"],
   ];
+}
+
+/** The sockets of asterisk-image/etc/pjsip.conf. A host name is taken to be IPv4. */
+function transportOf({ host, transport }: Pick<SipTrunkSpec, "host" | "transport">): string {
+  return `transport-${transport.toLowerCase()}${isIpv6(host) ? "6" : ""}`;
+}
+
+function isIpv6(host: string): boolean {
+  return host.includes(":");
 }
 
 function contactUri({ host, port, transport }: SipTrunkSpec): string {
@@ -167,7 +176,7 @@ function registrationSettings(id: string, spec: SipTrunkSpec, username: string):
   const server = contactUri(spec);
   return [
     ["type", "registration"],
-    ["transport", TRANSPORTS[spec.transport]],
+    ["transport", transportOf(spec)],
     ["server_uri", server],
     ["client_uri", server.replace("sip:", () => `sip:${user}@`)],
     ["contact_user", user],

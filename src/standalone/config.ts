@@ -1,11 +1,13 @@
 import { isIPv4 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
+import type { SipListening } from "../adapters/asterisk-process/transports.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import { siteSecrets } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
 
 const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
+const pemFile = z.string().regex(/^\/[^\s;]+$/, "must be the absolute path of a PEM file");
 const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: "must be an IPv4 or IPv6 address" });
 
 const schema = z
@@ -19,6 +21,13 @@ const schema = z
     /** Where carriers reach Asterisk. */
     DIALPLANE_SIP_ADDRESS: ipAddress.default("127.0.0.1"),
     DIALPLANE_SIP_PORT: port.default(5060),
+    /** A second address, for trunks whose host is an IPv6 address. */
+    DIALPLANE_SIP_ADDRESS6: z.ipv6("must be an IPv6 address").optional(),
+    /** PEM files. Without certificate and key carriers can be called over TLS but can't call in, and the port is not used. */
+    DIALPLANE_SIP_TLS_CERTIFICATE: pemFile.optional(),
+    DIALPLANE_SIP_TLS_KEY: pemFile.optional(),
+    DIALPLANE_SIP_TLS_PORT: port.default(5061),
+    DIALPLANE_SIP_TLS_CA: pemFile.default("/etc/ssl/certs/ca-certificates.crt"),
     DIALPLANE_RTP_PORT_START: port.default(20_000),
     DIALPLANE_RTP_PORT_END: port.default(20_999),
     /** Signs visitor, device and person tokens; kept in the data folder when not given. */
@@ -33,6 +42,10 @@ const schema = z
     path: ["DIALPLANE_API_TOKEN"],
     message: "must be set when DIALPLANE_HTTP_ADDRESS is not a loopback address: calls and visitors can be read there",
   })
+  .refine((env) => (env.DIALPLANE_SIP_TLS_CERTIFICATE === undefined) === (env.DIALPLANE_SIP_TLS_KEY === undefined), {
+    path: ["DIALPLANE_SIP_TLS_KEY"],
+    message: "must be set together with DIALPLANE_SIP_TLS_CERTIFICATE",
+  })
   .refine((env) => env.DIALPLANE_RTP_PORT_START < env.DIALPLANE_RTP_PORT_END, {
     path: ["DIALPLANE_RTP_PORT_END"],
     message: "must be greater than DIALPLANE_RTP_PORT_START",
@@ -43,8 +56,7 @@ export interface StandaloneConfig {
   readonly dataDir: string;
   readonly httpAddress: string;
   readonly httpPort: number;
-  readonly sipAddress: string;
-  readonly sipPort: number;
+  readonly sip: SipListening;
   readonly rtp: { readonly start: number; readonly end: number };
   readonly signingSecret: string | undefined;
   readonly sites: SiteSecrets;
@@ -61,14 +73,26 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
     dataDir: resolve(read.DIALPLANE_DATA_DIR),
     httpAddress: read.DIALPLANE_HTTP_ADDRESS,
     httpPort: read.DIALPLANE_HTTP_PORT,
-    sipAddress: read.DIALPLANE_SIP_ADDRESS,
-    sipPort: read.DIALPLANE_SIP_PORT,
+    sip: sipListening(read),
     rtp: { start: read.DIALPLANE_RTP_PORT_START, end: read.DIALPLANE_RTP_PORT_END },
     signingSecret: read.DIALPLANE_SIGNING_SECRET,
     sites: read.DIALPLANE_SITE_SECRETS,
     apiToken: read.DIALPLANE_API_TOKEN,
     databaseUrl: read.DATABASE_URL,
     logLevel: read.DIALPLANE_LOG_LEVEL,
+  };
+}
+
+function sipListening(read: z.infer<typeof schema>): SipListening {
+  const { DIALPLANE_SIP_ADDRESS6: sipAddress6, DIALPLANE_SIP_TLS_CERTIFICATE: certificateFile, DIALPLANE_SIP_TLS_KEY: keyFile } = read;
+  return {
+    sipAddress: read.DIALPLANE_SIP_ADDRESS,
+    sipPort: read.DIALPLANE_SIP_PORT,
+    ...(sipAddress6 === undefined ? {} : { sipAddress6 }),
+    tls: {
+      caFile: read.DIALPLANE_SIP_TLS_CA,
+      ...(certificateFile === undefined || keyFile === undefined ? {} : { server: { port: read.DIALPLANE_SIP_TLS_PORT, certificateFile, keyFile } }),
+    },
   };
 }
 

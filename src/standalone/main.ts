@@ -9,7 +9,7 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const config = readStandaloneConfig(env);
   const logger = createLogger(config.logLevel, { app: "standalone" });
   const standalone = await startStandalone(config, { logger, env });
-  process.stdout.write(`Dialplane is up: ${standalone.url} (SIP on ${config.sipAddress}:${config.sipPort}), manifests from ${config.manifests}\n`);
+  process.stdout.write(`Dialplane is up: ${standalone.url} (SIP on ${config.sip.sipAddress}:${config.sip.sipPort}), manifests from ${config.manifests}\n`);
   const stopPrinting = printStatuses(() => standalone.resources(), process.stdout);
   const reason = await Promise.race([terminationSignal(), standalone.broken]);
   stopPrinting();

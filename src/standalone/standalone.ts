@@ -95,8 +95,7 @@ async function start(stage: Stage): Promise<Standalone> {
   const asterisk = await startAsterisk({
     location,
     dir: join(config.dataDir, "asterisk"),
-    sipAddress: config.sipAddress,
-    sipPort: config.sipPort,
+    ...config.sip,
     httpPort: await anyFreeTcpPort(),
     amiPort: await anyFreeTcpPort(),
     rtp: config.rtp,

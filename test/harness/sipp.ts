@@ -161,10 +161,14 @@ function parseStats(csv: string): SippResult["stats"] | undefined {
     : { created: column("TotalCallCreated"), successful: column("SuccessfulCall(C)"), failed: column("FailedCall(C)") };
 }
 
+/** `::1` in the kernel's table: four words, each with its bytes reversed. */
+const LOOPBACK_6 = "00000000000000000000000001000000";
+
 /** Looks into the kernel's table: trying to bind would take the port away from SIPp. */
 async function isBound(address: string, port: number): Promise<boolean> {
   const octets = address.split(".").map((octet) => Number(octet).toString(16).padStart(2, "0").toUpperCase());
-  const local = `${octets.reverse().join("")}:${port.toString(16).padStart(4, "0").toUpperCase()}`;
-  const tables = await Promise.all(["/proc/net/udp", "/proc/net/tcp"].map((file) => readFile(file, "utf8")));
+  const host = address === "::1" ? LOOPBACK_6 : octets.reverse().join("");
+  const local = `${host}:${port.toString(16).padStart(4, "0").toUpperCase()}`;
+  const tables = await Promise.all(["udp", "tcp", "udp6", "tcp6"].map((name) => `/proc/net/${name}`).map((file) => readFile(file, "utf8")));
   return tables.some((table) => table.includes(` ${local} `));
 }

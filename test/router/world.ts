@@ -4,7 +4,7 @@ import { pino } from "pino";
 
 import { createAriHttp } from "../../src/adapters/ari/http.ts";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
-import { renderPjsip } from "../../src/domain/pjsip.ts";
+import { type PjsipInput, renderPjsip } from "../../src/domain/pjsip.ts";
 import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
 import type { AriRest, DialplanRevision, Snapshot } from "../../src/domain/ports.ts";
 import { startRouter, type Router } from "../../src/router/main.ts";
@@ -39,16 +39,19 @@ export interface World {
   stop(): Promise<void>;
 }
 
+export type WorldSettings = Partial<Parameters<typeof startTestAsterisk>[0]> & { readonly trunk?: Partial<SipTrunkSpec>; readonly credentials?: PjsipInput["credentials"] };
+
 /** @param fallback SIP URI of the pool's default destination */
-export async function startWorld(fallback: string, extra: { readonly files?: Record<string, string>; readonly extraModules?: string[] } = {}): Promise<World> {
-  const carrier = await loopbackAddress();
+export async function startWorld(fallback: string, { trunk: spec = {}, credentials = new Map(), ...extra }: WorldSettings = {}): Promise<World> {
+  const carrier = spec.host ?? (await loopbackAddress());
   const trunk = (callerId: Rules["callerId"] = {}) =>
     aTrunk({
       host: carrier,
-      sourceAddresses: [`${carrier}/32`],
+      sourceAddresses: [`${carrier}/${carrier.includes(":") ? 128 : 32}`],
       keepAlive: { optionsIntervalSeconds: 0 },
       codecs: ["PCMU"],
       callerId: { from: "Tracking", pAssertedIdentity: "None", diversion: "None", ...callerId },
+      ...spec,
     });
   let revision = 0;
   const state: World["state"] = ({ rule, pool, callerId }) => {
@@ -62,7 +65,7 @@ export async function startWorld(fallback: string, extra: { readonly files?: Rec
       dialplan: { revision, ...renderDialplan({ pools: [{ ...entry, owned }], trunks }) },
     };
   };
-  const pjsip = renderPjsip({ trunks: [trunk()], credentials: new Map() }).content;
+  const pjsip = renderPjsip({ trunks: [trunk()], credentials }).content;
   const asterisk = await startTestAsterisk({ ...extra, files: { "pjsip.d/trunks.conf": pjsip, ...extra.files } });
   const ari = createAriHttp(asterisk.ari);
   return {

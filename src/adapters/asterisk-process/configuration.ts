@@ -6,13 +6,12 @@ import { fileURLToPath } from "node:url";
 import { ExpectedError } from "../../domain/errors.ts";
 import type { AsteriskLocation } from "./locate.ts";
 import { renderTemplate } from "./template.ts";
+import { type SipListening, transportLines } from "./transports.ts";
 
-export interface AsteriskSettings {
+export interface AsteriskSettings extends SipListening {
   readonly location: AsteriskLocation;
   /** Everything of this instance lives below; created when missing. */
   readonly dir: string;
-  readonly sipAddress: string;
-  readonly sipPort: number;
   /** ARI, on 127.0.0.1. */
   readonly httpPort: number;
   /** AMI, on 127.0.0.1. */
@@ -49,6 +48,7 @@ export async function writeConfiguration(settings: AsteriskSettings): Promise<As
   const modules = (await readFile(MODULES, "utf8")).split("\n").filter((line) => /^\w+$/.test(line));
   const values = {
     ...placeholders(settings, configuration),
+    TRANSPORT_LINES: transportLines(settings),
     MODULE_LINES: [...modules, ...(settings.extraModules ?? [])].map((name) => `load = ${name}.so`),
   };
   await makeFolders(settings.dir);
@@ -80,8 +80,6 @@ function placeholders(settings: AsteriskSettings, configuration: AsteriskConfigu
     LOG_FILE: configuration.logFile,
     MODULES_DIR: settings.location.modulesDir,
     DATA_DIR: settings.location.dataDir,
-    SIP_ADDRESS: settings.sipAddress,
-    SIP_PORT: String(settings.sipPort),
     HTTP_PORT: String(settings.httpPort),
     AMI_PORT: String(settings.amiPort),
     RTP_START: String(settings.rtp.start),

@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { createServer } from "node:net";
+import { createServer, isIPv6 } from "node:net";
 
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 
@@ -38,7 +38,7 @@ export function anyFreeTcpPort(): Promise<number> {
 
 function bindUdp({ address, port }: Listener): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket("udp4");
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     socket.once("error", reject);
     socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve()));
   });

@@ -9,6 +9,7 @@ import { ExpectedError } from "../../domain/errors.ts";
 import { type AsteriskConfiguration, type AsteriskSettings, writeConfiguration } from "./configuration.ts";
 import { assertCanListen, type Listener } from "./listen-check.ts";
 import type { AsteriskLocation } from "./locate.ts";
+import { fixedTransports, hostAndPort, type SipListening, sipListeners } from "./transports.ts";
 
 /** A running Asterisk that belongs to this process and ends with it, even when this process is killed. */
 export interface RunningAsterisk {
@@ -59,10 +60,10 @@ export async function startAsterisk(settings: AsteriskSettings): Promise<Running
   return { ari, ami, configDir, logFile, pid: child.pid ?? -1, bootMs, cli, stop, exited, kill: (signal) => void child.kill(signal) };
 }
 
-function listeners({ sipAddress, sipPort, httpPort, amiPort }: AsteriskSettings): Listener[] {
+function listeners(settings: AsteriskSettings): Listener[] {
+  const { httpPort, amiPort } = settings;
   return [
-    { transport: "udp", address: sipAddress, port: sipPort, purpose: "SIP" },
-    { transport: "tcp", address: sipAddress, port: sipPort, purpose: "SIP" },
+    ...sipListeners(settings),
     { transport: "tcp", address: "127.0.0.1", port: httpPort, purpose: "ARI" },
     { transport: "tcp", address: "127.0.0.1", port: amiPort, purpose: "AMI" },
   ];
@@ -135,11 +136,12 @@ async function notBooted(what: string, configuration: AsteriskConfiguration): Pr
 }
 
 /** A socket taken between the check and the bind is only logged by Asterisk. */
-async function assertTransports({ sipAddress, sipPort }: AsteriskSettings, cli: RunningAsterisk["cli"]): Promise<void> {
-  const shown = await cli("pjsip show transports");
-  for (const transport of ["udp", "tcp"]) {
-    if (!new RegExp(`transport-${transport}\\s.*${sipAddress.replaceAll(".", "\\.")}:${sipPort}\\s`).test(shown)) {
-      throw new ExpectedError("PortInUse", `Asterisk has no SIP socket on ${sipAddress}:${sipPort}/${transport}`, { field: "port" });
+async function assertTransports(settings: SipListening, cli: RunningAsterisk["cli"]): Promise<void> {
+  const lines = (await cli("pjsip show transports")).split("\n").map((line) => line.trim().split(/\s+/));
+  for (const transport of fixedTransports(settings)) {
+    const bound = hostAndPort(transport);
+    if (!lines.some((words) => words.includes(transport.name) && words.includes(bound))) {
+      throw new ExpectedError("PortInUse", `Asterisk has no SIP socket on ${bound}/${transport.protocol}`, { field: "port" });
     }
   }
 }

@@ -1,0 +1,181 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { startPstn } from "../../demo/pstn/pstn.ts";
+import type { Pstn } from "../../demo/pstn/types.ts";
+import type { TlsSettings } from "../../src/adapters/asterisk-process/transports.ts";
+import type { SipTrunkSpec } from "../../src/domain/api.generated.ts";
+import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
+import { aDestination } from "../domain/builders.ts";
+import { testAsteriskLocation } from "../harness/asterisk.ts";
+import { freeTcpPort, loopbackAddress } from "../harness/ports.ts";
+import { eventually, temporaryFolder } from "../harness/process.ts";
+import { startSippServer } from "../harness/sipp.ts";
+import { createAuthority } from "../harness/x509.ts";
+import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, type World } from "./world.ts";
+
+const DESK = "+12025550142";
+
+describe.each([
+  ["UDP", "None"],
+  ["TCP", "None"],
+  ["TLS", "SDES"],
+] as const)("a trunk over %s with media encryption %s", (transport, mediaEncryption) => {
+  const parts = new AsyncDisposableStack();
+  let world: World;
+  let pstn: Pstn;
+  let router: RunningRouter;
+
+  beforeAll(async () => {
+    const folder = await temporaryFolder("trunks");
+    parts.defer(() => folder.remove());
+    const carrier = await loopbackAddress();
+    const product = await loopbackAddress();
+    const tls = await identities(folder.path, { carrier, product });
+    const trunk: Partial<SipTrunkSpec> = { host: carrier, transport, mediaEncryption, port: transport === "TLS" ? tls.carrier.server.port : 5060 };
+    world = await startWorld("sip:nobody@127.0.0.9", { trunk, sipAddress: product, tls: tls.product });
+    parts.defer(() => world.stop());
+    router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    parts.defer(() => router.stop());
+    pstn = await startPstn({
+      location: await testAsteriskLocation(),
+      dir: folder.path,
+      address: carrier,
+      productAddress: product,
+      productPort: transport === "TLS" ? tls.product.server.port : world.asterisk.sipPort,
+      transport: transport.toLowerCase() as "udp" | "tcp" | "tls",
+      tls: tls.carrier,
+      destinations: { [DESK]: "answer" },
+    });
+    parts.defer(() => pstn.stop());
+  });
+  afterAll(() => parts.disposeAsync());
+
+  test("carries the call in and out, and both hear each other", async () => {
+    const result = await pstn.call({ from: CALLER, to: DID, talkSeconds: 4 });
+    expect(result.answeredBy).toBe(DESK);
+    expect(result.heardByCaller).toMatchObject({ ok: true });
+    expect(result.heardByAnswerer).toMatchObject({ ok: true });
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "completed", answeredBy: DESK, caller: CALLER });
+    const invites = (await pstn.messages()).filter(({ startLine }) => startLine.startsWith("INVITE"));
+    expect(invites).toHaveLength(2);
+    for (const invite of invites) {
+      expect(invite.header("Via")[0]).toContain(`SIP/2.0/${transport}`);
+      expect(invite.raw.includes("a=crypto:")).toBe(mediaEncryption === "SDES");
+      expect(invite.raw).toContain(mediaEncryption === "SDES" ? " RTP/SAVP " : " RTP/AVP ");
+    }
+  });
+});
+
+describe("a trunk over TLS", () => {
+  test("is not used when the carrier's certificate is of an unknown authority: the caller gets 503", async () => {
+    await using parts = new AsyncDisposableStack();
+    const folder = await temporaryFolder("trunks");
+    parts.defer(() => folder.remove());
+    const [carrier, product] = [await loopbackAddress(), await loopbackAddress()];
+    const own = await identities(folder.path, { product });
+    const strange = await identities(folder.path, { carrier }, "stranger");
+    const world = await startWorld("sip:nobody@127.0.0.9", { trunk: { host: carrier, transport: "TLS", port: strange.carrier.server.port }, sipAddress: product, tls: own.product });
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    parts.defer(() => router.stop());
+    const folder2 = await temporaryFolder("stranger");
+    parts.defer(() => folder2.remove());
+    const pstn = await startPstn({
+      location: await testAsteriskLocation(),
+      dir: folder2.path,
+      address: carrier,
+      productAddress: product,
+      productPort: world.asterisk.sipPort,
+      tls: strange.carrier,
+      destinations: { [DESK]: "answer" },
+    });
+    parts.defer(() => pstn.stop());
+    const result = await pstn.call({ from: CALLER, to: DID });
+    expect(result.responses.at(-1)?.code).toBe(503);
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "congestion", legs: [{ result: "congestion" }] });
+    expect((await pstn.messages()).filter(({ direction, startLine }) => direction === "received" && startLine.startsWith("INVITE"))).toEqual([]);
+  });
+});
+
+describe("a trunk over IPv6", () => {
+  test("carries the call in and out", async () => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "answer-200.xml", address: "::1", port: await freeTcpPort("::1") }));
+    const settings = { trunk: { host: "::1", port: desk.port }, sipAddress6: "::1", sipPort: await freeTcpPort("::1") };
+    const world = await startWorld("sip:nobody@127.0.0.9", settings);
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    parts.defer(() => router.stop());
+    const result = await world.call({ target: `[::1]:${world.asterisk.sipPort}`, address: "::1", port: await freeTcpPort("::1") });
+    expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    const invite = (await desk.messages()).find(({ startLine }) => startLine.startsWith("INVITE"));
+    expect(invite?.startLine).toBe(`INVITE sip:${DESK}@[::1]:${desk.port} SIP/2.0`);
+    expect(invite?.body).toContain("c=IN IP6 ");
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "completed", answeredBy: DESK });
+  });
+});
+
+describe("a carrier that asks for a password", () => {
+  const PASSWORD = "tr;unk-Secret";
+
+  test("is given the digest of it with the second INVITE, and never the password", async () => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "challenged-200.xml" }));
+    const settings = {
+      trunk: { host: desk.address, authentication: { secretRef: { name: "login" } } },
+      credentials: new Map([["default/login", { username: "acme", password: PASSWORD }]]),
+    };
+    const world = await startWorld("sip:nobody@127.0.0.9", settings);
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    parts.defer(() => router.stop());
+    expect(await world.call({ address: desk.address })).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    const invites = (await desk.messages()).filter(({ direction, startLine }) => direction === "received" && startLine.startsWith("INVITE"));
+    expect(invites).toHaveLength(2);
+    const authorization = invites[1]!.header("Authorization") ?? "";
+    const md5 = (...fields: string[]) => createHash("md5").update(fields.join(":")).digest("hex");
+    const uri = /uri="([^"]+)"/.exec(authorization)?.[1] ?? "";
+    expect(authorization).toContain(`response="${md5(md5("acme", "carrier", PASSWORD), "abcdef", md5("INVITE", uri))}"`);
+    expect(invites.map(({ raw }) => raw).join("")).not.toContain(PASSWORD);
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
+  });
+
+  test("refuses the password: the leg is declined, nobody else is rung, and the caller gets 403", async () => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "challenged-401.xml" }));
+    const settings = {
+      trunk: { host: desk.address, authentication: { secretRef: { name: "login" } } },
+      credentials: new Map([["default/login", { username: "acme", password: "wrong" }]]),
+    };
+    const world = await startWorld("sip:nobody@127.0.0.9", settings);
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    parts.defer(() => router.stop());
+    const result = await world.call({ address: desk.address, scenario: refusedWith(403), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "declined", legs: [{ result: "declined" }] });
+  });
+});
+
+/** A certificate for each side of one authority, which both trust. */
+async function identities<Side extends string>(dir: string, addresses: Readonly<Record<Side, string>>, name = "ca"): Promise<Record<Side, Required<TlsSettings>>> {
+  const authority = createAuthority(name);
+  const caFile = join(dir, `${name}.pem`);
+  await writeFile(caFile, authority.certificate);
+  const made = Object.entries<string>(addresses).map(async ([side, address]) => {
+    const identity = authority.issue({ commonName: side, addresses: [address] });
+    const [certificateFile, keyFile] = [join(dir, `${side}.pem`), join(dir, `${side}.key`)];
+    await writeFile(certificateFile, identity.certificate);
+    await writeFile(keyFile, identity.key, { mode: 0o600 });
+    return [side, { caFile, server: { port: await freeTcpPort(address), certificateFile, keyFile } }] as const;
+  });
+  return Object.fromEntries(await Promise.all(made)) as Record<Side, Required<TlsSettings>>;
+}
