@@ -26,6 +26,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "FILE...  check manifests as the API server and the operator would",
     run: async (args) => (await import("./adapters/manifest/validate-command.ts")).validateCommand(args, process),
   },
+  explain: {
+    summary: "--from NUMBER --to NUMBER  say where a call would go and why",
+    run: async (args) => (await import("./router/explain/command.ts")).explainCommand(args, process),
+  },
 };
 
 function usage(): string {

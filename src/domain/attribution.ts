@@ -1,4 +1,4 @@
-import type { Attribution, Uuid } from "./types.ts";
+import type { Attribution, CallContext, Uuid } from "./types.ts";
 
 /** The last time a DID was lent. */
 export interface LastLease {
@@ -61,3 +61,15 @@ export function attribute(facts: AttributionFacts | null): AttributionDecision {
 function within(facts: AttributionFacts, leasedUntil: Date): boolean {
   return facts.at.getTime() - leasedUntil.getTime() <= facts.windowSeconds * 1000;
 }
+
+/** Of a number that was never shown to anybody, called for the first time. */
+export const NOTHING_KNOWN: CallContext = {
+  attribution: "none",
+  prospect: null,
+  mediaElements: [],
+  attributes: {},
+  repeatCaller: false,
+  lastAnsweredBy: null,
+  liveCalls: {},
+  sequence: 0,
+};

@@ -38,6 +38,8 @@ export const RouteReason = {
   CallerBlocked: "CallerBlocked",
   /** More rules were asked than are listed; none of them matched. */
   MoreRulesDiffer: "MoreRulesDiffer",
+  /** Only in explanations: the call was decided before the rule's turn. */
+  NotAsked: "NotAsked",
 } as const;
 
 export type RouteReason = (typeof RouteReason)[keyof typeof RouteReason];

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "../domain/errors.ts";
-import type { Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
+import type { Logger, RouterStore, Snapshot, TrunkEntry } from "../domain/ports.ts";
 import { type CompiledRules, compileRules } from "../domain/routing-rules.ts";
 import type { ResourceKey } from "../domain/types.ts";
 
@@ -9,6 +9,10 @@ import type { ResourceKey } from "../domain/types.ts";
 export interface RoutingTable extends CompiledRules {
   readonly revision: number;
   readonly trunks: ReadonlyMap<ResourceKey, TrunkEntry>;
+}
+
+export function routingTable(snapshot: Snapshot): RoutingTable {
+  return { ...compileRules(snapshot), revision: snapshot.revision, trunks: new Map(snapshot.trunks.map((trunk) => [trunk.key, trunk])) };
 }
 
 export interface SnapshotKeeper {
@@ -40,7 +44,7 @@ export function createSnapshotKeeper(
     try {
       if (current !== null && (await store.revision()) === current.revision) return;
       const snapshot = await store.snapshot();
-      current = { ...compileRules(snapshot), revision: snapshot.revision, trunks: new Map(snapshot.trunks.map((trunk) => [trunk.key, trunk])) };
+      current = routingTable(snapshot);
       logger.info({ revision: snapshot.revision, pools: snapshot.pools.length, rules: snapshot.rules.length }, "routing snapshot refreshed");
       options.onRevision(current);
     } catch (error) {

@@ -17,7 +17,7 @@ export interface FileContent {
 export interface DirectoryOptions {
   readonly directory: string;
   readonly parse: (text: string, fileName: string) => FileContent;
-  readonly identities: IdentityRegister;
+  readonly identities: Pick<IdentityRegister, "assign">;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { attribute } from "../../domain/attribution.ts";
+import { attribute, NOTHING_KNOWN } from "../../domain/attribution.ts";
 import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
@@ -87,22 +87,28 @@ const QUERY = {
     from fact f`,
 };
 
-const NOTHING: CallContext = {
-  attribution: "none",
-  prospect: null,
-  mediaElements: [],
-  attributes: {},
-  repeatCaller: false,
-  lastAnsweredBy: null,
-  liveCalls: {},
-  sequence: 0,
-};
+/**
+ * The same query for a call that did not come: nothing of it stays, so that round robin goes on where it was.
+ * The counter's row is held for the time of the query.
+ */
+export async function previewCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
+  const client = await pool.connect();
+  try {
+    await client.query("begin");
+    const context = await readCallContext(client, question);
+    await client.query("rollback");
+    return context;
+  } finally {
+    // Closed, not given back: whatever state it is in, it holds nothing then.
+    client.release(true);
+  }
+}
 
 /** What is known of a call that comes in: one query. */
-export async function readCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
+export async function readCallContext(pool: Pick<pg.ClientBase, "query">, question: ContextQuestion): Promise<CallContext> {
   const { rows } = await pool.query<Row>({ ...QUERY, values: [toDid(question.did), question.pool, question.caller] });
   const row = rows[0];
-  if (row === undefined) return NOTHING;
+  if (row === undefined) return NOTHING_KNOWN;
   const { attribution, prospect } = attribute(factsOf(row, question.at));
   const shown = row.shown.filter((one) => one.prospect === prospect);
   return {

@@ -1,0 +1,26 @@
+import { previewCallContext } from "../../adapters/postgres/call-context.ts";
+import { connect } from "../../adapters/postgres/connect.ts";
+import { readPoolOf, readShownTo } from "../../adapters/postgres/explain-number.ts";
+import { readSnapshot } from "../../adapters/postgres/snapshot.ts";
+import type { Logger } from "../../domain/ports.ts";
+import { routingTable } from "../snapshot-keeper.ts";
+import type { Ground } from "./ground.ts";
+
+/** What routers route by now, and what they would find out about the caller. */
+export async function databaseGround(url: string, logger: Logger): Promise<Ground> {
+  const pool = connect(url, logger, { max: 2, statementTimeoutMilliseconds: 10_000, applicationName: "dialplane-explain" });
+  try {
+    const table = routingTable(await readSnapshot(pool));
+    return {
+      table,
+      poolOf: (did) => readPoolOf(pool, did),
+      known: (question) => previewCallContext(pool, question),
+      shownTo: (did, visitor) => readShownTo(pool, did, visitor),
+      notInForce: () => [],
+      close: () => pool.end(),
+    };
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
+import type { RoutingTable } from "../snapshot-keeper.ts";
+
+/** What a call is explained on: what is declared, and what is known of callers. */
+export interface Ground {
+  readonly table: RoutingTable;
+  poolOf(did: E164): Promise<ResourceKey | null>;
+  known(question: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
+  /** null: nobody can be asked. */
+  shownTo(did: E164, visitor: Uuid): Promise<Pick<CallContext, "mediaElements" | "attributes"> | null>;
+  /** What is declared and has no say in the calls of this pool, or not all of it: one line each. */
+  notInForce(pool: ResourceKey): readonly string[];
+  close(): Promise<void>;
+}
