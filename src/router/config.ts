@@ -13,6 +13,8 @@ export interface RouterConfig {
   readonly lookUpTimeoutMs: number;
   /** How often the revision is asked for; a notification makes it sooner. */
   readonly pollMs: number;
+  /** Keeps call records on disk until the database has them. Without it they are lost with the process. */
+  readonly spool?: { readonly dir: string; readonly maxBytes: number };
 }
 
 const schema = z.object({
@@ -24,6 +26,8 @@ const schema = z.object({
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
   DIALPLANE_LOOKUP_TIMEOUT_MS: z.coerce.number("must be 10 to 2000 milliseconds").int().min(10).max(2_000).default(250),
   DIALPLANE_POLL_MS: z.coerce.number("must be 100 to 60000 milliseconds").int().min(100).max(60_000).default(2_000),
+  DIALPLANE_SPOOL_DIR: z.string().regex(/^\//, "must be an absolute path").optional(),
+  DIALPLANE_SPOOL_MAX_MB: z.coerce.number("must be 1 to 65536 megabytes").int().min(1).max(65_536).default(256),
   DIALPLANE_HEALTH_PORT: z.coerce.number("must be a port, 1 to 65535").int().min(1).max(65_535).default(8_081),
   DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
 });
@@ -44,6 +48,7 @@ export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
     asteriskConfigDir: read.DIALPLANE_ASTERISK_CONFIG_DIR,
     lookUpTimeoutMs: read.DIALPLANE_LOOKUP_TIMEOUT_MS,
     pollMs: read.DIALPLANE_POLL_MS,
+    ...(read.DIALPLANE_SPOOL_DIR === undefined ? {} : { spool: { dir: read.DIALPLANE_SPOOL_DIR, maxBytes: read.DIALPLANE_SPOOL_MAX_MB * 1_048_576 } }),
     databaseUrl: read.DATABASE_URL,
     healthPort: read.DIALPLANE_HEALTH_PORT,
     logLevel: read.DIALPLANE_LOG_LEVEL,

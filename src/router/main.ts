@@ -25,7 +25,8 @@ import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import { originationOf } from "./outgoing.ts";
 import { perform } from "./perform.ts";
-import { MemoryRecordSink, type RecordSink } from "./record-sink.ts";
+import { diskJournal, noJournal } from "./record-journal.ts";
+import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
 
@@ -74,6 +75,8 @@ export interface Router {
 const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
 const DIALPLAN_RETRY_MS = 2_000;
+/** About 200 records: what a killed router may write once more. */
+const SPOOL_FILE_BYTES = 262_144;
 
 /** Starts at once and never fails because Asterisk or the database is not up yet: `ready()` says what is missing. */
 export function startRouter(config: RouterConfig, deps: RouterDeps): Router {
@@ -95,7 +98,8 @@ class RunningRouter implements Router {
     const { store, logger, clock } = deps;
     this.#deps = deps;
     this.#metrics = routerMetrics(deps.registry);
-    this.#records = new MemoryRecordSink(store, logger, this.#metrics);
+    const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
+    this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
     this.#dialplan = dialplanPush(config, store, logger);
     this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#dialplan.trigger() });
     this.#ari = createAriClient({
@@ -167,7 +171,7 @@ class RunningRouter implements Router {
     await this.#ari.stop();
     const lost = await this.#records.stop(RECORDS_AT_STOP_MS);
     if (lost > 0) {
-      this.#deps.logger.error({ lost }, "stopped with call records that the database did not take");
+      this.#deps.logger.error({ records: lost }, "stopped with call records that the database did not take; those on disk are written at the next start");
     }
   }
 

@@ -7,6 +7,8 @@ export interface RouterMetrics {
   readonly ariConnected: Gauge;
   readonly recordQueue: Gauge;
   readonly recordsDropped: Counter;
+  readonly spoolBytes: Gauge;
+  readonly spoolRefused: Counter;
   readonly lookups: Counter<"outcome">;
   readonly handedBack: Counter;
 }
@@ -25,7 +27,9 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     liveCalls: new Gauge({ name: "dialplane_router_live_calls", help: "Calls that this router controls now", registers }),
     ariConnected: new Gauge({ name: "dialplane_router_ari_connected", help: "1 while the event socket to Asterisk is up", registers }),
     recordQueue: new Gauge({ name: "dialplane_router_record_queue", help: "Call records that wait to be written", registers }),
-    recordsDropped: new Counter({ name: "dialplane_router_records_dropped_total", help: "Call records lost because the queue was full", registers }),
+    recordsDropped: new Counter({ name: "dialplane_router_records_dropped_total", help: "Call records lost because neither memory nor disk had room", registers }),
+    spoolBytes: new Gauge({ name: "dialplane_router_spool_bytes", help: "Call records on disk, in bytes", registers }),
+    spoolRefused: new Counter({ name: "dialplane_router_spool_refused_total", help: "Writes and reads of the spool that failed: disk full, folder not writable, limit reached", registers }),
     lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Look-ups of who is calling: answered, late or failed", labelNames: ["outcome"], registers }),
     handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
   };

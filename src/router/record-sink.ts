@@ -4,53 +4,81 @@ import { messageOf } from "../domain/errors.ts";
 import type { Logger, RouterStore } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
 import type { RouterMetrics } from "./metrics.ts";
+import { noJournal, type Place, type RecordJournal } from "./record-journal.ts";
 
 /** Where call records go. Never waits and never throws: a call does not depend on its record. */
 export interface RecordSink {
   save(record: CallRecord): void;
   readonly waiting: number;
-  /** Writes what is left, for at most `withinMs`; resolves with how many were not written. */
+  /** True once the database has everything that an earlier process left on the disk. */
+  readonly replayed: boolean;
+  /** Writes what is left, for at most `withinMs`; resolves with how many the database does not have. */
   stop(withinMs: number): Promise<number>;
 }
 
-const MAX_WAITING = 50_000;
+export interface RecordSinkDeps {
+  readonly store: Pick<RouterStore, "saveCall">;
+  readonly logger: Logger;
+  readonly metrics: RouterMetrics;
+  readonly journal?: RecordJournal;
+  /** Records in memory at most; more wait on the disk alone. */
+  readonly maxInMemory?: number;
+}
+
+interface Entry {
+  readonly record: CallRecord;
+  /** On disk: this state and the older ones that it replaced. */
+  readonly places: readonly (Place | Promise<Place>)[];
+}
+
+const MAX_IN_MEMORY = 20_000;
 const WRITERS = 4;
 const RETRY_MS = { first: 200, max: 5_000 };
 
 /**
- * Keeps records in memory until the database has them. A newer state of the same call replaces an older one that still
- * waits; a replay is harmless, because a record is written by its id and never undoes a newer one.
+ * Keeps records until the database has them, in memory to be written and on disk to outlive this process. A newer state of the
+ * same call replaces an older one that still waits; a replay is harmless, because a record is written by its id and never
+ * undoes a newer one.
  */
-export class MemoryRecordSink implements RecordSink {
-  readonly #store: Pick<RouterStore, "saveCall">;
+export class SpooledRecordSink implements RecordSink {
+  readonly #store: RecordSinkDeps["store"];
   readonly #logger: Logger;
   readonly #metrics: RouterMetrics;
-  readonly #queue = new Map<string, CallRecord>();
+  readonly #journal: RecordJournal;
+  readonly #max: number;
+  readonly #queue = new Map<string, Entry>();
   /** One state of a call at a time, so that an older one can't overtake a newer. */
   readonly #writing = new Set<string>();
   #writers = 0;
+  #reading = false;
+  #replayed = false;
   #failures = 0;
   #stopped = false;
 
-  constructor(store: Pick<RouterStore, "saveCall">, logger: Logger, metrics: RouterMetrics) {
+  constructor({ store, logger, metrics, journal = noJournal, maxInMemory = MAX_IN_MEMORY }: RecordSinkDeps) {
     this.#store = store;
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#journal = journal;
+    this.#max = maxInMemory;
+    void journal.opened.then(() => this.#readWhenIdle());
   }
 
   get waiting(): number {
     return this.#queue.size + this.#writing.size;
   }
 
+  get replayed(): boolean {
+    return this.#replayed;
+  }
+
   save(record: CallRecord): void {
-    if (this.#queue.size >= MAX_WAITING && !this.#queue.has(record.id)) {
-      this.#metrics.recordsDropped.inc();
-      this.#logger.error({ call: record.id, limit: MAX_WAITING }, "a call record was lost: too many wait for the database");
+    const place = this.#journal.append(record);
+    if (this.#queue.size >= this.#max && !this.#queue.has(record.id)) {
+      void place.then((known) => this.#onlyOnDisk(record, known));
       return;
     }
-    this.#queue.set(record.id, record);
-    this.#metrics.recordQueue.set(this.waiting);
-    if (this.#writers < WRITERS) void this.#drain();
+    this.#enqueue(record, [...(this.#queue.get(record.id)?.places ?? []), place]);
   }
 
   async stop(withinMs: number): Promise<number> {
@@ -59,41 +87,77 @@ export class MemoryRecordSink implements RecordSink {
       await sleep(20);
     }
     this.#stopped = true;
+    // The last answers of the database free the last lines.
+    await sleep(0);
+    await this.#journal.close();
     return this.waiting;
+  }
+
+  #onlyOnDisk(record: CallRecord, place: Place): void {
+    if (place !== null) {
+      this.#journal.setAside(place);
+      return;
+    }
+    this.#metrics.recordsDropped.inc();
+    this.#logger.error({ call: record.id, limit: this.#max }, "a call record was lost: too many wait for the database, and the spool can't be written");
+  }
+
+  #enqueue(record: CallRecord, places: Entry["places"]): void {
+    this.#queue.set(record.id, { record, places });
+    this.#metrics.recordQueue.set(this.waiting);
+    if (this.#writers < WRITERS) void this.#drain();
   }
 
   async #drain(): Promise<void> {
     this.#writers += 1;
-    for (let record = this.#take(); record !== undefined; record = this.#take()) {
-      await this.#write(record);
+    for (let entry = this.#take(); entry !== undefined; entry = this.#take()) {
+      await this.#write(entry);
     }
     this.#writers -= 1;
+    await this.#readWhenIdle();
   }
 
-  #take(): CallRecord | undefined {
-    const record = this.#stopped ? undefined : this.#next();
-    if (record !== undefined) {
-      this.#queue.delete(record.id);
-      this.#writing.add(record.id);
+  /** The disk's turn comes when memory is empty; what comes meanwhile is newer and goes first. */
+  async #readWhenIdle(): Promise<void> {
+    if (this.waiting > 0 || this.#reading || this.#stopped) return;
+    this.#reading = true;
+    while (this.waiting === 0 && this.#journal.hasUnread) {
+      for (const { record, place } of await this.#journal.readNext()) {
+        if (this.#queue.has(record.id)) this.#journal.done(place);
+        else this.#enqueue(record, [place]);
+      }
     }
-    return record;
+    this.#reading = false;
+    this.#replayed ||= this.waiting === 0 && !this.#journal.hasUnread;
+  }
+
+  #take(): Entry | undefined {
+    const entry = this.#stopped ? undefined : this.#next();
+    if (entry !== undefined) {
+      this.#queue.delete(entry.record.id);
+      this.#writing.add(entry.record.id);
+    }
+    return entry;
   }
 
   /** The queue is in order of arrival; only calls that are being written are passed over, and those are few. */
-  #next(): CallRecord | undefined {
-    for (const record of this.#queue.values()) {
-      if (!this.#writing.has(record.id)) return record;
+  #next(): Entry | undefined {
+    for (const entry of this.#queue.values()) {
+      if (!this.#writing.has(entry.record.id)) return entry;
     }
     return undefined;
   }
 
-  async #write(record: CallRecord): Promise<void> {
+  async #write(entry: Entry): Promise<void> {
+    const { record, places } = entry;
     try {
       await this.#store.saveCall(record);
       this.#failures = 0;
+      for (const place of places) void Promise.resolve(place).then((known) => this.#journal.done(known));
     } catch (error) {
       this.#failures += 1;
-      if (!this.#queue.has(record.id)) this.#queue.set(record.id, record);
+      const newer = this.#queue.get(record.id);
+      this.#queue.set(record.id, newer === undefined ? entry : { record: newer.record, places: [...places, ...newer.places] });
       this.#logger.warn({ call: record.id, error: messageOf(error), waiting: this.waiting }, "a call record was not written, trying again");
       await sleep(Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)), undefined, { ref: false });
     } finally {

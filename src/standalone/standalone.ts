@@ -161,10 +161,19 @@ async function startOperator(stage: Stage, stores: Stores, asterisk: RunningAste
   return () => seen ?? { resources: [], problems: [] };
 }
 
-function startRouterPart({ options, shutdown, clock, registry, health }: Stage, stores: Stores, asterisk: RunningAsterisk): Router {
+const SPOOL_MAX_BYTES = 268_435_456;
+
+function startRouterPart({ config, options, shutdown, clock, registry, health }: Stage, stores: Stores, asterisk: RunningAsterisk): Router {
   const logger = options.logger.child({ app: "router" });
   const router = startRouter(
-    { pod: "standalone", ari: asterisk.ari, asteriskConfigDir: asterisk.configDir, lookUpTimeoutMs: 250, pollMs: 2_000 },
+    {
+      pod: "standalone",
+      ari: asterisk.ari,
+      asteriskConfigDir: asterisk.configDir,
+      lookUpTimeoutMs: 250,
+      pollMs: 2_000,
+      spool: { dir: join(config.dataDir, "spool"), maxBytes: SPOOL_MAX_BYTES },
+    },
     { store: stores.router, logger, clock, registry },
   );
   shutdown.add("the router", () => router.stop());

@@ -1,0 +1,201 @@
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { ExpectedError } from "../../domain/errors.ts";
+
+export interface SpoolOptions {
+  /** Of this process alone. */
+  readonly dir: string;
+  /** All files together; more is refused. */
+  readonly maxBytes: number;
+  /** A file that has grown to this is closed; it is the unit in which the disk is given back. */
+  readonly segmentBytes: number;
+}
+
+interface Segment {
+  readonly id: number;
+  bytes: number;
+  /** Lines that are still needed, those set aside included. */
+  needed: number;
+  /** Lines that nobody holds in memory: they are needed until they were read again. */
+  aside: number;
+}
+
+interface Line {
+  readonly text: string;
+  readonly resolve: (segment: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const NAME = /^([0-9]{1,15})\.jsonl$/;
+
+/**
+ * Lines on disk that outlive the process: append-only files, one after the other, each removed when nobody needs a line of it any
+ * more. What is appended within one turn of the event loop is one write. A line that was torn (crash, full disk) is left out when read.
+ */
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #segments = new Map<number, Segment>();
+  /** To be read: written by an earlier process, or with lines set aside. Oldest first. */
+  readonly #unread: number[] = [];
+  #next = 1;
+  #active: { readonly segment: Segment; readonly file: FileHandle } | undefined;
+  #lines: Line[] = [];
+  #working: Promise<void> = Promise.resolve();
+  #synced = true;
+
+  private constructor(options: SpoolOptions) {
+    this.#options = options;
+  }
+
+  /** @throws when the folder can neither be made nor read */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options);
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    const ids = (await readdir(options.dir)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
+    for (const id of ids.sort((a, b) => a - b)) {
+      const { size } = await stat(spool.#path(id));
+      spool.#segments.set(id, { id, bytes: size, needed: 1, aside: 1 });
+      spool.#unread.push(id);
+    }
+    spool.#next = (spool.#unread.at(-1) ?? 0) + 1;
+    return spool;
+  }
+
+  /** On disk. */
+  get bytes(): number {
+    return [...this.#segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get hasUnread(): boolean {
+    return this.#unread.length > 0;
+  }
+
+  /**
+   * @param text one line
+   * @returns the segment it is in, for `done`
+   * @throws when it can't be written: disk full, folder gone, or `maxBytes` reached
+   */
+  append(text: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#lines.push({ text, resolve, reject });
+      if (this.#lines.length === 1) void this.#inTurn(() => this.#write());
+    });
+  }
+
+  /** `lines` of the segment are not needed any more. */
+  done(id: number, lines = 1): void {
+    const segment = this.#segments.get(id);
+    if (segment === undefined) return;
+    segment.needed -= lines;
+    if (segment.needed <= 0) void this.#inTurn(() => this.#discard(segment));
+  }
+
+  /** A line of the segment is not held in memory: it is read again, in its turn. */
+  setAside(id: number): void {
+    const segment = this.#segments.get(id);
+    if (segment === undefined) return;
+    segment.aside += 1;
+    if (!this.#unread.includes(id)) this.#unread.push(id);
+  }
+
+  /**
+   * All lines of the oldest unread segment, each needed until `done`; those that the caller holds already come once more.
+   * A segment that can't be read stays on the disk for the next process.
+   */
+  async readNext(): Promise<{ readonly segment: number; readonly lines: readonly string[] } | undefined> {
+    const segment = this.#segments.get(this.#unread.shift() ?? 0);
+    if (segment === undefined) return undefined;
+    return this.#inTurn(async () => {
+      if (this.#active?.segment === segment) await this.#close();
+      const text = await readFile(this.#path(segment.id), "utf8");
+      // Behind the last line break is nothing, or what was torn.
+      const lines = text.split("\n").slice(0, -1);
+      segment.needed += lines.length - segment.aside;
+      segment.aside = 0;
+      await this.#discard(segment);
+      return { segment: segment.id, lines };
+    });
+  }
+
+  /** What was appended so far is on the disk itself afterwards. */
+  sync(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#synced || this.#active === undefined) return;
+      this.#synced = true;
+      await this.#active.file.datasync();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.sync();
+    await this.#inTurn(() => this.#close());
+  }
+
+  /** One after the other: a file is not closed under a write. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#working.then(work);
+    this.#working = result.then(() => undefined, () => undefined);
+    return result;
+  }
+
+  async #write(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = [];
+    try {
+      const data = Buffer.from(lines.map(({ text }) => `${text}\n`).join(""));
+      const { segment, file } = await this.#writable(data.length);
+      // Counted first: what is torn still takes its place on the disk.
+      segment.bytes += data.length;
+      await file.appendFile(data);
+      segment.needed += lines.length;
+      this.#synced = false;
+      lines.forEach((line) => line.resolve(segment.id));
+    } catch (error) {
+      // The next line goes to a new file, never behind half a line.
+      await this.#close().catch(() => undefined);
+      lines.forEach((line) => line.reject(error));
+    }
+  }
+
+  async #writable(bytes: number): Promise<{ readonly segment: Segment; readonly file: FileHandle }> {
+    if (this.bytes + bytes > this.#options.maxBytes) {
+      throw new ExpectedError("Unavailable", `the spool has reached its limit of ${this.#options.maxBytes} bytes`);
+    }
+    if (this.#active !== undefined && this.#active.segment.bytes >= this.#options.segmentBytes) await this.#close();
+    this.#active ??= await this.#create();
+    return this.#active;
+  }
+
+  async #create(): Promise<{ readonly segment: Segment; readonly file: FileHandle }> {
+    const segment: Segment = { id: this.#next, bytes: 0, needed: 0, aside: 0 };
+    const file = await open(this.#path(segment.id), "ax", 0o600);
+    this.#next += 1;
+    this.#segments.set(segment.id, segment);
+    return { segment, file };
+  }
+
+  async #close(): Promise<void> {
+    const active = this.#active;
+    if (active === undefined) return;
+    this.#active = undefined;
+    await active.file.datasync().catch(() => undefined);
+    await active.file.close();
+    if (active.segment.needed <= 0) await this.#discard(active.segment);
+  }
+
+  /** A small file that is being written stays: a new one for each call would cost more than it gives back. */
+  async #discard(segment: Segment): Promise<void> {
+    if (segment.needed > 0) return;
+    if (this.#active?.segment === segment) {
+      if (segment.bytes >= this.#options.segmentBytes) await this.#close();
+      return;
+    }
+    this.#segments.delete(segment.id);
+    await rm(this.#path(segment.id), { force: true });
+  }
+
+  #path(id: number): string {
+    return join(this.#options.dir, `${String(id).padStart(12, "0")}.jsonl`);
+  }
+}

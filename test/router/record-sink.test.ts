@@ -1,0 +1,141 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { recordOf } from "../../src/domain/call/record.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
+import { routerMetrics } from "../../src/router/metrics.ts";
+import { diskJournal } from "../../src/router/record-journal.ts";
+import { SpooledRecordSink } from "../../src/router/record-sink.ts";
+import { parseRecordText, recordText } from "../../src/router/record-text.ts";
+import { STATES } from "../domain/call/builders.ts";
+import { eventually, temporaryFolder } from "../harness/process.ts";
+
+let folder: { readonly path: string; remove(): Promise<void> };
+beforeEach(async () => void (folder = await temporaryFolder("records")));
+afterEach(() => folder.remove());
+
+function aRecord(id: string, of: keyof typeof STATES = "received"): CallRecord {
+  const call = STATES[of]();
+  if (call.origin === null) throw new Error("a call without an origin has no record");
+  return { ...recordOf(call, call.origin), id };
+}
+
+/** A sink over a database that can be taken away, and a folder that stays. */
+function start(database: { away: boolean; readonly written: CallRecord[] }, of: { dir?: string; maxInMemory?: number } = {}) {
+  const registry = new Registry();
+  const metrics = routerMetrics(registry);
+  const logged: string[] = [];
+  const logger = pino({ level: "info" }, { write: (line: string) => void logged.push(line) });
+  const saveCall = (record: CallRecord) => {
+    if (database.away) return Promise.reject(new Error("away"));
+    database.written.push(record);
+    return Promise.resolve();
+  };
+  const journal = diskJournal({ dir: of.dir ?? folder.path, maxBytes: 1_000_000, segmentBytes: 10_000 }, logger, metrics);
+  const sink = new SpooledRecordSink({ store: { saveCall }, logger, metrics, journal, ...(of.maxInMemory === undefined ? {} : { maxInMemory: of.maxInMemory }) });
+  const metric = async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
+  return { sink, metric, log: () => logged.join("") };
+}
+
+const ids = (records: readonly CallRecord[]) => records.map(({ id }) => id);
+
+describe("call records", () => {
+  test("are read back from their text as they were", () => {
+    for (const kind of Object.keys(STATES) as (keyof typeof STATES)[]) {
+      const record = aRecord("one", kind);
+      expect(parseRecordText(recordText(record))).toEqual(record);
+    }
+    const torn = recordText(aRecord("one")).slice(0, -9);
+    expect([torn, "", "null", "{}", "[1]"].map(parseRecordText)).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  });
+
+  test("written by the database are not written again by the next router", async () => {
+    const database = { away: false, written: [] as CallRecord[] };
+    const first = start(database);
+    first.sink.save(aRecord("one"));
+    expect(await first.sink.stop(5_000)).toBe(0);
+    const next = start(database);
+    await eventually("replayed", () => next.sink.replayed);
+    expect(ids(database.written)).toEqual(["one"]);
+    await next.sink.stop(1_000);
+  });
+
+  test("that a killed router had are written by the next one, in their order, the last state of each", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const killed = start(database);
+    for (const id of ["one", "two", "three"]) killed.sink.save(aRecord(id));
+    killed.sink.save(aRecord("one", "ended"));
+    await eventually("on disk", async () => ((await killed.metric("dialplane_router_spool_bytes")) ?? 0) > 0);
+    const onDisk = { away: false, written: [] as CallRecord[] };
+    const next = start(onDisk);
+    await eventually("replayed", () => next.sink.replayed);
+    expect(ids(onDisk.written)).toEqual(["one", "two", "three"]);
+    expect(onDisk.written[0]?.endedAt).not.toBeNull();
+    await next.sink.stop(1_000);
+    await killed.sink.stop(0);
+  });
+
+  test("reach a database that comes back", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink } = start(database);
+    sink.save(aRecord("one"));
+    await eventually("tried", () => sink.waiting === 1);
+    database.away = false;
+    await eventually("written", () => database.written.length === 1);
+    expect(await sink.stop(1_000)).toBe(0);
+  });
+
+  test("wait on the disk when memory is full, and none is lost", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink, metric } = start(database, { maxInMemory: 3 });
+    const all = Array.from({ length: 30 }, (_, i) => `call-${i}`);
+    all.forEach((id) => sink.save(aRecord(id)));
+    database.away = false;
+    await eventually("all written", () => new Set(ids(database.written)).size === all.length);
+    expect(await metric("dialplane_router_records_dropped_total")).toBe(0);
+    expect(await sink.stop(1_000)).toBe(0);
+  });
+
+  test("go on in memory when the disk takes nothing, and that is said", async () => {
+    const blocked = join(folder.path, "blocked");
+    await writeFile(blocked, "a file where the folder should be");
+    const database = { away: false, written: [] as CallRecord[] };
+    const { sink, metric, log } = start(database, { dir: blocked });
+    sink.save(aRecord("one"));
+    await eventually("written", () => database.written.length === 1);
+    await eventually("said", () => log().includes("the spool can't be written"));
+    expect(await metric("dialplane_router_spool_refused_total")).toBeGreaterThan(0);
+    expect(await sink.stop(1_000)).toBe(0);
+  });
+
+  test("use the disk again after it was full", async () => {
+    const dir = join(folder.path, "spool");
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink, metric } = start(database, { dir });
+    await eventually("the folder is there", () => mkdir(dir).then(() => false, () => true));
+    await rm(dir, { recursive: true });
+    sink.save(aRecord("one"));
+    await eventually("refused", async () => (await metric("dialplane_router_spool_refused_total")) === 1);
+    await mkdir(dir);
+    sink.save(aRecord("two"));
+    await eventually("written to the disk", async () => ((await metric("dialplane_router_spool_bytes")) ?? 0) > 0);
+    database.away = false;
+    await eventually("written", () => database.written.length === 2);
+    expect(await sink.stop(1_000)).toBe(0);
+  });
+
+  test("of a call that moves on while the database is away are one", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink } = start(database);
+    sink.save(aRecord("one"));
+    sink.save(aRecord("one", "bridged"));
+    sink.save(aRecord("one", "ended"));
+    database.away = false;
+    await eventually("written", () => sink.waiting === 0);
+    expect(database.written.at(-1)?.end).toBe("max-duration");
+    await sink.stop(1_000);
+  });
+});
