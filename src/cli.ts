@@ -10,6 +10,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "operator, router and ingress in one process on this machine, manifests from a folder",
     run: async () => (await import("./standalone/main.ts")).main(process.env),
   },
+  operator: {
+    summary: "brings what is declared in a Kubernetes cluster into the database and the Asterisk pods",
+    run: async () => (await import("./operator/main.ts")).main(process.env),
+  },
   router: {
     summary: "the sidecar of one Asterisk: routes and bridges its calls",
     run: async () => (await import("./router/main.ts")).main(process.env),

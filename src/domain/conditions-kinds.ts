@@ -30,6 +30,8 @@ interface CommonFacts {
 
 export interface PoolFacts extends CommonFacts {
   readonly ownership: Ownership;
+  /** Numbers that were taken out of the pool and are still promised to somebody. */
+  readonly retiring?: number;
 }
 
 export interface RuleFacts extends CommonFacts {
@@ -47,7 +49,20 @@ export function poolConditions(facts: PoolFacts): readonly Condition[] {
   const accepted = acceptance(facts.problems, conflict === null ? null : refusal(ConditionReason.NumberConflict, conflict));
   const refs = resolution(facts.missing);
   const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
-  return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service`);
+  return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service${retirement(facts.retiring ?? 0)}`);
+}
+
+/** Of an object that was stored under another schema: nothing of it is taken. */
+export function unreadableConditions(facts: Pick<CommonFacts, "problems" | "generation" | "previous" | "now">): readonly Condition[] {
+  const none: Programming = { revision: null, readyPods: 0, pods: 0, error: null };
+  const findings = [acceptance(facts.problems, null), programming({ ...facts, missing: [], programming: none }, false)];
+  return finish({ ...facts, missing: [], programming: none }, findings, "");
+}
+
+/** Said in Ready: what was promised before they were taken out is kept. */
+function retirement(numbers: number): string {
+  if (numbers === 0) return "";
+  return numbers === 1 ? "; 1 number that was taken out is honoured until its lease ends" : `; ${numbers} numbers that were taken out are honoured until their leases end`;
 }
 
 export function ruleConditions(facts: RuleFacts): readonly Condition[] {

@@ -33,6 +33,21 @@ export interface Ownership {
   readonly listed: number;
 }
 
+/** Whether both say the same. `leasable` follows from the others. */
+export function sameOwnership(a: Ownership, b: Ownership): boolean {
+  return (
+    a.listed === b.listed &&
+    a.overflow === b.overflow &&
+    sameRanges(a.owned, b.owned) &&
+    a.conflicts.length === b.conflicts.length &&
+    a.conflicts.every((conflict, i) => conflict.holder === b.conflicts[i]?.holder && sameRanges([conflict.range], [b.conflicts[i].range]))
+  );
+}
+
+function sameRanges(a: RangeSet, b: RangeSet): boolean {
+  return a.length === b.length && a.every(({ first, last }, i) => first === b[i]?.first && last === b[i].last);
+}
+
 /**
  * All numbers of a pool: single ones, ranges and the overflow number, whether or not it is also listed.
  * @throws ExpectedError `InvalidInput` naming the field, for a specification that no schema has checked

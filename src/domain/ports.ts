@@ -145,6 +145,27 @@ export interface DesiredState {
   readonly rules: readonly RuleEntry[];
   readonly trunks: readonly TrunkEntry[];
   readonly dialplan: Omit<DialplanRevision, "revision">;
+  /** Uids of pools that are declared and can't be in service now: their numbers are not lent, and nothing of theirs is cleaned up. */
+  readonly suspended?: readonly string[];
+  /** The last word of pools that are being deleted; without one, what was applied last counts. */
+  readonly leaving?: readonly LeavingPool[];
+}
+
+export interface LeavingPool {
+  readonly uid: string;
+  readonly reclaimPolicy: NumberPoolSpec["reclaimPolicy"];
+}
+
+/** What a writer knows to be in the database: it was the last to write, and this. */
+export interface AppliedState {
+  readonly revision: number;
+  readonly desired: DesiredState;
+}
+
+/** One reign of a leading operator: of two terms, the one with the larger number is the later one. */
+export interface Term {
+  readonly holder: string;
+  readonly number: number;
 }
 
 export interface PoolTotals {
@@ -157,9 +178,14 @@ export interface PoolTotals {
 }
 
 export interface OperatorStore {
-  /** Makes the database be `desired`, set-based and incremental; answers the revision (unchanged when nothing differed). */
-  apply(desired: DesiredState): Promise<{ readonly revision: number; readonly changed: boolean }>;
-  totals(): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
+  /**
+   * Makes the database be `desired`, set-based and incremental; answers the revision (unchanged when nothing differed).
+   * @param known when it is still what the database holds, only entries that are not the same objects as in `known` are sent and compared
+   * @throws ExpectedError `StaleRevision` from an operator whose term is over: nothing is written
+   */
+  apply(desired: DesiredState, known?: AppliedState): Promise<{ readonly revision: number; readonly changed: boolean }>;
+  /** Of these pools only, or of all. */
+  totals(keys?: readonly ResourceKey[]): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
   pods(): Promise<readonly (PodReport & { readonly seenAt: Date })[]>;
 }
 
@@ -203,6 +229,10 @@ export interface Declared {
   /** By `namespace/name` of the Secret. */
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
   readonly problems: readonly SourceProblem[];
+  /** Pools that are being deleted and wait for us to let them go; they are not among `resources`. */
+  readonly leaving?: readonly LeavingPool[];
+  /** Uids of pools that are there and can't be read now: not in service, and nothing of theirs is cleaned up. */
+  readonly unreadable?: readonly string[];
 }
 
 export interface ResourceSource {

@@ -44,11 +44,24 @@ export function attachments(
 ): { readonly attached: readonly ResourceKey[]; readonly missing: readonly ResourceKey[] } {
   const namespace = namespaceOf(rule.key);
   const near = pools.filter((pool) => namespaceOf(pool.key) === namespace);
+  return attachmentsAmong(rule, near, new Set(near.map((pool) => pool.key)));
+}
+
+/**
+ * The same for who asks for many rules.
+ * @param near all pools of the rule's namespace
+ * @param known their keys, and maybe those of other namespaces
+ */
+export function attachmentsAmong(
+  rule: Parameters<typeof attachments>[0],
+  near: readonly Pick<PoolEntry, "key" | "labels">[],
+  known: { readonly has: (key: ResourceKey) => boolean },
+): ReturnType<typeof attachments> {
   const { poolRefs, poolSelector } = rule.spec;
   if (poolSelector !== undefined) {
     return { attached: near.filter((pool) => matchesPoolSelector(poolSelector, pool.labels)).map((pool) => pool.key), missing: [] };
   }
-  const known = new Set(near.map((pool) => pool.key));
+  const namespace = namespaceOf(rule.key);
   const wanted = [...new Set((poolRefs ?? []).map((ref) => `${namespace}/${ref.name}`))];
   return { attached: wanted.filter((key) => known.has(key)), missing: wanted.filter((key) => !known.has(key)) };
 }

@@ -1,9 +1,11 @@
 import type { Condition } from "./api.generated.ts";
 import { poolConditions, rulePoolStatuses, ruleConditions, trunkConditions, type Programming } from "./conditions-kinds.ts";
+import { DialplanHistory } from "./dialplan-history.ts";
+import { Memo } from "./memo.ts";
 import type { PodReport, PoolTotals } from "./ports.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
 import type { ResourceKey } from "./types.ts";
-import { keyOf, type World } from "./world.ts";
+import { keyOf, type Verdict, type World } from "./world.ts";
 
 /** One object and what is observed of it, as `kubectl get -o yaml` would show it. */
 export type ResourceStatus = AnyResource & { readonly status: { readonly conditions: readonly Condition[] } };
@@ -11,7 +13,6 @@ export type ResourceStatus = AnyResource & { readonly status: { readonly conditi
 export interface StatusInput {
   readonly resources: readonly AnyResource[];
   readonly world: World;
-  /** What the database says it holds: the revision the pods should run; null when nothing was applied yet. */
   readonly pods: readonly PodReport[];
   readonly totals: Readonly<Record<ResourceKey, PoolTotals>>;
   readonly previous: readonly ResourceStatus[];
@@ -19,21 +20,84 @@ export interface StatusInput {
 }
 
 /** The status of every declared object. Pure: the same observations give the same status, transition times included. */
-export function statusesOf(input: StatusInput): readonly ResourceStatus[] {
-  const before = new Map(input.previous.map((resource) => [resource.metadata.uid, resource]));
-  const programming = programmingOf(input.world, input.pods);
-  return input.resources.map((resource) => {
-    const previous = before.get(resource.metadata.uid)?.status.conditions ?? [];
-    const common = { generation: resource.metadata.generation, now: input.now, previous, programming };
-    switch (resource.kind) {
-      case "NumberPool":
-        return poolStatus(resource, input, common);
-      case "RoutingRule":
-        return ruleStatus(resource, input, common, before.get(resource.metadata.uid));
-      case "SipTrunk":
-        return trunkStatus(resource, input, common);
-    }
-  });
+export function statusesOf({ previous, ...observed }: StatusInput): readonly ResourceStatus[] {
+  const before = new Map(previous.map((resource) => [resource.metadata.uid, resource]));
+  return new Statuses((resource) => before.get(resource.metadata.uid)).observe(observed);
+}
+
+type Observed = Omit<StatusInput, "previous">;
+
+/**
+ * The statuses of a world that changes. The status of an object of which nothing new was observed stays the same object.
+ */
+export class Statuses {
+  readonly #recorded: (resource: AnyResource) => ResourceStatus | undefined;
+  readonly #memo = new Memo<ResourceStatus>();
+  readonly #history = new DialplanHistory();
+
+  /** @param recorded what was said of an object before it was seen here: its transition times go on */
+  constructor(recorded: (resource: AnyResource) => ResourceStatus | undefined = () => undefined) {
+    this.#recorded = recorded;
+  }
+
+  observe({ resources, world, pods, totals, now }: Observed): readonly ResourceStatus[] {
+    const { pools, rules, trunks } = world.verdicts;
+    for (const verdicts of [pools, rules, trunks]) this.#history.note(world.desired.dialplan.hash, verdicts.values());
+    const programmings = new Programmings(this.#history, pods);
+    const statuses = resources.map((resource) => {
+      const programming = programmings.of(verdictOf(resource, world));
+      const numbers = resource.kind === "NumberPool" ? totals[keyOf(resource)] : undefined;
+      const { revision, readyPods, error } = programming;
+      const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, ...countsOf(numbers)];
+      return this.#memo.value(resource.metadata.uid, inputs, (previous) => {
+        return statusOf(resource, { world, numbers }, { now, programming, before: previous ?? this.#recorded(resource) });
+      });
+    });
+    this.#memo.nextRound();
+    return statuses;
+  }
+}
+
+/** For comparing. */
+function countsOf(numbers: PoolTotals | undefined): readonly number[] {
+  if (numbers === undefined) return [];
+  const { total, leased, coolingDown, available, retiring } = numbers;
+  return [total, leased, coolingDown, available, retiring];
+}
+
+/** Most objects share what can be said of their programming: it is worked out once a revision. */
+class Programmings {
+  readonly #history: DialplanHistory;
+  readonly #pods: readonly PodReport[];
+  readonly #known = new Map<string | null, Programming>();
+
+  constructor(history: DialplanHistory, pods: readonly PodReport[]) {
+    this.#history = history;
+    this.#pods = pods;
+  }
+
+  of(verdict: object | undefined): Programming {
+    const revision = this.#history.since(verdict);
+    const known = this.#known.get(revision) ?? this.#make(verdict, revision);
+    this.#known.set(revision, known);
+    return known;
+  }
+
+  #make(verdict: object | undefined, revision: string | null): Programming {
+    const behind = this.#pods.filter((pod) => !this.#history.holds(pod, verdict));
+    const error = behind.find((pod) => pod.error !== null)?.error ?? null;
+    return { revision, readyPods: this.#pods.length - behind.length, pods: this.#pods.length, error };
+  }
+}
+
+function verdictOf(resource: AnyResource, { verdicts }: World): Verdict | undefined {
+  const ofKind = { NumberPool: verdicts.pools, RoutingRule: verdicts.rules, SipTrunk: verdicts.trunks }[resource.kind];
+  return ofKind.get(keyOf(resource));
+}
+
+interface Observation {
+  readonly world: World;
+  readonly numbers: PoolTotals | undefined;
 }
 
 interface Common {
@@ -43,23 +107,33 @@ interface Common {
   readonly programming: Programming;
 }
 
-function programmingOf(world: World, pods: readonly PodReport[]): Programming {
-  const { hash } = world.desired.dialplan;
-  const ready = pods.filter((pod) => pod.running === hash).length;
-  const error = pods.find((pod) => pod.running !== hash && pod.error !== null)?.error ?? null;
-  return { revision: hash, readyPods: ready, pods: pods.length, error };
+interface Past {
+  readonly now: Date;
+  readonly programming: Programming;
+  readonly before: ResourceStatus | undefined;
 }
 
-function poolStatus(pool: NumberPool, { world, totals }: StatusInput, common: Common): ResourceStatus {
+function statusOf(resource: AnyResource, observation: Observation, { now, programming, before }: Past): ResourceStatus {
+  const common = { generation: resource.metadata.generation, now, programming, previous: before?.status.conditions ?? [] };
+  switch (resource.kind) {
+    case "NumberPool":
+      return poolStatus(resource, observation, common);
+    case "RoutingRule":
+      return ruleStatus(resource, observation, common, before);
+    case "SipTrunk":
+      return trunkStatus(resource, observation, common);
+  }
+}
+
+function poolStatus(pool: NumberPool, { world, numbers }: Observation, common: Common): ResourceStatus {
   const verdict = world.verdicts.pools.get(keyOf(pool));
   if (verdict === undefined) return { ...pool, status: { conditions: common.previous } };
-  const numbers = totals[keyOf(pool)];
   const { revision, readyPods, pods } = common.programming;
   return {
     ...pool,
     status: {
       observedGeneration: common.generation,
-      conditions: poolConditions({ ...common, ...verdict }),
+      conditions: poolConditions({ ...common, ...verdict, retiring: numbers?.retiring ?? 0 }),
       ...(numbers === undefined ? {} : { numbers: { ...withoutRetiring(numbers), utilizationPercent: utilisation(numbers) } }),
       dialplan: { revision: (revision ?? "").slice(0, 12), readyPods, pods },
     },
@@ -75,7 +149,7 @@ function utilisation({ total, available }: PoolTotals): number {
   return total === 0 ? 0 : Math.round((100 * (total - available)) / total);
 }
 
-function ruleStatus(rule: RoutingRule, { world }: StatusInput, common: Common, before: ResourceStatus | undefined): ResourceStatus {
+function ruleStatus(rule: RoutingRule, { world }: Observation, common: Common, before: ResourceStatus | undefined): ResourceStatus {
   const verdict = world.verdicts.rules.get(keyOf(rule));
   if (verdict === undefined) return { ...rule, status: { conditions: common.previous } };
   const facts = { ...common, ...verdict };
@@ -86,7 +160,7 @@ function ruleStatus(rule: RoutingRule, { world }: StatusInput, common: Common, b
   };
 }
 
-function trunkStatus(trunk: SipTrunk, { world }: StatusInput, common: Common): ResourceStatus {
+function trunkStatus(trunk: SipTrunk, { world }: Observation, common: Common): ResourceStatus {
   const verdict = world.verdicts.trunks.get(keyOf(trunk));
   if (verdict === undefined) return { ...trunk, status: { conditions: common.previous } };
   const conditions = trunkConditions({ ...common, ...verdict, reachability: [] });

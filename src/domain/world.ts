@@ -1,12 +1,14 @@
-import type { NumberPoolSpec, RoutingRuleSpec } from "./api.generated.ts";
+import type { RoutingRuleSpec } from "./api.generated.ts";
 import { assertRenderable, renderDialplan, type DialplanPool } from "./dialplan.ts";
 import { ExpectedError } from "./errors.ts";
-import { resolveOwnership, type Ownership } from "./ownership.ts";
+import { Memo, sameItems, StableList } from "./memo.ts";
+import { resolveOwnership, sameOwnership, type Ownership } from "./ownership.ts";
 import { renderPjsip } from "./pjsip.ts";
 import type { Credentials, Declared, DesiredState, PoolEntry, RuleEntry, TrunkConfiguration, TrunkEntry } from "./ports.ts";
 import { toE164Ranges } from "./ranges.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
-import { attachments } from "./routing-rules.ts";
+import { attachmentsAmong } from "./routing-rules.ts";
+import { namespaceOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
 import { fieldName } from "./validate/finding.ts";
 import { resourceFindings } from "./validate/resource.ts";
@@ -42,14 +44,61 @@ export interface World {
  * Order: trunks, then pools (they need trunks), then rules (they need both), then the dialplan of what is in service.
  */
 export function compileWorld(declared: Declared): World {
-  const trunks = judgeTrunks(only(declared.resources, "SipTrunk"), declared.credentials);
-  const pools = judgePools(only(declared.resources, "NumberPool"), trunks);
-  const rules = judgeRules(only(declared.resources, "RoutingRule"), pools, trunks);
-  const dialplan = renderDialplan({ pools: pools.entries, trunks: trunks.entries });
+  return new WorldCompiler().compile(declared);
+}
+
+/**
+ * The same for a world that changes: what follows from unchanged objects alone stays the same object, down to single entries and
+ * verdicts, so that nothing of it is validated, rendered, sent or compared again. Every answer is what `compileWorld` would give.
+ */
+export class WorldCompiler {
+  readonly #memo: Memos = newMemos();
+
+  compile(declared: Declared): World {
+    const memo = this.#memo;
+    const trunks = judgeTrunks(memo, only(declared.resources, "SipTrunk"), declared.credentials);
+    const pools = judgePools(memo, only(declared.resources, "NumberPool"), trunks);
+    const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
+    const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => renderDialplan({ pools: pools.entries, trunks: trunks.entries }));
+    const suspended = [...pools.suspended, ...(declared.unreadable ?? [])];
+    for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.pool, memo.rule, memo.ownership]) each.nextRound();
+    return {
+      desired: { pools: pools.entries, rules: rules.entries, trunks: trunks.entries, dialplan, suspended, leaving: declared.leaving ?? [] },
+      trunks: trunks.configuration,
+      verdicts: { pools: pools.verdicts, rules: rules.verdicts, trunks: trunks.verdicts },
+    };
+  }
+}
+
+interface Memos {
+  readonly findings: WeakMap<AnyResource, readonly string[]>;
+  readonly trunk: Memo<JudgedTrunk>;
+  readonly allTrunks: StableList<JudgedTrunk>;
+  readonly trunkEntries: StableList<TrunkEntry>;
+  readonly configuration: Memo<TrunkConfiguration>;
+  readonly ownership: Memo<ReadonlyMap<ResourceKey, Ownership>>;
+  readonly pool: Memo<JudgedPool>;
+  readonly allPools: StableList<JudgedPool>;
+  readonly poolEntries: StableList<DesiredPool>;
+  readonly rule: Memo<JudgedRule>;
+  readonly ruleEntries: StableList<RuleEntry>;
+  readonly dialplan: Memo<DesiredState["dialplan"]>;
+}
+
+function newMemos(): Memos {
   return {
-    desired: { pools: pools.entries, rules: rules.entries, trunks: trunks.entries, dialplan },
-    trunks: trunks.configuration,
-    verdicts: { pools: pools.verdicts, rules: rules.verdicts, trunks: trunks.verdicts },
+    findings: new WeakMap(),
+    trunk: new Memo(),
+    allTrunks: new StableList(),
+    trunkEntries: new StableList(),
+    configuration: new Memo(),
+    ownership: new Memo(),
+    pool: new Memo(),
+    allPools: new StableList(),
+    poolEntries: new StableList(),
+    rule: new Memo(),
+    ruleEntries: new StableList(),
+    dialplan: new Memo(),
   };
 }
 
@@ -61,6 +110,11 @@ export function keyOf(resource: AnyResource): ResourceKey {
   return `${resource.metadata.namespace}/${resource.metadata.name}`;
 }
 
+/** Of one object among those of its kind. */
+function identityOf(resource: AnyResource): string {
+  return `${resource.metadata.uid} ${keyOf(resource)}`;
+}
+
 function entryOf(resource: AnyResource) {
   const { uid, creationTimestamp } = resource.metadata;
   return { key: keyOf(resource), uid, createdAt: new Date(creationTimestamp) };
@@ -68,26 +122,44 @@ function entryOf(resource: AnyResource) {
 
 // ---------------------------------------------------------------- trunks
 
+interface JudgedTrunk {
+  readonly entry: TrunkEntry;
+  readonly verdict: Verdict;
+}
+
 interface JudgedTrunks {
+  /** The same list as long as nothing of any trunk changed. */
+  readonly all: readonly JudgedTrunk[];
   /** The ones that can be used. */
   readonly entries: readonly TrunkEntry[];
-  readonly declared: ReadonlySet<ResourceKey>;
+  readonly usable: ReadonlyMap<ResourceKey, TrunkEntry>;
   readonly configuration: TrunkConfiguration;
   readonly verdicts: ReadonlyMap<ResourceKey, Verdict>;
 }
 
-function judgeTrunks(trunks: readonly SipTrunk[], credentials: ReadonlyMap<ResourceKey, Credentials>): JudgedTrunks {
+function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], credentials: ReadonlyMap<ResourceKey, Credentials>): JudgedTrunks {
   const judged = trunks.map((trunk) => {
-    const entry: TrunkEntry = { ...entryOf(trunk), spec: trunk.spec };
     const secret = secretOf(trunk);
-    const missing = secret === null || credentials.has(secret) ? [] : [`Secret ${secret} with the keys username and password`];
-    const problems = problemsOf(trunk, missing.length > 0 ? null : () => renderPjsip({ trunks: [entry], credentials }));
-    return { entry, verdict: { problems, missing } };
+    const known = secret === null ? undefined : credentials.get(secret);
+    return memo.trunk.value(identityOf(trunk), [trunk, known], () => judgeTrunk(memo, trunk, secret, known));
   });
-  const entries = judged.filter(({ verdict }) => isClean(verdict)).map(({ entry }) => entry);
-  const verdicts = new Map(judged.map(({ entry, verdict }) => [entry.key, verdict]));
-  const configuration = renderPjsip({ trunks: entries, credentials });
-  return { entries, declared: new Set(verdicts.keys()), configuration, verdicts };
+  const entries = memo.trunkEntries.of(judged.filter(({ verdict }) => isClean(verdict)).map(({ entry }) => entry));
+  const used = [...credentials].flat();
+  return {
+    all: memo.allTrunks.of(judged),
+    entries,
+    usable: new Map(entries.map((entry) => [entry.key, entry])),
+    configuration: memo.configuration.value("", [entries, ...used], () => renderPjsip({ trunks: entries, credentials })),
+    verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
+  };
+}
+
+function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: ResourceKey | null, known: Credentials | undefined): JudgedTrunk {
+  const entry: TrunkEntry = { ...entryOf(trunk), spec: trunk.spec };
+  const missing = secret === null || known !== undefined ? [] : [`Secret ${secret} with the keys username and password`];
+  const credentials = new Map(secret === null || known === undefined ? [] : [[secret, known]]);
+  const problems = problemsOf(memo, trunk, missing.length > 0 ? null : () => renderPjsip({ trunks: [entry], credentials }));
+  return { entry, verdict: { problems, missing } };
 }
 
 function secretOf(trunk: SipTrunk): ResourceKey | null {
@@ -95,92 +167,151 @@ function secretOf(trunk: SipTrunk): ResourceKey | null {
   return authentication === undefined ? null : `${trunk.metadata.namespace}/${authentication.secretRef.name}`;
 }
 
-/** Names of trunks that are wanted and can't be used, as `missing` says them. */
-function missingTrunks(names: readonly (string | undefined)[], namespace: string, trunks: JudgedTrunks): string[] {
-  const keys = [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace}/${name}`))];
-  return keys
-    .filter((key) => !trunks.entries.some((entry) => entry.key === key))
-    .map((key) => (trunks.declared.has(key) ? `usable SipTrunk ${key}` : `SipTrunk ${key}`));
+/** Keys of the trunks that an object wants. */
+function trunkKeys(names: readonly (string | undefined)[], namespace: string): readonly ResourceKey[] {
+  return [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace}/${name}`))];
+}
+
+/** What decides about each of them, for comparing: the entry of a usable one, else whether it is declared. */
+function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readonly unknown[] {
+  return keys.map((key) => trunks.usable.get(key) ?? trunks.verdicts.has(key));
+}
+
+/** Trunks that are wanted and can't be used, as `missing` says them. */
+function missingTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): string[] {
+  return keys.filter((key) => !trunks.usable.has(key)).map((key) => (trunks.verdicts.has(key) ? `usable SipTrunk ${key}` : `SipTrunk ${key}`));
 }
 
 // ---------------------------------------------------------------- pools
 
 type DesiredPool = DesiredState["pools"][number];
 
+interface JudgedPool {
+  readonly entry: DesiredPool;
+  readonly verdict: PoolVerdict;
+}
+
 interface JudgedPools {
+  /** The same list as long as nothing of any pool changed. */
+  readonly all: readonly JudgedPool[];
   readonly entries: readonly DesiredPool[];
-  readonly labels: readonly Pick<PoolEntry, "key" | "labels">[];
+  readonly suspended: readonly string[];
+  readonly byNamespace: ReadonlyMap<string, readonly DesiredPool[]>;
   readonly verdicts: ReadonlyMap<ResourceKey, PoolVerdict>;
 }
 
-function judgePools(pools: readonly NumberPool[], trunks: JudgedTrunks): JudgedPools {
-  const ownership = resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec })));
+function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTrunks): JudgedPools {
+  const ownership = memo.ownership.value("", pools, (previous) => {
+    return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous);
+  });
   const judged = pools.map((pool) => {
     const owned = ownership.get(keyOf(pool)) ?? NOTHING;
-    const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
-    const missing = missingTrunks(trunkNamesOf(pool.spec), pool.metadata.namespace, trunks);
-    const problems = problemsOf(pool, missing.length > 0 ? null : () => assertRenderable(entry satisfies DialplanPool, trunks.entries));
-    const inService = missing.length === 0 && problems.length === 0;
-    return { entry, verdict: { problems, missing, ownership: owned, inService } };
+    const wanted = trunkKeys([pool.spec.trunkRef.name, pool.spec.defaultDestination.trunkRef?.name], pool.metadata.namespace);
+    return memo.pool.value(identityOf(pool), [pool, owned, ...trunkStates(wanted, trunks)], () => judgePool(memo, pool, owned, { wanted, trunks }));
   });
   return {
-    entries: judged.filter(({ verdict }) => verdict.inService).map(({ entry }) => entry),
-    labels: judged.map(({ entry }) => entry),
+    all: memo.allPools.of(judged),
+    entries: memo.poolEntries.of(judged.filter(({ verdict }) => verdict.inService).map(({ entry }) => entry)),
+    suspended: judged.filter(({ verdict }) => !verdict.inService).map(({ entry }) => entry.uid),
+    byNamespace: Map.groupBy(judged.map(({ entry }) => entry), (entry) => namespaceOf(entry.key)),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
   };
 }
 
+function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks }: { wanted: readonly ResourceKey[]; trunks: JudgedTrunks }): JudgedPool {
+  const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
+  const missing = missingTrunks(wanted, trunks);
+  const problems = problemsOf(memo, pool, missing.length > 0 ? null : () => assertRenderable(entry satisfies DialplanPool, trunks.entries));
+  const inService = missing.length === 0 && problems.length === 0;
+  return { entry, verdict: { problems, missing, ownership: owned, inService } };
+}
+
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
+
+/** What a change elsewhere did not touch stays the same object. */
+function keepEqual(next: ReadonlyMap<ResourceKey, Ownership>, previous: ReadonlyMap<ResourceKey, Ownership> | undefined): ReadonlyMap<ResourceKey, Ownership> {
+  return new Map(
+    [...next].map(([key, ownership]) => {
+      const before = previous?.get(key);
+      return [key, before !== undefined && sameOwnership(before, ownership) ? before : ownership];
+    }),
+  );
+}
 
 function poolEntry(pool: NumberPool): PoolEntry {
   return { ...entryOf(pool), labels: pool.metadata.labels ?? {}, spec: pool.spec };
 }
 
-function trunkNamesOf(spec: NumberPoolSpec): (string | undefined)[] {
-  return [spec.trunkRef.name, spec.defaultDestination.trunkRef?.name];
-}
-
 // ---------------------------------------------------------------- rules
+
+interface JudgedRule {
+  readonly entry: RuleEntry;
+  readonly verdict: RuleVerdict;
+  /** Everything that it followed from. */
+  readonly inputs: readonly unknown[];
+}
 
 interface JudgedRules {
   readonly entries: readonly RuleEntry[];
   readonly verdicts: ReadonlyMap<ResourceKey, RuleVerdict>;
 }
 
-function judgeRules(rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks): JudgedRules {
+/** While no pool and no trunk changed, a rule that did not change either costs one look. */
+function judgeRules(memo: Memos, rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks): JudgedRules {
   const judged = rules.map((rule) => {
-    const { attached, missing } = attachments({ key: keyOf(rule), spec: rule.spec }, pools.labels);
-    const noTrunks = missingTrunks(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace, trunks);
-    const entry: RuleEntry = {
-      ...entryOf(rule),
-      pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
-      spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
-    };
-    const verdict: RuleVerdict = {
-      problems: problemsOf(rule, null),
-      missing: [...missing.map((key) => `NumberPool ${key}`), ...noTrunks],
-      pools: attached.map((key) => ({ key, accepted: isWhole(pools.verdicts.get(key)) })),
-    };
-    return { entry, verdict };
+    return memo.rule.value(identityOf(rule), [rule, pools.all, trunks.all], (previous) => judgeRuleAgain(memo, rule, { pools, trunks }, previous));
   });
   return {
-    entries: judged.filter(isInForce).map(({ entry }) => entry),
+    entries: memo.ruleEntries.of(judged.filter(isInForce).map(({ entry }) => entry)),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
   };
 }
 
-function isInForce({ entry, verdict }: { readonly entry: RuleEntry; readonly verdict: Verdict }): boolean {
+function judgeRuleAgain(memo: Memos, rule: RoutingRule, { pools, trunks }: Pick<RuleSurroundings, "pools" | "trunks">, previous: JudgedRule | undefined): JudgedRule {
+  const near = pools.byNamespace.get(rule.metadata.namespace) ?? [];
+  const { attached, missing } = attachmentsAmong({ key: keyOf(rule), spec: rule.spec }, near, pools.verdicts);
+  const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
+  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...missing, ...trunkStates(wanted, trunks)];
+  if (previous !== undefined && sameItems(previous.inputs, inputs)) return previous;
+  return { ...judgeRule(memo, rule, { attached, missing, wanted, pools, trunks }), inputs };
+}
+
+interface RuleSurroundings {
+  readonly attached: readonly ResourceKey[];
+  readonly missing: readonly ResourceKey[];
+  readonly wanted: readonly ResourceKey[];
+  readonly pools: JudgedPools;
+  readonly trunks: JudgedTrunks;
+}
+
+function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
+  const entry: RuleEntry = {
+    ...entryOf(rule),
+    pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
+    spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
+  };
+  const verdict: RuleVerdict = {
+    problems: problemsOf(memo, rule, null),
+    missing: [...missing.map((key) => `NumberPool ${key}`), ...missingTrunks(wanted, trunks)],
+    pools: attached.map((key) => ({ key, accepted: serviceOf(pools.verdicts.get(key))[1] })),
+  };
+  return { entry, verdict };
+}
+
+/** All that a rule needs to know of a pool: whether it is in service, and whether with all of its numbers. */
+function serviceOf(verdict: PoolVerdict | undefined): readonly [boolean, boolean] {
+  const inService = verdict?.inService === true;
+  return [inService, inService && verdict.ownership.conflicts.length === 0];
+}
+
+function isInForce({ entry, verdict }: JudgedRule): boolean {
   return verdict.problems.length === 0 && entry.pools.length > 0 && entry.spec.destinations.length > 0;
 }
 
 /** A destination whose trunk is missing is left out; the others go on serving. */
 function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks: JudgedTrunks): RoutingRuleSpec {
-  const usable = (name: string | undefined) => name === undefined || trunks.entries.some((entry) => entry.key === `${namespace}/${name}`);
+  const usable = (name: string | undefined) => name === undefined || trunks.usable.has(`${namespace}/${name}`);
   return { ...spec, destinations: spec.destinations.filter((destination) => usable(destination.trunkRef?.name)) };
-}
-
-function isWhole(verdict: PoolVerdict | undefined): boolean {
-  return verdict !== undefined && verdict.inService && verdict.ownership.conflicts.length === 0;
 }
 
 function isClean(verdict: Verdict): boolean {
@@ -188,10 +319,16 @@ function isClean(verdict: Verdict): boolean {
 }
 
 /** What no schema can know, and what can't be rendered. `render` is null when something needed for it is missing. */
-function problemsOf(resource: AnyResource, render: (() => unknown) | null): string[] {
-  const errors = resourceFindings(resource).filter((finding) => finding.severity === "error");
-  if (errors.length > 0) return errors.map((finding) => `${fieldName(finding.path)}: ${finding.message}`);
+function problemsOf(memo: Memos, resource: AnyResource, render: (() => unknown) | null): readonly string[] {
+  const found = memo.findings.get(resource) ?? errorsOf(resource);
+  memo.findings.set(resource, found);
+  if (found.length > 0) return found;
   return render === null ? [] : expectedFailure(render);
+}
+
+function errorsOf(resource: AnyResource): string[] {
+  const errors = resourceFindings(resource).filter((finding) => finding.severity === "error");
+  return errors.map((finding) => `${fieldName(finding.path)}: ${finding.message}`);
 }
 
 /** What an expected failure says; anything else is a bug and goes up. */

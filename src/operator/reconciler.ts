@@ -1,9 +1,9 @@
 import { messageOf } from "../domain/errors.ts";
-import type { Clock, Logger, OperatorStore, PodReport, PoolTotals, ResourceSource, SourceProblem, TrunkSink } from "../domain/ports.ts";
+import type { AppliedState, Clock, Declared, DesiredState, Logger, OperatorStore, PodReport, PoolTotals, ResourceSource, SourceProblem, TrunkSink } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
+import { Statuses, type ResourceStatus } from "../domain/statuses.ts";
 import type { ResourceKey } from "../domain/types.ts";
-import { compileWorld, type World } from "../domain/world.ts";
-import { statusesOf, type ResourceStatus } from "../domain/statuses.ts";
+import { WorldCompiler, type World } from "../domain/world.ts";
 
 export interface ReconcilerDependencies {
   readonly source: ResourceSource;
@@ -11,30 +11,40 @@ export interface ReconcilerDependencies {
   readonly trunks: TrunkSink;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called after every look at the pods, with what changed nothing too: the sink writes only differences. */
+  /** Called when the status of an object or a problem of the source may have changed; what did not change is the same object as before. */
   readonly onStatus: (statuses: readonly ResourceStatus[], problems: readonly SourceProblem[]) => void;
+  /** Called after database and trunks were made what was declared. */
+  readonly onApplied?: (declared: Declared) => void;
+  /** What was said of an object before this process saw it. */
+  readonly recorded?: (resource: AnyResource) => ResourceStatus | undefined;
+  readonly metrics?: ReconcilerMetrics;
+}
+
+/** Called as things happen; cheap. */
+export interface ReconcilerMetrics {
+  pass(seconds: number, outcome: "unchanged" | "changed" | "failed"): void;
 }
 
 /** How often pods are asked what they run: one row a pod. */
 const STATUS_INTERVAL_MILLISECONDS = 500;
-/** Counting numbers reads every one of them (a second and more for a million): after each change, and otherwise this often. */
+/** Counting all numbers reads every one of them (a second and more for a million); those of pools that changed are counted at once. */
 const TOTALS_INTERVAL_MILLISECONDS = 30_000;
 const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
 
-interface Observed {
-  readonly pods: readonly PodReport[];
-  readonly totals: Readonly<Record<ResourceKey, PoolTotals>>;
-}
+type Totals = Readonly<Record<ResourceKey, PoolTotals>>;
 
 /** Declared resources in, Postgres and trunks out. One pass at a time; changes during a pass cause one more. */
 export class Reconciler {
   readonly #deps: ReconcilerDependencies;
-  #previous: readonly ResourceStatus[] = [];
+  readonly #compiler = new WorldCompiler();
+  readonly #statuses: Statuses;
+  #applied: AppliedState | undefined;
   #world: World | undefined;
-  #resources: readonly AnyResource[] = [];
-  #problems: readonly SourceProblem[] = [];
-  #totals: Observed["totals"] | undefined;
+  #declared: Declared = { resources: [], credentials: new Map(), problems: [] };
+  #totals: Totals = {};
+  /** 0: to be counted anew. */
   #totalsAt = 0;
+  #lastLook = "";
   #observing: Promise<void> | undefined;
   #wanted = false;
   #running: Promise<void> | undefined;
@@ -46,6 +56,7 @@ export class Reconciler {
 
   constructor(deps: ReconcilerDependencies) {
     this.#deps = deps;
+    this.#statuses = new Statuses(deps.recorded);
   }
 
   /** Watches, then makes the first pass; resolves after it, whether it succeeded or will be retried. */
@@ -59,7 +70,11 @@ export class Reconciler {
   async request(): Promise<void> {
     if (this.#stopped) return;
     this.#wanted = true;
-    this.#running ??= this.#loop().finally(() => (this.#running = undefined));
+    this.#running ??= this.#loop().finally(() => {
+      this.#running = undefined;
+      // Asked for at the moment when the loop had just looked for the last time.
+      if (this.#wanted) void this.request();
+    });
     await this.#running;
   }
 
@@ -75,29 +90,47 @@ export class Reconciler {
   async #loop(): Promise<void> {
     while (this.#wanted && !this.#stopped) {
       this.#wanted = false;
+      const startedAt = performance.now();
+      let outcome: Parameters<ReconcilerMetrics["pass"]>[1] = "failed";
       try {
-        await this.#pass();
+        outcome = (await this.#pass()) ? "changed" : "unchanged";
         this.#failures = 0;
       } catch (error) {
         this.#retryLater(error);
       }
+      this.#deps.metrics?.pass((performance.now() - startedAt) / 1_000, outcome);
     }
   }
 
-  async #pass(): Promise<void> {
+  /** Whether anything was written. */
+  async #pass(): Promise<boolean> {
     const declared = await this.#deps.source.read();
-    const world = compileWorld(declared);
+    if (this.#stopped) return false;
+    const world = this.#compiler.compile(declared);
     // Trunks first: a dialplan must never name an endpoint that Asterisk does not have.
     await this.#deps.trunks.write(world.trunks);
-    const { revision, changed } = await this.#deps.store.apply(world.desired);
+    const before = this.#applied;
+    const { revision, changed } = await this.#deps.store.apply(world.desired, before);
     if (changed) this.#deps.logger.info({ revision, hash: world.desired.dialplan.hash.slice(0, 12) }, "resources applied");
+    this.#applied = { revision, desired: world.desired };
     this.#world = world;
-    this.#resources = declared.resources;
-    this.#problems = declared.problems;
-    if (changed) this.#totals = undefined;
+    this.#declared = declared;
+    this.#lastLook = "";
+    this.#deps.onApplied?.(declared);
     // A look that began before this pass may have counted what was there before it.
     await this.#observing;
+    if (changed) await this.#recount(before?.desired.pools, world.desired.pools);
     await this.#observe();
+    return changed;
+  }
+
+  /** Numbers of pools that changed; those of all with the next look, when it isn't known which did. */
+  async #recount(before: DesiredState["pools"] | undefined, after: DesiredState["pools"]): Promise<void> {
+    if (before === undefined) this.#totalsAt = 0;
+    if (before === undefined || before === after) return;
+    const unchanged = new Set(before);
+    const keys = after.filter((pool) => !unchanged.has(pool)).map((pool) => pool.key);
+    this.#totals = { ...this.#totals, ...(await this.#deps.store.totals(keys)) };
   }
 
   /** One look at a time: a database that hangs must not find a queue of them when it comes back. */
@@ -110,25 +143,30 @@ export class Reconciler {
     if (this.#world === undefined || this.#stopped) return;
     try {
       const pods = await this.#deps.store.pods();
-      this.#report({ pods, totals: await this.#countedTotals() });
+      const counted = await this.#count();
+      this.#report(pods, counted);
     } catch (error) {
       this.#deps.logger.warn({ error: messageOf(error) }, "cannot look at the pods");
     }
   }
 
-  async #countedTotals(): Promise<Observed["totals"]> {
+  /** Whether the numbers were counted anew. */
+  async #count(): Promise<boolean> {
     const now = this.#deps.clock.now().getTime();
-    if (this.#totals === undefined || now - this.#totalsAt >= TOTALS_INTERVAL_MILLISECONDS) {
-      this.#totals = await this.#deps.store.totals();
-      this.#totalsAt = now;
-    }
-    return this.#totals;
+    if (now - this.#totalsAt < TOTALS_INTERVAL_MILLISECONDS) return false;
+    this.#totals = await this.#deps.store.totals();
+    this.#totalsAt = now;
+    return true;
   }
 
-  #report(observed: Observed): void {
+  /** Nothing new since the last look: nothing to work out. */
+  #report(pods: readonly PodReport[], counted: boolean): void {
     if (this.#world === undefined) return;
-    this.#previous = statusesOf({ resources: this.#resources, world: this.#world, previous: this.#previous, now: this.#deps.clock.now(), ...observed });
-    this.#deps.onStatus(this.#previous, this.#problems);
+    const seen = JSON.stringify(pods.map(({ pod, running, error }) => [pod, running, error]));
+    if (seen === this.#lastLook && !counted) return;
+    this.#lastLook = seen;
+    const { resources, problems } = this.#declared;
+    this.#deps.onStatus(this.#statuses.observe({ resources, world: this.#world, pods, totals: this.#totals, now: this.#deps.clock.now() }), problems);
   }
 
   #retryLater(error: unknown): void {

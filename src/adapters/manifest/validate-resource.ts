@@ -15,6 +15,12 @@ export type Validation =
  * @param input a parsed object; it is not changed. `status` is not read: who writes manifests does not declare it.
  */
 export function validateResource(schemas: Schemas, input: unknown): Validation {
+  const conforming = conformResource(schemas, input);
+  return conforming.ok ? judged(conforming.resource) : conforming;
+}
+
+/** The same without what only the domain knows: everything that the API server itself would refuse. */
+export function conformResource(schemas: Schemas, input: unknown): Validation {
   const candidate = structuredClone(input);
   if (!isRecord(candidate)) return refused([errorAt([], "must be an object with apiVersion, kind, metadata and spec")]);
   const { kind } = candidate;
@@ -25,7 +31,7 @@ export function validateResource(schemas: Schemas, input: unknown): Validation {
   const errors = [...envelopeFindings(candidate, schema), ...specFindings(spec, schema)];
   if (errors.length > 0) return refused(errors);
   const rules = [...schema.checkDuplicates(spec), ...schema.checkRules(candidate)];
-  return rules.length > 0 ? refused(rules) : judged(toResource(candidate));
+  return rules.length > 0 ? refused(rules) : { ok: true, resource: toResource(candidate), warnings: [] };
 }
 
 /** Both checks leave exactly the shape of the generated types: that is what the types are generated from. */

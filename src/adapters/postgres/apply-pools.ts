@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { ExpectedError } from "../../domain/errors.ts";
 import type { DesiredState } from "../../domain/ports.ts";
-import { normalise, parseRange, subtract, type RangeSet } from "../../domain/ranges.ts";
+import { normalise, parseRange, subtract, type DigitRange, type RangeSet } from "../../domain/ranges.ts";
+import type { Difference } from "./apply-difference.ts";
 import { toDid } from "./did.ts";
 import { parseE164 } from "../../domain/e164.ts";
 
@@ -15,23 +16,43 @@ interface PresentPool {
 }
 
 /** Pools and their numbers. Answers whether anything was written. */
-export async function applyPools(client: pg.PoolClient, desired: readonly DesiredPool[]): Promise<boolean> {
-  const { rows } = await client.query<PresentPool>(
-    "select uid, removed_at is not null as removed, owned, spec ->> 'reclaimPolicy' as reclaim from pool",
-  );
-  assertDisjoint(desired);
+export async function applyPools(client: pg.PoolClient, desired: DesiredState, { put, gone, present: wanted }: Difference<DesiredPool>): Promise<boolean> {
+  if (put.length === 0 && gone?.length === 0 && (desired.leaving ?? []).length === 0) return false;
+  assertDisjoint(desired.pools);
+  const rows = await readPresent(client, gone === null ? null : [...put.map((pool) => pool.uid), ...gone]);
   const present = new Map(rows.map((row) => [row.uid, row]));
-  const wanted = new Set(desired.map((pool) => pool.uid));
+  const stays = new Set(wanted);
   // What leaves goes first: a number may move from one pool to another, and a key to a new object.
-  const removed = rows.filter((row) => !row.removed && !wanted.has(row.uid));
-  for (const pool of removed) await removePool(client, pool);
-  const changes = desired.map((pool) => ({ pool, ...ownedChange(pool, present.get(pool.uid)) }));
-  for (const { pool, leaving } of changes) await retireNumbers(client, pool.uid, leaving);
-  const written = await upsertPools(client, desired);
-  for (const { pool, joining } of changes) await addNumbers(client, pool.uid, joining);
-  await analyzeNumbers(client, changes.map(({ joining }) => joining));
-  await dropLeftNumbers(client);
+  const removed = rows.filter((row) => !row.removed && !stays.has(row.uid));
+  for (const pool of removed) await removePool(client, pool.uid);
+  await cleanUp(client, desired, removed);
+  const changes = put.map((pool) => ({ uid: pool.uid, ...ownedChange(pool, present.get(pool.uid)) }));
+  await retireNumbers(client, changes.flatMap(({ uid, leaving }) => spread(uid, leaving)));
+  const written = await upsertPools(client, put);
+  const joining = changes.flatMap(({ uid, joining }) => spread(uid, joining));
+  await addNumbers(client, joining);
+  await analyzeNumbers(client, joining);
+  await dropLeftNumbers(client, desired.suspended ?? []);
   return removed.length > 0 || written > 0;
+}
+
+/** @param uids null for all */
+async function readPresent(client: pg.PoolClient, uids: readonly string[] | null): Promise<readonly PresentPool[]> {
+  const { rows } = await client.query<PresentPool>(
+    `select uid, removed_at is not null as removed, owned, spec ->> 'reclaimPolicy' as reclaim
+     from pool where $1::text[] is null or uid = any ($1::text[])`,
+    [uids],
+  );
+  return rows;
+}
+
+/** A range of numbers and the pool that it is about. */
+interface PoolRange extends DigitRange {
+  readonly uid: string;
+}
+
+function spread(uid: string, set: RangeSet): readonly PoolRange[] {
+  return set.map(({ first, last }) => ({ uid, first, last }));
 }
 
 /** @throws ExpectedError Conflict naming number and pools: whoever asks has to decide who owns it. */
@@ -52,8 +73,19 @@ function ownedChange(pool: DesiredPool, present: PresentPool | undefined): { rea
   return { joining: present?.removed === true ? after : subtract(after, before), leaving: subtract(before, after) };
 }
 
+/** Entries are never changed in place: what was worked out for one holds as long as it lives. */
+const leasables = new WeakMap<DesiredPool, RangeSet>();
+
 /** The overflow number is shared and never lent: it is not among the numbers. */
 function leasable(pool: DesiredPool): RangeSet {
+  const known = leasables.get(pool);
+  if (known !== undefined) return known;
+  const set = computeLeasable(pool);
+  leasables.set(pool, set);
+  return set;
+}
+
+function computeLeasable(pool: DesiredPool): RangeSet {
   const overflow = overflowOf(pool);
   const owned = toSet(pool.owned);
   return overflow === null ? owned : subtract(owned, toSet([{ from: overflow, to: overflow }]));
@@ -68,18 +100,14 @@ function toSet(ranges: readonly { readonly from: string; readonly to: string }[]
   return normalise(ranges.map((range) => parseRange(range)));
 }
 
-function rangesAsJson(set: RangeSet): string {
-  return JSON.stringify(set.map(({ first, last }) => ({ first, last })));
-}
-
 /** Leases are honoured to their end, then nobody gets these numbers; should the pool list them again, they come back as they are. */
-async function retireNumbers(client: pg.PoolClient, uid: string, ranges: RangeSet): Promise<void> {
+async function retireNumbers(client: pg.PoolClient, ranges: readonly PoolRange[]): Promise<void> {
   if (ranges.length === 0) return;
   await client.query(
     `update number n set in_service = false
-     from jsonb_to_recordset($2::jsonb) as r (first bigint, last bigint)
-     where n.pool_uid = $1::text and n.did between r.first and r.last and n.in_service`,
-    [uid, rangesAsJson(ranges)],
+     from jsonb_to_recordset($1::jsonb) as r (uid text, first bigint, last bigint)
+     where n.pool_uid = r.uid and n.did between r.first and r.last and n.in_service`,
+    [JSON.stringify(ranges)],
   );
 }
 
@@ -87,24 +115,24 @@ async function retireNumbers(client: pg.PoolClient, uid: string, ranges: RangeSe
  * A number that another pool had comes with its lease times: what was promised there holds, and its cool-down too. Of several
  * numbers that one prospect would hold then, a live lease counts, then the one that is there already, then the older one.
  */
-async function addNumbers(client: pg.PoolClient, uid: string, ranges: RangeSet): Promise<void> {
+async function addNumbers(client: pg.PoolClient, ranges: readonly PoolRange[]): Promise<void> {
   if (ranges.length === 0) return;
-  const values = [uid, rangesAsJson(ranges)];
+  const values = [JSON.stringify(ranges)];
   await client.query(
     `with joining as materialized (
-       select n.did, n.prospect_id, n.leased_until, n.leased_from
-       from jsonb_to_recordset($2::jsonb) as r (first bigint, last bigint)
+       select r.uid, n.did, n.prospect_id, n.leased_until, n.leased_from
+       from jsonb_to_recordset($1::jsonb) as r (uid text, first bigint, last bigint)
        join number n on n.did between r.first and r.last
        where n.prospect_id is not null and not n.superseded
      ),
      present as (
-       select n.did, n.prospect_id, n.leased_until, n.leased_from
-       from (select distinct prospect_id from joining) j
-       join number n on n.prospect_id = j.prospect_id and n.pool_uid = $1::text and n.in_service and not n.superseded
+       select j.uid, n.did, n.prospect_id, n.leased_until, n.leased_from
+       from (select distinct uid, prospect_id from joining) j
+       join number n on n.prospect_id = j.prospect_id and n.pool_uid = j.uid and n.in_service and not n.superseded
      ),
      ranked as (
        select c.did, c.prospect_id, row_number() over (
-         partition by c.prospect_id order by (c.leased_until > clock_timestamp()) desc, c.present desc, c.leased_from, c.did
+         partition by c.uid, c.prospect_id order by (c.leased_until > clock_timestamp()) desc, c.present desc, c.leased_from, c.did
        ) as place
        from (select *, false as present from joining union all select *, true from present) c
      )
@@ -115,47 +143,73 @@ async function addNumbers(client: pg.PoolClient, uid: string, ranges: RangeSet):
   );
   await client.query(
     `insert into number as n (did, pool_uid)
-     select d, $1::text
-     from jsonb_to_recordset($2::jsonb) as r (first bigint, last bigint)
+     select d, r.uid
+     from jsonb_to_recordset($1::jsonb) as r (uid text, first bigint, last bigint)
      cross join lateral generate_series(r.first, r.last) as d
      on conflict (did) do update set pool_uid = excluded.pool_uid, in_service = true`,
     values,
   );
 }
 
+async function removePool(client: pg.PoolClient, uid: string): Promise<void> {
+  await client.query("update pool set removed_at = now() where uid = $1::text", [uid]);
+  await client.query("update number set in_service = false where pool_uid = $1::text and in_service", [uid]);
+}
+
 /**
- * Numbers retire; the history of assignments and calls stays unless the pool's reclaimPolicy was Delete. Other pools' rows are not
- * touched: calls are known by the pool's key, so those that an earlier pool of the same name took are older than this pool.
+ * The history of assignments and calls stays unless the pool's reclaimPolicy is Delete. Pools that were out of service and are gone
+ * now are cleaned up here too. Other pools' rows are not touched: calls are known by the pool's key, so those that an earlier pool
+ * of the same name took are older than this pool.
  */
-async function removePool(client: pg.PoolClient, pool: PresentPool): Promise<void> {
-  await client.query("update pool set removed_at = now() where uid = $1::text", [pool.uid]);
-  await client.query("update number set in_service = false where pool_uid = $1::text and in_service", [pool.uid]);
-  if (pool.reclaim !== "Delete") return;
-  await client.query("delete from association where pool_uid = $1::text", [pool.uid]);
+async function cleanUp(client: pg.PoolClient, { suspended = [], leaving = [] }: DesiredState, removed: readonly PresentPool[]): Promise<void> {
+  const waiting = new Set(suspended);
+  const policies = new Map(removed.map(({ uid, reclaim }) => [uid, reclaim]));
+  for (const { uid, reclaimPolicy } of leaving) policies.set(uid, reclaimPolicy);
+  const deleted = [...policies].filter(([uid, policy]) => policy === "Delete" && !waiting.has(uid)).map(([uid]) => uid);
+  await keepLastWord(client, leaving);
+  if (deleted.length === 0) return;
+  await client.query("delete from association where pool_uid = any ($1::text[])", [deleted]);
   await client.query(
     `delete from call c using pool p
-     where p.uid = $1::text and c.pool_key = p.key and c.received_at >= p.created_at and c.ended_at is not null`,
-    [pool.uid],
+     where p.uid = any ($1::text[]) and c.pool_key = p.key and c.received_at >= p.created_at and c.ended_at is not null`,
+    [deleted],
   );
 }
 
-/** What pools with reclaimPolicy Delete left behind: a promise and its cool-down are kept to their end, even then. */
-async function dropLeftNumbers(client: pg.PoolClient): Promise<void> {
+/** A policy may be changed at the last moment, when nothing else of the pool is applied any more. */
+async function keepLastWord(client: pg.PoolClient, leaving: DesiredState["leaving"] = []): Promise<void> {
+  if (leaving.length === 0) return;
+  await client.query(
+    `update pool p set spec = jsonb_set(p.spec, '{reclaimPolicy}', to_jsonb(l.policy))
+     from jsonb_to_recordset($1::jsonb) as l (uid text, policy text)
+     where p.uid = l.uid and p.spec ->> 'reclaimPolicy' is distinct from l.policy`,
+    [JSON.stringify(leaving.map(({ uid, reclaimPolicy }) => ({ uid, policy: reclaimPolicy })))],
+  );
+}
+
+/**
+ * What pools with reclaimPolicy Delete left behind: a promise and its cool-down are kept to their end, even then. A pool that is only
+ * out of service for now keeps all.
+ */
+async function dropLeftNumbers(client: pg.PoolClient, suspended: readonly string[]): Promise<void> {
   await client.query(
     `delete from number n using pool p
-     where p.removed_at is not null and p.spec ->> 'reclaimPolicy' = 'Delete' and n.pool_uid = p.uid and not n.in_service and n.free_at <= now()`,
+     where p.removed_at is not null and p.spec ->> 'reclaimPolicy' = 'Delete' and n.pool_uid = p.uid and not n.in_service and n.free_at <= now()
+       and p.uid <> all ($1::text[])`,
+    [suspended],
   );
 }
 
 /** From so many numbers on the statistics that plans are made by are renewed at once. It costs about 0.1 s. */
 const MANY_NUMBERS = 10_000;
 
-async function analyzeNumbers(client: pg.PoolClient, joining: readonly RangeSet[]): Promise<void> {
-  const numbers = joining.flat().reduce((sum, { first, last }) => sum + last - first + 1, 0);
+async function analyzeNumbers(client: pg.PoolClient, joining: readonly DigitRange[]): Promise<void> {
+  const numbers = joining.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   if (numbers >= MANY_NUMBERS) await client.query("analyze number");
 }
 
 async function upsertPools(client: pg.PoolClient, desired: readonly DesiredPool[]): Promise<number> {
+  if (desired.length === 0) return 0;
   const { rowCount } = await client.query(
     `insert into pool as p (uid, key, created_at, generation, labels, spec, owned, lease, cooldown, attribution_window, on_exhausted, overflow)
      select e.uid, e.key, e.created_at, e.generation, e.labels, e.spec, e.owned,

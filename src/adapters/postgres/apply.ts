@@ -1,26 +1,37 @@
 import type pg from "pg";
-import type { DesiredState, RuleEntry, TrunkEntry } from "../../domain/ports.ts";
+import type { AppliedState, DesiredState, RuleEntry, Term, TrunkEntry } from "../../domain/ports.ts";
+import { differences, type Difference } from "./apply-difference.ts";
+import { lockWrites } from "./apply-lock.ts";
 import { applyPools } from "./apply-pools.ts";
+import { assertTerm } from "./leadership.ts";
 import { inTransaction } from "./transaction.ts";
 
-/** One reconcile writes at a time. */
-const LOCK = "select pg_advisory_xact_lock(724601339)";
 /** A million numbers take longer than any other statement may. */
 const TIMEOUT = "set local statement_timeout = '10min'";
+
+export interface ApplyOptions {
+  /** Taken for granted only while the database is still at its revision. */
+  readonly known?: AppliedState | undefined;
+  /** Under which the write is made; without one (a single process that has the database for itself) nobody else writes. */
+  readonly term?: Term | undefined;
+}
 
 /**
  * Makes the database be `desired` in one transaction: set-based, and only what differs is written. Nothing different:
  * nothing written, the revision stays.
+ * @throws ExpectedError `StaleRevision` when the term is over
  */
-export async function applyDesired(pool: pg.Pool, desired: DesiredState): Promise<{ readonly revision: number; readonly changed: boolean }> {
+export async function applyDesired(pool: pg.Pool, desired: DesiredState, { known, term }: ApplyOptions = {}): Promise<{ readonly revision: number; readonly changed: boolean }> {
   return inTransaction(pool, async (client) => {
     await client.query(TIMEOUT);
-    await client.query(LOCK);
+    await lockWrites(client);
+    if (term !== undefined) await assertTerm(client, term);
+    const base = known !== undefined && known.revision === (await readRevision(client)) ? known.desired : null;
     const changes = [
-      await applyPools(client, desired.pools),
-      await applyRules(client, desired.rules),
-      await applyTrunks(client, desired.trunks),
-      await isNewDialplan(client, desired.dialplan.hash),
+      await applyPools(client, desired, differences(desired.pools, base?.pools)),
+      await applyRules(client, differences(desired.rules, base?.rules)),
+      await applyTrunks(client, differences(desired.trunks, base?.trunks)),
+      base?.dialplan.hash !== desired.dialplan.hash && (await isNewDialplan(client, desired.dialplan.hash)),
     ];
     const changed = changes.includes(true);
     const revision = await nextRevision(client, changed);
@@ -29,34 +40,49 @@ export async function applyDesired(pool: pg.Pool, desired: DesiredState): Promis
   });
 }
 
-async function applyRules(client: pg.PoolClient, rules: readonly RuleEntry[]): Promise<boolean> {
-  const gone = await client.query("delete from rule r where not exists (select from unnest($1::text[]) as u (uid) where u.uid = r.uid)", [rules.map((rule) => rule.uid)]);
+async function applyRules(client: pg.PoolClient, { put, gone, present }: Difference<RuleEntry>): Promise<boolean> {
+  const deleted = await deleteGone(client, "rule", gone, present);
+  if (put.length === 0) return deleted;
   const written = await client.query(
     `insert into rule as r (uid, key, created_at, pools, spec)
      select e.uid, e.key, e.created_at, array(select jsonb_array_elements_text(e.pools)), e.spec
      from jsonb_to_recordset($1::jsonb) as e (uid text, key text, created_at timestamptz, pools jsonb, spec jsonb)
      on conflict (uid) do update set key = excluded.key, created_at = excluded.created_at, pools = excluded.pools, spec = excluded.spec
        where (r.key, r.created_at, r.pools, r.spec) is distinct from (excluded.key, excluded.created_at, excluded.pools, excluded.spec)`,
-    [JSON.stringify(rules.map(({ uid, key, createdAt, pools, spec }) => ({ uid, key, created_at: createdAt, pools: [...pools].sort(), spec })))],
+    [JSON.stringify(put.map(({ uid, key, createdAt, pools, spec }) => ({ uid, key, created_at: createdAt, pools: [...pools].sort(), spec })))],
   );
-  return anyRow(gone, written);
+  return deleted || anyRow(written);
 }
 
-async function applyTrunks(client: pg.PoolClient, trunks: readonly TrunkEntry[]): Promise<boolean> {
-  const gone = await client.query("delete from trunk t where not exists (select from unnest($1::text[]) as u (uid) where u.uid = t.uid)", [trunks.map((trunk) => trunk.uid)]);
+async function applyTrunks(client: pg.PoolClient, { put, gone, present }: Difference<TrunkEntry>): Promise<boolean> {
+  const deleted = await deleteGone(client, "trunk", gone, present);
+  if (put.length === 0) return deleted;
   const written = await client.query(
     `insert into trunk as t (uid, key, created_at, spec)
      select e.uid, e.key, e.created_at, e.spec
      from jsonb_to_recordset($1::jsonb) as e (uid text, key text, created_at timestamptz, spec jsonb)
      on conflict (uid) do update set key = excluded.key, created_at = excluded.created_at, spec = excluded.spec
        where (t.key, t.created_at, t.spec) is distinct from (excluded.key, excluded.created_at, excluded.spec)`,
-    [JSON.stringify(trunks.map(({ uid, key, createdAt, spec }) => ({ uid, key, created_at: createdAt, spec })))],
+    [JSON.stringify(put.map(({ uid, key, createdAt, spec }) => ({ uid, key, created_at: createdAt, spec })))],
   );
-  return anyRow(gone, written);
+  return deleted || anyRow(written);
 }
 
-function anyRow(...results: readonly pg.QueryResult[]): boolean {
-  return results.some((result) => (result.rowCount ?? 0) > 0);
+/** What is known to be gone; everything that is not present, when nothing is known of what was there. */
+async function deleteGone(client: pg.PoolClient, table: "rule" | "trunk", gone: readonly string[] | null, present: readonly string[]): Promise<boolean> {
+  if (gone === null) {
+    return anyRow(await client.query(`delete from ${table} t where not exists (select from unnest($1::text[]) as u (uid) where u.uid = t.uid)`, [present]));
+  }
+  return gone.length > 0 && anyRow(await client.query(`delete from ${table} where uid = any ($1::text[])`, [gone]));
+}
+
+function anyRow(result: pg.QueryResult): boolean {
+  return (result.rowCount ?? 0) > 0;
+}
+
+async function readRevision(client: pg.PoolClient): Promise<number> {
+  const { rows } = await client.query<{ value: string }>("select value from revision");
+  return Number(rows[0]?.value ?? "0");
 }
 
 async function isNewDialplan(client: pg.PoolClient, hash: string): Promise<boolean> {
@@ -79,10 +105,9 @@ async function insertDialplan(client: pg.PoolClient, revision: number, dialplan:
 
 /** The notification is sent when the transaction commits (PostgreSQL, NOTIFY). */
 async function nextRevision(client: pg.PoolClient, changed: boolean): Promise<number> {
-  const { rows } = await client.query<{ value: string }>(
-    changed ? "update revision set value = value + 1 returning value" : "select value from revision",
-  );
+  if (!changed) return readRevision(client);
+  const { rows } = await client.query<{ value: string }>("update revision set value = value + 1 returning value");
   const value = rows[0]?.value ?? "0";
-  if (changed) await client.query("select pg_notify('dialplane_revision', $1::text)", [value]);
+  await client.query("select pg_notify('dialplane_revision', $1::text)", [value]);
   return Number(value);
 }

@@ -67,6 +67,15 @@ create table dialplan (
   constraint dialplan_pkey PRIMARY KEY (revision)
 );
 
+create table leadership (
+  singleton boolean not null default true,
+  term bigint not null,
+  holder text not null,
+  since timestamp with time zone not null default now(),
+  constraint leadership_pkey PRIMARY KEY (singleton),
+  constraint leadership_singleton_check CHECK (singleton)
+);
+
 create table live_leg (
   channel text not null,
   call_id text not null,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, RouterStore } from "../../domain/ports.ts";
+import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, RouterStore, Term } from "../../domain/ports.ts";
 import { applyDesired } from "./apply.ts";
 import { readCallContext } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
@@ -45,11 +45,16 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
     },
     pushes: pushBus(pool, url, logger),
     router: routerStore(pool, url, logger),
-    operator: {
-      apply: (desired) => applyDesired(pool, desired),
-      totals: () => readTotals(pool),
-      pods: () => readPods(pool),
-    },
+    operator: operatorStore(pool),
+  };
+}
+
+/** @param term of a leading operator: writes nothing once it is over */
+export function operatorStore(pool: pg.Pool, term?: Term): OperatorStore {
+  return {
+    apply: (desired, known) => applyDesired(pool, desired, { known, term }),
+    totals: (keys) => readTotals(pool, keys),
+    pods: () => readPods(pool),
   };
 }
 

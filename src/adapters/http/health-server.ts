@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import type { Registry } from "prom-client";
 
-import { ExpectedError, messageOf } from "../domain/errors.ts";
-import type { Health } from "../shared/health.ts";
+import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import type { Health } from "../../shared/health.ts";
 
 /**
  * `/healthz` (the process answers), `/readyz` (200 or 503 and why) and `/metrics`, as Kubernetes and Prometheus ask for them.

@@ -1,0 +1,61 @@
+import { hostname } from "node:os";
+import { z } from "zod";
+import { readEnv } from "../shared/env.ts";
+
+const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const dnsSubdomain = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+const whole = (least: number, most: number, preset: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^[0-9]{1,9}$/, error)
+    .transform(Number)
+    .pipe(z.number().min(least, error).max(most, error))
+    .default(preset);
+};
+
+const environment = z.object({
+  DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
+  /** Of the operator's own: Lease and trunks' Secret are there. */
+  DIALPLANE_NAMESPACE: z.string().regex(dnsLabel, "must be the name of a namespace").default("dialplane-system"),
+  /** Who this process is among the operators. */
+  DIALPLANE_POD_NAME: z.string().regex(dnsSubdomain, "must be the name of a pod").default(() => hostname().toLowerCase()),
+  DIALPLANE_LEASE_NAME: z.string().regex(dnsSubdomain, "must be the name of a Lease").default("dialplane-operator"),
+  /** A leader that is not heard of for so long is followed by another. */
+  DIALPLANE_LEASE_SECONDS: whole(3, 600, 9),
+  /** Mounted by the Asterisk pods. */
+  DIALPLANE_TRUNKS_SECRET: z.string().regex(dnsSubdomain, "must be the name of a Secret").default("dialplane-trunks"),
+  DIALPLANE_HEALTH_PORT: whole(0, 65_535, 8081),
+  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+  /** Path of a kubeconfig; without it that of the pod's service account, or what kubectl would take. */
+  KUBECONFIG: z.string().optional(),
+});
+
+export interface OperatorConfig {
+  readonly databaseUrl: string;
+  readonly namespace: string;
+  readonly podName: string;
+  readonly leaseName: string;
+  readonly leaseSeconds: number;
+  readonly trunksSecret: string;
+  readonly healthPort: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly kubeconfig: string | undefined;
+}
+
+/** @throws ConfigError naming every variable that is out of format */
+export function operatorConfig(env: NodeJS.ProcessEnv): OperatorConfig {
+  const read = readEnv(environment, env);
+  return {
+    databaseUrl: read.DATABASE_URL,
+    namespace: read.DIALPLANE_NAMESPACE,
+    podName: read.DIALPLANE_POD_NAME,
+    leaseName: read.DIALPLANE_LEASE_NAME,
+    leaseSeconds: read.DIALPLANE_LEASE_SECONDS,
+    trunksSecret: read.DIALPLANE_TRUNKS_SECRET,
+    healthPort: read.DIALPLANE_HEALTH_PORT,
+    logLevel: read.DIALPLANE_LOG_LEVEL,
+    kubeconfig: read.KUBECONFIG,
+  };
+}

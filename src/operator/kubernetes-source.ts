@@ -1,0 +1,137 @@
+import type { KubeClient } from "../adapters/kubernetes/client.ts";
+import type { StoreEvent } from "../adapters/kubernetes/cache/store.ts";
+import { collectionPath, type KubeObject } from "../adapters/kubernetes/objects.ts";
+import { Reflector, type ReflectorState } from "../adapters/kubernetes/reflector.ts";
+import type { Schemas } from "../adapters/manifest/load-schemas.ts";
+import type { Declared, LeavingPool, Logger, ResourceSource } from "../domain/ports.ts";
+import type { AnyResource, ResourceKind } from "../domain/resources.ts";
+import type { ResourceKey } from "../domain/types.ts";
+import { CredentialsWatch } from "./credentials-watch.ts";
+import { meaningOf, meansTheSame, type Meaning } from "./declared-objects.ts";
+import { KINDS, TYPES } from "./kinds.ts";
+
+export interface KubernetesSourceOptions {
+  readonly client: KubeClient;
+  readonly schemas: Schemas;
+  readonly logger: Logger;
+}
+
+/** One object as the API server last showed it, and what it means. */
+export interface Known {
+  readonly kind: ResourceKind;
+  readonly object: KubeObject;
+  readonly meaning: Meaning;
+}
+
+type Listener = (known: Known, event: StoreEvent["type"]) => void;
+
+/** How often a start looks whether everything was read. */
+const SETTLE_POLL_MILLISECONDS = 20;
+
+/**
+ * Resources out of an API server: copies that are kept up to date by watches, in a leader and in whoever waits to become one.
+ * An object is parsed once a change of it, and a change that means nothing (our own status) is not told.
+ */
+export class KubernetesSource implements ResourceSource {
+  readonly #options: KubernetesSourceOptions;
+  readonly #reflectors: ReadonlyMap<ResourceKind, Reflector>;
+  readonly #secrets: CredentialsWatch;
+  /** By uid, in the order of their arrival. */
+  readonly #known = new Map<string, Known>();
+  readonly #secretOf = new Map<string, ResourceKey>();
+  readonly #changeListeners = new Set<() => void>();
+  readonly #objectListeners = new Set<Listener>();
+  #stopped = false;
+
+  constructor(options: KubernetesSourceOptions) {
+    this.#options = options;
+    this.#secrets = new CredentialsWatch(options.client, options.logger, () => this.#changed());
+    this.#reflectors = new Map(KINDS.map((kind) => [kind, this.#reflector(kind)]));
+  }
+
+  start(): void {
+    for (const reflector of this.#reflectors.values()) reflector.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
+    await this.#secrets.stop();
+  }
+
+  /** Whether everything was read once. A pass before that would take what is not known yet for deleted. */
+  get ready(): boolean {
+    return [...this.#reflectors.values()].every(({ hasSynced }) => hasSynced) && this.#secrets.settled;
+  }
+
+  states(): readonly { readonly kind: ResourceKind; readonly objects: number; readonly state: ReflectorState }[] {
+    return [...this.#reflectors].map(([kind, reflector]) => ({ kind, objects: reflector.store.size, state: reflector.state }));
+  }
+
+  /** Every object, for who looks at one at a time. */
+  all(): readonly Known[] {
+    return [...this.#known.values()];
+  }
+
+  get(uid: string): Known | undefined {
+    return this.#known.get(uid);
+  }
+
+  /** Waits until everything was read once. */
+  async read(): Promise<Declared> {
+    while (!this.ready && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));
+    const resources: AnyResource[] = [];
+    const leaving: LeavingPool[] = [];
+    const unreadable: string[] = [];
+    for (const { meaning, object } of this.#known.values()) {
+      if (meaning.state === "declared") resources.push(meaning.resource);
+      else if (meaning.state === "leaving") leaving.push(meaning.pool);
+      else if (meaning.state === "refused") unreadable.push(object.metadata.uid);
+    }
+    return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), problems: [] };
+  }
+
+  watch(listener: () => void): Promise<() => Promise<void>> {
+    this.#changeListeners.add(listener);
+    return Promise.resolve(() => {
+      this.#changeListeners.delete(listener);
+      return Promise.resolve();
+    });
+  }
+
+  /** Every change of an object, those that mean nothing to a reconcile included. The answer stops it. */
+  watchObjects(listener: Listener): () => void {
+    this.#objectListeners.add(listener);
+    return () => this.#objectListeners.delete(listener);
+  }
+
+  #reflector(kind: ResourceKind): Reflector {
+    const { client, logger } = this.#options;
+    return new Reflector({ client, logger, path: collectionPath(TYPES[kind]), onEvent: (event) => this.#take(kind, event), onSync: () => this.#changed() });
+  }
+
+  #take(kind: ResourceKind, event: StoreEvent): void {
+    const { object } = event;
+    const { uid } = object.metadata;
+    const before = this.#known.get(uid);
+    const same = event.type === "modified" && before !== undefined && meansTheSame(before.object, object);
+    const known: Known = { kind, object, meaning: same ? before.meaning : meaningOf(this.#options.schemas, kind, object) };
+    if (event.type === "deleted") this.#known.delete(uid);
+    else this.#known.set(uid, known);
+    if (!same && kind === "SipTrunk") this.#watchSecret(uid, event.type === "deleted" ? null : known.meaning);
+    if (!same) this.#changed();
+    for (const listener of this.#objectListeners) listener(known, event.type);
+  }
+
+  #watchSecret(uid: string, meaning: Meaning | null): void {
+    const trunk = meaning?.state === "declared" && meaning.resource.kind === "SipTrunk" ? meaning.resource : null;
+    const name = trunk?.spec.authentication?.secretRef.name;
+    if (trunk === null || name === undefined) this.#secretOf.delete(uid);
+    else this.#secretOf.set(uid, `${trunk.metadata.namespace}/${name}`);
+    this.#secrets.watch(new Set(this.#secretOf.values()));
+  }
+
+  #changed(): void {
+    for (const listener of this.#changeListeners) listener();
+  }
+}

@@ -1,0 +1,49 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
+import type { KubernetesSource } from "./kubernetes-source.ts";
+import type { ReconcilerMetrics } from "./reconciler.ts";
+
+export interface OperatorMetrics {
+  readonly leader: Gauge;
+  readonly reconciler: ReconcilerMetrics;
+  queue(name: "statuses" | "finalizers"): WorkQueueMetrics;
+}
+
+/** Names and labels are an interface: dashboards and alerts read them. */
+export function operatorMetrics(registry: Registry, source: KubernetesSource): OperatorMetrics {
+  const registers = [registry];
+  const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+  const pass = new Histogram({ name: "dialplane_operator_reconcile_seconds", help: "Passes over what is declared, by outcome", labelNames: ["outcome"], buckets, registers });
+  const depth = new Gauge({ name: "dialplane_operator_queue_depth", help: "Objects that wait for a worker", labelNames: ["queue"], registers });
+  const waited = new Histogram({ name: "dialplane_operator_queue_wait_seconds", help: "From being queued to a worker", labelNames: ["queue"], buckets, registers });
+  const handled = new Histogram({ name: "dialplane_operator_work_seconds", help: "Work on one object, by outcome", labelNames: ["queue", "outcome"], buckets, registers });
+  const retries = new Counter({ name: "dialplane_operator_retries_total", help: "Work that failed and is tried again", labelNames: ["queue"], registers });
+  watchGauges(registry, source);
+  return {
+    leader: new Gauge({ name: "dialplane_operator_leader", help: "1 in the operator that leads", registers }),
+    reconciler: { pass: (seconds, outcome) => pass.observe({ outcome }, seconds) },
+    queue: (queue) => ({
+      depth: (keys) => depth.set({ queue }, keys),
+      waited: (ms) => waited.observe({ queue }, ms / 1_000),
+      handled: (ms, outcome) => handled.observe({ queue, outcome }, ms / 1_000),
+      retried: () => retries.inc({ queue }),
+    }),
+  };
+}
+
+/** Asked when somebody scrapes. */
+function watchGauges(registry: Registry, source: KubernetesSource): void {
+  const labelNames = ["kind"] as const;
+  new Gauge({
+    ...{ name: "dialplane_operator_objects", help: "Objects known, by kind", labelNames, registers: [registry] },
+    collect() {
+      for (const { kind, objects } of source.states()) this.set({ kind }, objects);
+    },
+  });
+  new Gauge({
+    ...{ name: "dialplane_operator_watch_failures", help: "Failures in a row of the watch over a kind; 0 while it works", labelNames, registers: [registry] },
+    collect() {
+      for (const { kind, state } of source.states()) this.set({ kind }, state.failures);
+    },
+  });
+}

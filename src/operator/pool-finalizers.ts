@@ -1,0 +1,64 @@
+import type { KubeClient } from "../adapters/kubernetes/client.ts";
+import { addFinalizer, removeFinalizer } from "../adapters/kubernetes/finalizer.ts";
+import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
+import type { LeavingPool, Logger } from "../domain/ports.ts";
+import type { Known, KubernetesSource } from "./kubernetes-source.ts";
+import { POOL_FINALIZER, TYPES } from "./kinds.ts";
+
+export interface PoolFinalizersOptions {
+  readonly client: KubeClient;
+  readonly source: KubernetesSource;
+  readonly isLeader: () => boolean;
+  readonly logger: Logger;
+  readonly metrics?: WorkQueueMetrics;
+}
+
+const WORKERS = 8;
+
+/**
+ * Puts our finalizer on pools before anything is written for them, and takes it off when what they owned was cleaned up. One pool
+ * at a time each, so that one that can't be changed holds up no other.
+ */
+export class PoolFinalizers {
+  readonly #options: PoolFinalizersOptions;
+  readonly #queue: WorkQueue;
+  /** Uids of leaving pools without which the world was applied. */
+  readonly #cleaned = new Set<string>();
+  readonly #unwatch: () => void;
+
+  constructor(options: PoolFinalizersOptions) {
+    this.#options = options;
+    const { logger, metrics } = options;
+    this.#queue = new WorkQueue({ name: "finalizers", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
+    this.#unwatch = options.source.watchObjects((known, event) => {
+      if (event !== "deleted") this.#consider(known);
+      else this.#cleaned.delete(known.object.metadata.uid);
+    });
+    for (const known of options.source.all()) this.#consider(known);
+  }
+
+  /** The world was applied without these. */
+  cleaned(pools: readonly LeavingPool[]): void {
+    for (const { uid } of pools) {
+      this.#cleaned.add(uid);
+      this.#queue.add(uid);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#unwatch();
+    await this.#queue.stop();
+  }
+
+  #consider({ object, meaning }: Known): void {
+    if (meaning.state === "unprotected") this.#queue.add(object.metadata.uid);
+  }
+
+  async #handle(uid: string): Promise<undefined> {
+    const { client, source, isLeader } = this.#options;
+    const known = source.get(uid);
+    if (known === undefined || !isLeader()) return;
+    if (known.meaning.state === "unprotected") await addFinalizer(client, TYPES.NumberPool, known.object, POOL_FINALIZER);
+    if (known.meaning.state === "leaving" && this.#cleaned.has(uid)) await removeFinalizer(client, TYPES.NumberPool, known.object, POOL_FINALIZER);
+  }
+}

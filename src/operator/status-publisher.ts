@@ -1,0 +1,95 @@
+import type { EventRecorder } from "../adapters/kubernetes/events.ts";
+import type { KubeObject } from "../adapters/kubernetes/objects.ts";
+import type { ObjectRef, StatusWriter } from "../adapters/kubernetes/status.ts";
+import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
+import type { Condition } from "../domain/api.generated.ts";
+import { unreadableConditions } from "../domain/conditions-kinds.ts";
+import { noticesOf } from "../domain/notices.ts";
+import type { Clock, Logger } from "../domain/ports.ts";
+import type { ResourceKind } from "../domain/resources.ts";
+import type { ResourceStatus } from "../domain/statuses.ts";
+import { TYPES } from "./kinds.ts";
+import type { Known, KubernetesSource } from "./kubernetes-source.ts";
+
+export interface StatusPublisherOptions {
+  readonly source: KubernetesSource;
+  readonly writer: StatusWriter;
+  readonly events: Pick<EventRecorder, "record">;
+  readonly isLeader: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: WorkQueueMetrics;
+}
+
+/** Status writes wait for the API server, not for us. */
+const WORKERS = 16;
+
+/** Writes the statuses of objects, each on its own: the newest of an object counts, and one that can't be written holds up no other. */
+export class StatusPublisher {
+  readonly #options: StatusPublisherOptions;
+  readonly #queue: WorkQueue;
+  readonly #unwatch: () => void;
+  /** By uid: what the status has to be. */
+  #wanted: ReadonlyMap<string, ResourceStatus> = new Map();
+
+  constructor(options: StatusPublisherOptions) {
+    this.#options = options;
+    const { logger, metrics, source, writer } = options;
+    this.#queue = new WorkQueue({ name: "statuses", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
+    // Whatever was written over our status is put right.
+    this.#unwatch = source.watchObjects(({ object }, event) => {
+      if (event === "deleted") writer.forget(object.metadata.uid);
+      else this.#queue.add(object.metadata.uid);
+    });
+    for (const { object, meaning } of source.all()) if (meaning.state === "refused") this.#queue.add(object.metadata.uid);
+  }
+
+  /** A status that is the same object as before was dealt with. */
+  publish(statuses: readonly ResourceStatus[]): void {
+    const before = this.#wanted;
+    this.#wanted = new Map(statuses.map((status) => [status.metadata.uid, status]));
+    for (const [uid, status] of this.#wanted) if (before.get(uid) !== status) this.#queue.add(uid);
+  }
+
+  async stop(): Promise<void> {
+    this.#unwatch();
+    await this.#queue.stop();
+  }
+
+  async #handle(uid: string): Promise<undefined> {
+    const { source, writer, isLeader } = this.#options;
+    const known = source.get(uid);
+    const status = known === undefined ? undefined : this.#statusOf(known);
+    if (known === undefined || status === undefined || !isLeader()) return;
+    const ref = refOf(known.kind, known.object);
+    const outcome = await writer.write(ref, status, known.object);
+    if (outcome === "written") this.#tell(ref, conditionsOf(known.object), status.conditions);
+  }
+
+  #statusOf({ object, meaning }: Known): ResourceStatus["status"] | undefined {
+    const { uid, generation = 0 } = object.metadata;
+    if (meaning.state !== "refused") return this.#wanted.get(uid)?.status;
+    const conditions = unreadableConditions({ problems: meaning.problems, generation, previous: conditionsOf(object), now: this.#options.clock.now() });
+    return { observedGeneration: generation, conditions };
+  }
+
+  #tell(regarding: ObjectRef, before: readonly Condition[], now: readonly Condition[]): void {
+    for (const notice of noticesOf(before, now)) this.#options.events.record({ regarding, type: "Warning", ...notice });
+  }
+}
+
+function refOf(kind: ResourceKind, { metadata }: KubeObject): ObjectRef {
+  const { namespace, name, uid } = metadata;
+  return { type: TYPES[kind], kind, name, uid, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** As they are stored; anything else than a list of conditions is none. */
+export function conditionsOf(object: KubeObject): readonly Condition[] {
+  const status = object["status"] as { readonly conditions?: unknown } | undefined;
+  return Array.isArray(status?.conditions) ? status.conditions.filter(isCondition) : [];
+}
+
+function isCondition(value: unknown): value is Condition {
+  const { type, status, reason, message, lastTransitionTime } = (value ?? {}) as Record<string, unknown>;
+  return [type, status, reason, message, lastTransitionTime].every((field) => typeof field === "string");
+}

@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import type { Operator } from "../../src/operator/main.ts";
+import { eventually } from "../harness/process.ts";
+import { aPool, aRule, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
+
+let world: OperatorWorld;
+let operator: Operator;
+
+beforeAll(async () => {
+  world = await startWorld();
+  operator = await operatorIn(world);
+}, 120_000);
+afterAll(async () => {
+  await operator.stop();
+  await world.stop();
+});
+
+const GOOD = { Accepted: "True/Accepted", ResolvedRefs: "True/ResolvedRefs" };
+const rowsOf = (name: string) => world.rows<{ numbers: number }>(
+  "select count(*)::int as numbers from number n join pool p on p.uid = n.pool_uid where p.key = $1::text and n.in_service",
+  [`default/${name}`],
+);
+const numbersOf = async (name: string) => (await rowsOf(name))[0]?.numbers;
+const trunksFile = async () => {
+  const data = await world.kube.mustKubectl(["get", "secret", "-n", SYSTEM, "dialplane-trunks", "-o", "jsonpath={.data.trunks\\.conf}"]);
+  return Buffer.from(data, "base64").toString("utf8");
+};
+
+describe("what is applied to an API server", { timeout: 60_000 }, () => {
+  test("the quickstart is accepted, its numbers are in the database, and its trunk in the Secret for the pods", async () => {
+    await world.kube.mustKubectl(["apply", "-f", join(ROOT, "examples/quickstart")]);
+    for (const [kind, name] of [["trunk", "carrier"], ["np", "sales"], ["rr", "pricing"]] as const) {
+      await world.becomes(kind, name, { ...GOOD, Programmed: "Unknown/NoPods" });
+    }
+    expect(await numbersOf("sales")).toBe(10);
+    expect(await world.rows("select key from rule order by key")).toContainEqual({ key: "default/pricing" });
+    expect(await trunksFile()).toContain("type = endpoint");
+  });
+
+  test("is Ready when every pod reports that it runs it, and a change of one pool unsettles no other object", async () => {
+    await world.apply(aPool("other", { ranges: [{ from: "+12025550130", to: "+12025550139" }] }));
+    await world.becomes("np", "other", GOOD);
+    await podsRunNewest();
+    await world.becomes("np", "sales", { Ready: "True/Ready" });
+    const settled = async () => [await world.get("np", "sales"), await world.get("rr", "pricing")].map((object) => object?.metadata["resourceVersion"]);
+    await world.becomes("rr", "pricing", { Ready: "True/Ready" });
+    const before = await settled();
+    await world.apply(aPool("other", { ranges: [{ from: "+12025550130", to: "+12025550135" }] }));
+    await world.becomes("np", "other", { Programmed: "False/Pending" });
+    await podsRunNewest();
+    await world.becomes("np", "other", { Ready: "True/Ready" });
+    expect(await settled()).toEqual(before);
+  });
+
+  test("a number of two pools stays with the older, the younger says so, an Event too, and it recovers when the older goes", async () => {
+    await world.apply(aPool("older", { ranges: [{ from: "+12025550150", to: "+12025550159" }] }));
+    await world.becomes("np", "older", GOOD);
+    // creationTimestamp counts whole seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await world.apply(aPool("younger", { ranges: [{ from: "+12025550155", to: "+12025550164" }] }));
+    await world.becomes("np", "younger", { Accepted: "False/NumberConflict" });
+    expect(await numbersOf("younger")).toBe(5);
+    expect((await world.condition("np", "younger", "Accepted"))?.message).toContain("+12025550155 to +12025550159 belong to the older pool default/older");
+    await eventually("an Event", async () => (await world.kube.mustKubectl(["get", "events", "-o", "jsonpath={.items[*].reason}"])).includes("NumberConflict"), 10_000);
+    await world.remove("np", "older");
+    await world.becomes("np", "younger", GOOD);
+    await eventually("its numbers", async () => (await numbersOf("younger")) === 10);
+    await world.remove("np", "younger");
+  });
+
+  test("what refers to something missing says what, and is right as soon as it appears", async () => {
+    await world.apply(aPool("early", { ranges: [{ from: "+12025550170", to: "+12025550179" }], trunkRef: { name: "late" } }));
+    await world.becomes("np", "early", { ResolvedRefs: "False/RefNotFound" });
+    expect((await world.condition("np", "early", "ResolvedRefs"))?.message).toBe("SipTrunk default/late does not exist");
+    await world.apply(aTrunk("late", { authentication: { secretRef: { name: "login" } } }));
+    await world.becomes("trunk", "late", { ResolvedRefs: "False/RefNotFound" });
+    await world.apply(aSecret("first-password"));
+    await world.becomes("trunk", "late", GOOD);
+    await world.becomes("np", "early", GOOD);
+    expect(await numbersOf("early")).toBe(10);
+  });
+
+  test("a password that is changed reaches the pods' Secret, and nothing else", async () => {
+    expect(await trunksFile()).toContain("first-password");
+    await world.apply(aSecret("second-password"));
+    await eventually("the new password", async () => (await trunksFile()).includes("second-password"), 15_000);
+    const everything = await world.kube.mustKubectl(["get", "np,rr,trunk,events", "-o", "json"]);
+    expect(everything).not.toMatch(/(first|second)-password/);
+    expect(JSON.stringify(await world.rows("select spec from trunk"))).not.toMatch(/(first|second)-password/);
+  });
+
+  test("a pool that is deleted takes its own numbers along and nothing of another", async () => {
+    await world.remove("np", "early");
+    await eventually("its numbers are out of service", async () => (await numbersOf("early")) === 0);
+    expect(await world.rows("select key from pool where removed_at is null and key = 'default/early'")).toEqual([]);
+    expect(await numbersOf("sales")).toBe(10);
+    await world.remove("trunk", "late");
+    await eventually("the trunk is gone", async () => (await world.rows("select key from trunk where key = 'default/late'")).length === 0);
+    await world.remove("rr", "pricing");
+    await eventually("the rule is gone", async () => (await world.rows("select key from rule where key = 'default/pricing'")).length === 0);
+  });
+
+  test("history stays when a pool is deleted, unless it says Delete, even if only at the last moment", async () => {
+    for (const [name, last] of [["kept", "Retain"], ["dropped", "Delete"]] as const) {
+      await world.apply(aPool(name, { ranges: [name === "kept" ? { from: "+12025550180", to: "+12025550184" } : { from: "+12025550185", to: "+12025550189" }] }));
+      await world.becomes("np", name, GOOD);
+      await world.rows(
+        `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+         select 12025550180, uid, $2::uuid, $2::uuid, 'x', '{}', now(), '{}', now(), now() from pool where key = $1::text and removed_at is null`,
+        [`default/${name}`, randomUUID()],
+      );
+      await world.kube.mustKubectl(["patch", "np", name, "--type=merge", "-p", JSON.stringify({ spec: { reclaimPolicy: last } })]);
+      await world.remove("np", name);
+    }
+    const left = await world.rows("select p.key from association a join pool p on p.uid = a.pool_uid where p.key in ('default/kept', 'default/dropped')");
+    expect(left).toEqual([{ key: "default/kept" }]);
+  });
+
+  test("numbers that are taken away while leased are honoured, and the pool says so", async () => {
+    await world.apply(aTrunk("carrier"), aPool("lent", { ranges: [{ from: "+12025550190", to: "+12025550194" }] }));
+    await world.becomes("np", "lent", GOOD);
+    await world.rows(
+      `update number set prospect_id = $1::uuid, leased_from = now(), leased_until = now() + interval '1 hour', free_at = now() + interval '2 hours' where did = 12025550194`,
+      [randomUUID()],
+    );
+    await world.apply(aPool("lent", { ranges: [{ from: "+12025550190", to: "+12025550193" }] }));
+    await eventually("the pool has four numbers", async () => (await numbersOf("lent")) === 4);
+    await podsRunNewest();
+    await world.becomes("np", "lent", { Ready: "True/Ready" });
+    expect((await world.condition("np", "lent", "Ready"))?.message).toBe("4 numbers are in service; 1 number that was taken out is honoured until its lease ends");
+  });
+
+  test("a status that somebody writes over is put right", async () => {
+    await world.kube.mustKubectl(["patch", "np", "lent", "--subresource=status", "--type=merge", "-p", JSON.stringify({ status: { conditions: [] } })]);
+    await world.becomes("np", "lent", GOOD);
+  });
+
+  test("one object that can't be used holds up no other", async () => {
+    await world.apply(aRule("broken", { poolRefs: [{ name: "lent" }], match: { schedule: { timeZone: "Mars/Olympus", windows: [{ days: ["Monday"], from: "09:00", to: "17:00" }] } } }));
+    await world.apply(aPool("fine", { ranges: TEN.map(() => ({ from: "+12025550195", to: "+12025550196" })) }));
+    await world.becomes("rr", "broken", { Accepted: "False/Invalid" });
+    await world.becomes("np", "fine", GOOD);
+  });
+});
+
+function aSecret(password: string): object {
+  return { apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData: { username: "dialplane", password } };
+}
+
+/** As routers do. */
+async function podsRunNewest(): Promise<void> {
+  for (const pod of ["asterisk-0", "asterisk-1"]) {
+    await world.rows(
+      `insert into pod (pod, running, seen_at) select $1::text, hash, now() + interval '10 minutes' from dialplan order by revision desc limit 1
+       on conflict (pod) do update set running = excluded.running, seen_at = excluded.seen_at`,
+      [pod],
+    );
+  }
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { KubeConfig } from "@kubernetes/client-node";
+import type pg from "pg";
+
+import { createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
+import type { Condition } from "../../src/domain/api.generated.ts";
+import { operatorConfig } from "../../src/operator/config.ts";
+import { startOperator, type Operator } from "../../src/operator/main.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
+import { freeTcpPort } from "../harness/ports.ts";
+import { freshDatabase, type TestDatabase } from "../harness/postgres.ts";
+import { eventually } from "../harness/process.ts";
+
+export const ROOT = join(import.meta.dirname, "../..");
+/** On two busy cores. */
+const LIMIT_MS = 30_000;
+export const SYSTEM = "dialplane-system";
+
+export interface OperatorWorld {
+  readonly kube: ControlPlane;
+  readonly database: TestDatabase;
+  /** Applies objects with kubectl. */
+  apply(...objects: readonly object[]): Promise<void>;
+  remove(kind: string, name: string): Promise<void>;
+  conditions(kind: string, name: string): Promise<Record<string, string>>;
+  /** Waits until the conditions hold, given as "Status/Reason" by type. */
+  becomes(kind: string, name: string, wanted: Record<string, string>): Promise<void>;
+  condition(kind: string, name: string, type: string): Promise<Condition | undefined>;
+  get(kind: string, name: string): Promise<{ readonly metadata: Record<string, unknown>; readonly status?: Record<string, unknown> } | null>;
+  rows<T extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<T[]>;
+  stop(): Promise<void>;
+}
+
+/** A control plane with the definitions and an empty database. */
+export async function startWorld(): Promise<OperatorWorld> {
+  const [kube, database] = await Promise.all([startControlPlane(), freshDatabase()]);
+  await kube.mustKubectl(["create", "namespace", SYSTEM]);
+  const get: OperatorWorld["get"] = async (kind, name) => {
+    const text = await kube.mustKubectl(["get", kind, name, "--ignore-not-found", "-o", "json"]);
+    return text === "" ? null : (JSON.parse(text) as Awaited<ReturnType<OperatorWorld["get"]>>);
+  };
+  const list = async (kind: string, name: string) => ((await get(kind, name))?.status?.["conditions"] ?? []) as Condition[];
+  const conditions = async (kind: string, name: string) =>
+    Object.fromEntries((await list(kind, name)).map(({ type, status, reason }) => [type, `${status}/${reason}`]));
+  return {
+    kube,
+    database,
+    get,
+    conditions,
+    condition: async (kind, name, type) => (await list(kind, name)).find((condition) => condition.type === type),
+    apply: async (...objects) => {
+      await kube.mustKubectl(["apply", "--server-side", "-f", "-"], { stdin: asList(objects) });
+    },
+    remove: async (kind, name) => {
+      await kube.mustKubectl(["delete", kind, name, "--timeout=30s"]);
+    },
+    becomes: async (kind, name, wanted) => {
+      let seen: Record<string, string> = {};
+      const holds = async () => {
+        seen = await conditions(kind, name);
+        return Object.entries(wanted).every(([type, value]) => seen[type] === value);
+      };
+      await eventually("", holds, LIMIT_MS).catch(() => {
+        throw new Error(`${kind} ${name} must become ${JSON.stringify(wanted)}, but is ${JSON.stringify(seen)}`);
+      });
+    },
+    rows: async (text, values) => (await database.pool.query<never>(text, values)).rows,
+    stop: async () => {
+      await database.drop();
+      await kube.stop();
+    },
+  };
+}
+
+function asList(items: readonly object[]): string {
+  return JSON.stringify({ apiVersion: "v1", kind: "List", items });
+}
+
+export interface StartOptions {
+  readonly kubeconfig?: string;
+  readonly leaseSeconds?: number;
+  readonly client?: (real: KubeClient) => KubeClient;
+}
+
+export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real }: StartOptions = {}): Promise<Operator> {
+  const config = operatorConfig({
+    DATABASE_URL: world.database.url,
+    DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
+    DIALPLANE_LEASE_SECONDS: String(leaseSeconds),
+    DIALPLANE_HEALTH_PORT: String(await freeTcpPort()),
+  });
+  const read = new KubeConfig();
+  read.loadFromFile(kubeconfig ?? world.kube.kubeconfig);
+  const logger = createLogger((process.env["TEST_LOG_LEVEL"] ?? "silent") as "silent");
+  return startOperator(config, { client: client(createKubeClient(read, logger)), logger });
+}
+
+const API = "dialplane.io/v1alpha1";
+
+export function aTrunk(name: string, spec: object = {}): object {
+  return { apiVersion: API, kind: "SipTrunk", metadata: { name, namespace: "default" }, spec: { host: "127.0.0.1", ...spec } };
+}
+
+export function aPool(name: string, spec: object = {}): object {
+  const destination = { number: "+12025550199" };
+  return { apiVersion: API, kind: "NumberPool", metadata: { name, namespace: "default" }, spec: { trunkRef: { name: "carrier" }, defaultDestination: destination, ...spec } };
+}
+
+export function aRule(name: string, spec: object = {}): object {
+  const destinations = [{ name: "desk", number: "+12025550142" }];
+  return { apiVersion: API, kind: "RoutingRule", metadata: { name, namespace: "default" }, spec: { poolRefs: [{ name: "sales" }], destinations, ...spec } };
+}
+
+export const TEN = [{ from: "+12025550110", to: "+12025550119" }];
