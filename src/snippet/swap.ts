@@ -1,5 +1,5 @@
 import type { DialplaneNumber } from "./api.ts";
-import { numberIn, replaceText, textsOf } from "./text.ts";
+import { isolated, numberIn, replaceText, textsOf } from "./text.ts";
 
 /** What the page itself says: the number in an element, the address of a link. */
 const own = new WeakMap<Element, string>();
@@ -13,7 +13,7 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
     const display = answer?.display ?? own.get(element) ?? present.text;
     if (!own.has(element)) own.set(element, present.text);
     if (present.text !== display) replaceText(texts, present, display);
-  } else if (answer?.display && isEmpty(element)) element.textContent = answer.display;
+  } else if (answer?.display && isEmpty(element)) element.textContent = isolated(answer.display, element);
 }
 
 function isEmpty(element: HTMLElement): boolean {

@@ -5,8 +5,8 @@ export interface Found {
   readonly at: number;
 }
 
-/** Digits with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes. */
-const written = /\+?[(]?\d[\d\s()./\u2010-\u2014-]{4,}\d/g;
+/** Digits of any script with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes, marks of direction. */
+const written = /\+?[(]?\p{Nd}[\p{Nd}\s()./\u200e\u200f\u2010-\u2014-]{4,}\p{Nd}/gu;
 
 export function textsOf(element: Element): Text[] {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
@@ -19,10 +19,15 @@ export function textsOf(element: Element): Text[] {
 export function numberIn(texts: readonly Text[]): Found | undefined {
   const joined = texts.map((text) => text.data).join("");
   for (const match of joined.matchAll(written)) {
-    const digits = match[0].replace(/\D/g, "").length;
+    const digits = match[0].replace(/\P{Nd}/gu, "").length;
     if (digits >= 6 && digits <= 15) return { text: match[0], at: match.index };
   }
   return undefined;
+}
+
+/** Among right-to-left text the groups of a number would be shown in the wrong order, so it is isolated there (UAX 9, LRI and PDI). */
+export function isolated(number: string, parent: Element): string {
+  return getComputedStyle(parent).direction === "rtl" ? `\u2066${number}\u2069` : number;
 }
 
 /** The first node gets the new number, the others lose their part of the old one. */
@@ -34,7 +39,8 @@ export function replaceText(texts: readonly Text[], found: Found, by: string): v
     const from = Math.max(0, found.at - offset);
     const to = Math.min(length, found.at + found.text.length - offset);
     if (from < to) {
-      text.replaceData(from, to - from, rest);
+      const parent = text.parentElement;
+      text.replaceData(from, to - from, rest && parent && text.data[from - 1] !== "\u2066" ? isolated(rest, parent) : rest);
       rest = "";
     }
     offset += length;

@@ -42,6 +42,8 @@ export interface Site {
   post(path: string, body: unknown, headers?: Record<string, string | null>): Promise<Answer>;
   /** What the next requests meet before ingress: a broken or slow service. */
   disturb(how: RequestListener | null): void;
+  /** As a replica does when it stops: cuts all streams, though new ones are welcome. */
+  endStreams(): void;
   settled(): Promise<void>;
   close(): Promise<void>;
 }
@@ -70,7 +72,11 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const stores = options.replicaOf?.stores ?? (await startStores());
   let disturbance: RequestListener | null = null;
   let handler: RequestListener = (_request, response) => void response.writeHead(503).end();
-  const server = createServer((request, response) => (disturbed(request) && disturbance ? disturbance : handler)(request, response));
+  const streams = new Set<ServerResponse>();
+  const server = createServer((request, response) => {
+    if (request.url?.startsWith("/v1/stream") === true) streams.add(response.once("close", () => streams.delete(response)));
+    (disturbed(request) && disturbance ? disturbance : handler)(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const pools = poolsOf(url, options);
@@ -83,6 +89,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     stores,
     disturb: (how) => (disturbance = how),
     post: (path, body, headers = {}) => post(url, path, body, headers),
+    endStreams: () => streams.forEach((response) => response.destroy()),
     settled: () => new Promise((resolve) => setTimeout(resolve, 50)),
     close: async () => {
       await ingress.stop();

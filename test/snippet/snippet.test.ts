@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launchChromium, type Browser, type BrowserContext, type Page } from "../harness/chromium.ts";
 import { eventually } from "../harness/process.ts";
+import { openStreams as streamsAt } from "../ingress/replicas.ts";
 import { startSite, type Site } from "../ingress/site.ts";
 
 const own = "(202) 555-0199";
@@ -28,6 +29,22 @@ const pages = {
   denied: html(link('data-dialplane="banner"'), 'data-pool="default/sales" data-visitor-consent="denied"'),
   typo: html(link('data-dialplane="banner"'), 'data-pool="default/nowhere"'),
   nopool: html(link('data-dialplane="banner"'), ""),
+  rtl: `<!doctype html><html lang="ar" dir="rtl"><meta charset="utf-8"><title>t</title><body>
+    <p id="n" data-dialplane="banner">اتصل بنا على الرقم ${own} اليوم</p>
+    <p id="arabic" data-dialplane="footer">هاتف: ٢٠٢-٥٥٥-٠١٩٩</p>
+    <p id="marked" data-dialplane="marked">هاتف \u2066${own}\u2069</p>
+    <p id="left" dir="ltr" data-dialplane="left">Call ${own}</p>
+    <p id="empty" data-dialplane="empty"></p>
+    <script src="/dialplane.js" data-pool="default/sales" async></script>`,
+  csp: `<!doctype html><html lang="en"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'nonce-R4nd0m'; connect-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"><title>t</title><body>
+    <script nonce="R4nd0m">addEventListener("securitypolicyviolation", ({ violatedDirective }) => (window.violated = violatedDirective))</script>
+    ${link('data-dialplane="banner"')}<p id="e" data-dialplane="empty"></p><script nonce="R4nd0m" src="/dialplane.js" data-pool="default/sales" async></script>`,
+  unreachable: `<!doctype html><html lang="en"><meta http-equiv="Content-Security-Policy" content="script-src 'self'; connect-src 'none'"><title>t</title><body>
+    ${link('data-dialplane="banner"')}<script src="/dialplane.js" data-pool="default/sales" async></script>`,
+  // Stored by some proxy as another visitor's browser showed it.
+  frozen: html('<a id="n" data-dialplane="banner" href="tel:+12025551499">(202) 555-1499</a>'),
+  print: html(`<style>@media print { #n { display: none } } @media screen { #paper { display: none } }</style>
+    ${link('data-dialplane="banner"')}<p id="paper" data-dialplane="paper">Call ${own}</p>`),
   twice: html(link('data-dialplane="banner"')) + '<script src="/dialplane.js" data-pool="default/sales" async></script>',
 } as const;
 
@@ -115,6 +132,9 @@ describe("the snippet", () => {
     const asked = page.waitForRequest((request) => request.url().endsWith("/v1/numbers"));
     await page.evaluate(`history.pushState({}, "", "/page/late/2?utm_source=mail")`);
     expect(((await asked).postDataJSON() as { page: string }).page).toBe(`${site.url}/page/late/2?utm_source=mail`);
+    const back = page.waitForRequest((request) => request.url().endsWith("/v1/numbers"));
+    await page.evaluate("history.back()");
+    expect(((await back).postDataJSON() as { page: string }).page).toBe(`${site.url}/page/late`);
   });
 
   it("doesn't ask for hidden elements until they are shown: asking says that somebody sees it", async () => {
@@ -164,18 +184,110 @@ describe("the snippet", () => {
     expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
   });
 
+  it("shows numbers the right way round on a right-to-left page, in place of digits of other scripts, and adds no marks twice", async () => {
+    await open("rtl");
+    const number = await eventually("a number", async () => leased.exec((await text("#empty")).replace(/[\u2066\u2069]/g, ""))?.[0]);
+    expect(await text()).toBe(`اتصل بنا على الرقم \u2066${number}\u2069 اليوم`);
+    expect(await text("#arabic")).toBe(`هاتف: \u2066${number}\u2069`);
+    expect(await text("#marked")).toBe(`هاتف \u2066${number}\u2069`);
+    expect(await text("#left")).toBe(`Call ${number}`);
+    for (const id of ["#n", "#arabic", "#marked", "#left", "#empty"]) expect(await goesFromLeftToRight(id, number)).toBe(true);
+    await page.evaluate("dialplane.refresh()");
+    expect(await text()).toBe(`اتصل بنا على الرقم \u2066${number}\u2069 اليوم`);
+    await page.evaluate("dialplane.release()");
+    expect(await text()).toContain(own);
+    await page.evaluate("dialplane.refresh()");
+    expect((await text()).match(/\u2066/g)).toHaveLength(1);
+  });
+
+  it("works under a strict content security policy with a nonce and trusted types, violating nothing", async () => {
+    await open("csp");
+    const number = await swapped();
+    expect(await text("#e")).toBe(number);
+    await eventually("the stream", openStreams);
+    expect(await page.evaluate("window.violated")).toBeUndefined();
+    expect(errors).toEqual([]);
+  });
+
+  it("gives every visitor his own number on a page that was stored with somebody else's", async () => {
+    await open("frozen");
+    const number = await swapped();
+    expect(number).not.toBe("(202) 555-1499");
+    expect(await page.locator("#n").getAttribute("href")).toBe(`tel:+1${number.replace(/\D/g, "")}`);
+    const other = await newDevice();
+    await open("frozen", other.page);
+    const theirs = await eventually("another number", async () => leased.test(await text("#n", other.page)) && (await text("#n", other.page)) !== "(202) 555-1499" && (await text("#n", other.page)));
+    expect(theirs).not.toBe(number);
+    await other.context.close();
+  });
+
+  it("prints the visitor's number, also where it is on paper only", async () => {
+    await open("print");
+    const number = await swapped();
+    await page.emulateMedia({ media: "print" });
+    expect(await text("#paper")).toBe(`Call ${number}`);
+    expect(await page.locator("#n").isVisible()).toBe(false);
+    expect((await page.pdf()).length).toBeGreaterThan(1000);
+  });
+
   it("has one stream for all tabs of a device, and another tab takes it over", async () => {
+    const streams = (wanted: number, message: string) => expect.poll(openStreams, { message, timeout: 20_000 }).toBe(wanted);
+    await streams(0, "the streams of earlier pages end");
     await open("plain");
     const number = await swapped();
-    await expect.poll(openStreams, { message: "the stream", timeout: 10_000 }).toBe(1);
+    await streams(1, "the stream");
     const second = await context.newPage();
     await open("plain", second);
     expect(await swapped("#n", second)).toBe(number);
     expect(await openStreams()).toBe(1);
+    const taken = second.waitForRequest((request) => request.url().includes("/v1/stream"));
     await page.close();
-    await expect.poll(openStreams, { message: "the other tab's stream", timeout: 10_000 }).toBe(1);
+    await taken;
+    await streams(1, "the other tab's stream");
     await second.close();
-    await expect.poll(openStreams, { message: "no stream", timeout: 10_000 }).toBe(0);
+    await streams(0, "no stream");
+  });
+});
+
+describe("a stream that is refused or lost", () => {
+  /** Waits of the snippet pass at once and are written down; the renewal of leases is far longer. */
+  const recordWaits = `
+    window.waits = [];
+    const wait = window.setTimeout;
+    window.setTimeout = (task, milliseconds, ...rest) => {
+      const retry = milliseconds >= 1000 && milliseconds <= 60000;
+      if (retry) waits.push(milliseconds);
+      return wait(task, retry ? 10 : milliseconds, ...rest);
+    };`;
+  const waits = (at = page) => at.evaluate<number[]>("window.waits");
+
+  it("is opened again with growing waits, and with short ones once it was there", async () => {
+    await page.addInitScript(`${recordWaits} Math.random = () => 1;`);
+    await page.route("**/v1/stream*", (route) => route.abort("connectionrefused"));
+    await open("plain");
+    await swapped();
+    await eventually("seven attempts", async () => (await waits()).length >= 7);
+    expect((await waits()).slice(0, 7)).toEqual([5000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000]);
+    await page.unroute("**/v1/stream*");
+    await eventually("the stream is open", async () => (await openStreams()) === 1);
+    const before = (await waits()).length;
+    site.endStreams();
+    await eventually("another attempt", async () => (await waits()).length > before);
+    expect((await waits())[before]).toBe(5000);
+    expect(errors).toEqual([]);
+  });
+
+  it("is opened again after a wait by chance, so that pages don't come back all at once", async () => {
+    await page.addInitScript(recordWaits);
+    await page.route("**/v1/stream*", (route) => route.fulfill({ status: 503 }));
+    await open("plain");
+    await swapped();
+    await eventually("twelve attempts", async () => (await waits()).length >= 12);
+    const longest = (await waits()).slice(4, 12);
+    expect(Math.min(...longest)).toBeGreaterThanOrEqual(12_000);
+    expect(Math.max(...longest)).toBeLessThanOrEqual(60_000);
+    expect(new Set(longest).size).toBeGreaterThan(4);
+    expect(errors).toEqual([]);
   });
 });
 
@@ -242,6 +354,15 @@ describe("the page keeps its own number, without an error,", () => {
     expect(errors).toEqual([]);
   });
 
+  it("when the page's own policy lets nobody be asked", async () => {
+    const refused = page.waitForEvent("console", (message) => message.text().includes("Content Security Policy"));
+    await open("unreachable");
+    await refused;
+    await page.waitForLoadState("networkidle");
+    expect(await text()).toBe(own);
+    expect(errors).toEqual([]);
+  });
+
   it("of an origin that the pool doesn't allow", async () => {
     const before = await site.stores.counts();
     await page.goto(`${site.url.replace("127.0.0.1", "localhost")}/page/plain`);
@@ -261,7 +382,19 @@ describe("without storage", () => {
   });
 });
 
-async function openStreams(): Promise<number> {
-  const metrics = await (await fetch(`${site.url}/metrics`)).text();
-  return Number(/^dialplane_ingress_open_streams (\d+)$/m.exec(metrics)?.[1]);
+const openStreams = () => streamsAt(site.url);
+
+/** Whether a reader sees the second digit of a number left of its last. */
+function goesFromLeftToRight(selector: string, number: string): Promise<boolean> {
+  return page.evaluate<boolean>(`(() => {
+    const text = document.createTreeWalker(document.querySelector("${selector}"), NodeFilter.SHOW_TEXT).nextNode();
+    const start = text.data.indexOf("${number}");
+    const leftOf = (at) => {
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 1);
+      return range.getBoundingClientRect().left;
+    };
+    return leftOf(start + 2) < leftOf(start + ${number.length} - 1);
+  })()`);
 }
