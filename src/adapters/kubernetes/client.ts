@@ -33,6 +33,8 @@ export interface WatchRequest {
   readonly signal: AbortSignal;
   /** Without a byte for this long the connection counts as dead. */
   readonly quietMs: number;
+  /** The API server has agreed to tell; events follow. */
+  readonly onOpen?: () => void;
 }
 
 /** An API server, by its REST paths. */
@@ -54,7 +56,7 @@ const WATCH_OPEN_MILLISECONDS = 15_000;
  * @param kubeConfig from the pod (`loadFromCluster`) or a kubeconfig
  */
 export function createKubeClient(kubeConfig: KubeConfig, logger: Logger): KubeClient {
-  const connections = new Connections(kubeConfig);
+  const connections = new Connections(kubeConfig, logger);
   const exchange = async (call: HttpCall): Promise<IncomingMessage> => {
     const response = await send(await connections.current(), call);
     if (response.statusCode !== 401) return response;
@@ -94,6 +96,7 @@ async function* watchOnce(exchange: Exchange, request: WatchRequest): AsyncGener
     const response = await exchange({ method: "GET", path: withQuery(request.path, request.query), signal });
     if (!succeeded(response)) throw refusal(response, await readText(response, signal));
     quiet.expect(request.quietMs);
+    request.onOpen?.();
     yield* jsonLines(heard(response, () => quiet.expect(request.quietMs)));
   } catch (error) {
     throw lost(error, signal);

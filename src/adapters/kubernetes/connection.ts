@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type AgentOptions, type RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
+import { messageOf } from "../../domain/errors.ts";
+import type { Logger } from "../../domain/ports.ts";
+import { KubeError } from "./kube-error.ts";
 
 /** Where to send a request, and as whom. */
 export interface Connection {
@@ -25,16 +28,18 @@ interface Current {
 /** One pool of connections, replaced when authority, certificate or key change. */
 export class Connections {
   readonly #original: KubeConfig;
+  readonly #logger: Logger;
   #config: KubeConfig;
   #current: Current | undefined;
 
-  constructor(kubeConfig: KubeConfig) {
+  constructor(kubeConfig: KubeConfig, logger: Logger) {
     this.#original = kubeConfig;
+    this.#logger = logger;
     this.#config = copyOf(kubeConfig);
   }
 
   async current(): Promise<Connection> {
-    if (this.#current === undefined || performance.now() - this.#current.readAt > REREAD_MILLISECONDS) await this.#read();
+    if (this.#current === undefined || performance.now() - this.#current.readAt > REREAD_MILLISECONDS) await this.#tryRead();
     if (this.#current === undefined) throw new Error("must have read the kubeconfig");
     return this.#current.connection;
   }
@@ -42,13 +47,27 @@ export class Connections {
   /** After a 401: forgets what authenticators remember, so that files and plug-ins are asked again. */
   async renew(): Promise<Connection> {
     this.#config = copyOf(this.#original);
-    await this.#read();
+    await this.#tryRead();
     return this.current();
   }
 
   close(): void {
     this.#current?.connection.agent.destroy();
     this.#current = undefined;
+  }
+
+  /**
+   * Files that are being replaced can't be read for a moment: then what was read before goes on.
+   * @throws KubeError when nothing was read before
+   */
+  async #tryRead(): Promise<void> {
+    try {
+      await this.#read();
+    } catch (error) {
+      if (this.#current === undefined) throw new KubeError(0, "Unreachable", `the credentials can't be read: ${messageOf(error)}`, { cause: error });
+      this.#logger.warn({ error: messageOf(error) }, "credentials can't be read again; those of before are used");
+      this.#current = { ...this.#current, readAt: performance.now() };
+    }
   }
 
   async #read(): Promise<void> {

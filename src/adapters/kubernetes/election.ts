@@ -134,7 +134,9 @@ export class Elector {
     const current = await this.#look();
     if (current !== null && !this.#mayTake(current)) return null;
     const least = (await this.#options.leastTransitions?.()) ?? 0;
-    const record = this.#newTerm(Math.max(current === null ? 0 : current.record.leaseTransitions + 1, least));
+    // Of a Lease that was deleted, what this process knew of it counts on.
+    const known = (current ?? this.#observed?.lease)?.record.leaseTransitions;
+    const record = this.#newTerm(Math.max(known === undefined ? 0 : known + 1, least));
     const { lease } = this.#options;
     return this.#write(() => (current === null ? lease.create(record, this.#timeoutMs()) : lease.update(current, record, this.#timeoutMs())));
   }

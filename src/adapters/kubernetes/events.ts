@@ -3,7 +3,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";
 import { ContentType, type KubeClient } from "./client.ts";
 import { microTime } from "./lease.ts";
-import { isNotFound } from "./kube-error.ts";
+import { isConflict, isNotFound } from "./kube-error.ts";
 import { collectionPath } from "./objects.ts";
 import type { ObjectRef } from "./status.ts";
 import { TokenBuckets } from "./token-buckets.ts";
@@ -143,7 +143,12 @@ export class EventRecorder {
       regarding: { apiVersion, kind: regarding.kind, namespace: regarding.namespace, name: regarding.name, uid: regarding.uid },
       ...(count > 1 ? { series: { count, lastObservedTime: at } } : {}),
     };
-    await client.request({ method: "POST", path: collectionPath(EVENTS, namespace), body });
+    try {
+      await client.request({ method: "POST", path: collectionPath(EVENTS, namespace), body });
+    } catch (error) {
+      // Stored by a request whose answer was lost: the name is ours alone.
+      if (!isConflict(error)) throw error;
+    }
   }
 
   /** False when the API server has forgotten it. */

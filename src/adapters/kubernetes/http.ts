@@ -27,7 +27,8 @@ export function send(connection: Connection, call: HttpCall): Promise<IncomingMe
     const fail = (error: Error): void => reject(lost(error, call.signal));
     const request = open(connection, call);
     request.once("response", resolve);
-    request.once("error", fail);
+    // Stays: a connection may break more than once, and an error that nobody hears ends the process.
+    request.on("error", fail);
     if (call.signal.aborted) fail(new Error("aborted"));
     request.end(call.body);
   });

@@ -32,6 +32,8 @@ export interface ReflectorOptions {
 /** What can be said about a reflector for readiness and metrics. */
 export interface ReflectorState {
   readonly synced: boolean;
+  /** A watch is open: what is known is what is there, but for the way here. */
+  readonly watching: boolean;
   /** Failures in a row; 0 while all is well. */
   readonly failures: number;
   readonly lastError: KubeError | undefined;
@@ -48,7 +50,8 @@ const DEFAULTS: Required<Pick<ReflectorOptions, Tunable>> = {
   watchSeconds: { least: 240, most: 300 },
   quietMs: 90_000,
   resyncMs: 0,
-  backoff: { firstMs: 200, longestMs: 30_000 },
+  // A handful of watchers, each asking every five seconds, is nothing to an API server; being right soon after an outage is much.
+  backoff: { firstMs: 200, longestMs: 5_000 },
   random: Math.random,
 };
 
@@ -73,6 +76,7 @@ export class Reflector {
   #lastError: KubeError | undefined;
   #lists = 0;
   #watches = 0;
+  #watching = false;
 
   constructor(options: ReflectorOptions) {
     this.#options = { ...DEFAULTS, ...options };
@@ -84,7 +88,8 @@ export class Reflector {
   }
 
   get state(): ReflectorState {
-    return { synced: this.#synced, failures: this.#failures, lastError: this.#lastError, lists: this.#lists, watches: this.#watches };
+    const [synced, watching, failures, lastError] = [this.#synced, this.#watching, this.#failures, this.#lastError];
+    return { synced, watching, failures, lastError, lists: this.#lists, watches: this.#watches };
   }
 
   start(): void {
@@ -125,16 +130,25 @@ export class Reflector {
     const { client, path, quietMs } = this.#options;
     const openedAt = performance.now();
     let events = 0;
-    for await (const line of client.watch({ path, query: this.#watchQuery(from), signal: this.#stop.signal, quietMs })) {
-      if (events === 0) this.#watches += 1;
-      events += 1;
-      this.#take(line);
-      this.#healthy();
+    try {
+      for await (const line of client.watch({ path, query: this.#watchQuery(from), signal: this.#stop.signal, quietMs, onOpen: () => this.#opened() })) {
+        events += 1;
+        this.#take(line);
+        this.#healthy();
+      }
+    } finally {
+      this.#watching = false;
     }
     if (events === 0 && performance.now() - openedAt < SHORT_WATCH_MILLISECONDS) {
       throw new KubeError(0, "Unreachable", "the watch ended as soon as it had begun");
     }
     this.#healthy();
+  }
+
+  /** What was known and is open again may still end at once: only what it tells, or that it lasts, ends a row of failures. */
+  #opened(): void {
+    this.#watching = true;
+    this.#watches += 1;
   }
 
   #watchQuery(resourceVersion: string): Query {

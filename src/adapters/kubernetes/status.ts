@@ -96,7 +96,7 @@ function plain(status: object): object {
   return isRecord(copy) ? copy : {};
 }
 
-/** 409 speaks of the uid here: apply with force has no other conflict. */
+/** With force no owner of a field conflicts; a 409 that does not speak of the uid is a race that the API server gave up. */
 function isGoneObject(error: unknown): boolean {
-  return isNotFound(error) || (error instanceof KubeError && error.status === 409);
+  return isNotFound(error) || (error instanceof KubeError && error.status === 409 && /\buid\b/i.test(error.message));
 }
