@@ -29,6 +29,6 @@ export default defineConfig(
     files: ["test/**"],
     rules: { "max-lines-per-function": "off", "max-lines": "off", "@typescript-eslint/no-non-null-assertion": "off" },
   },
-  { files: ["scripts/**", "test/bench/**", "src/cli.ts"], rules: { "no-console": "off" } },
+  { files: ["scripts/**", "test/bench/**", "test/chaos/**", "src/cli.ts"], rules: { "no-console": "off" } },
   { files: ["**/*.mjs", "**/*.js"], rules: { "@typescript-eslint/no-unsafe-assignment": "off", "@typescript-eslint/no-unsafe-member-access": "off", "@typescript-eslint/no-unsafe-call": "off", "@typescript-eslint/no-unsafe-argument": "off", "@typescript-eslint/no-unsafe-return": "off" } },
 );

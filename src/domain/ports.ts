@@ -26,6 +26,8 @@ export interface NumberClaims {
 }
 
 export interface Prospects {
+  /** Stores prospects and devices whose ids were just made up: nothing has to be looked up. Durable when it resolves. */
+  create(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<void>;
   /** Makes sure that prospect and device exist; answers the prospect that the device belongs to now (after merges). */
   touch(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<readonly Uuid[]>;
   /**

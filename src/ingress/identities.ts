@@ -22,14 +22,25 @@ export interface IdentityTokens {
   readonly device: string;
 }
 
+/** Two statements at a time: one is read and answered while the other is on its way. */
+const batchesAtATime = 2;
+
 /** Tokens from outside to ids and back. Forged, foreign and missing tokens are all the same: a new visitor, never an error. */
 export class Identities {
   readonly #tokens: TokenSigner;
   readonly #touch: Coalescer<Identity, Uuid>;
+  readonly #create: Coalescer<Identity, true>;
 
   constructor(tokens: TokenSigner, prospects: Prospects, limits: { readonly maxBatch: number; readonly maxWaiting: number }) {
     this.#tokens = tokens;
-    this.#touch = new Coalescer((devices) => prospects.touch(devices), limits);
+    this.#touch = new Coalescer((devices) => prospects.touch(devices), { ...limits, parallel: batchesAtATime });
+    this.#create = new Coalescer(
+      async (devices) => {
+        await prospects.create(devices);
+        return devices.map(() => true as const);
+      },
+      { ...limits, parallel: batchesAtATime },
+    );
   }
 
   /** The prospect is the one that the device belongs to now, which another device's log-in may have changed. */
@@ -39,6 +50,17 @@ export class Identities {
       device: this.#tokens.verify("device", given.device) ?? randomUUID(),
     };
     return { prospect: await this.#touch.add(claimed), device: claimed.device };
+  }
+
+  /**
+   * As `resolve`, but a visitor who is new to us need not wait to be stored: `stored` resolves when it is durable, and until then
+   * nothing may be answered.
+   */
+  async meet(given: GivenTokens): Promise<{ readonly identity: Identity; readonly stored: Promise<unknown> }> {
+    const known = this.#tokens.verify("visitor", given.visitor) ?? this.#tokens.verify("device", given.device);
+    if (known !== null) return { identity: await this.resolve(given), stored: Promise.resolve() };
+    const identity = { prospect: randomUUID(), device: randomUUID() };
+    return { identity, stored: this.#create.add(identity) };
   }
 
   /** @throws HttpProblem 400 where only an existing device makes sense. */

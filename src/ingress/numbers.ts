@@ -64,9 +64,9 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   const asked = wanted.filter((element) => element.refusal === null);
   if (asked.length === 0) return { elements: answersOf(wanted, []), tokens: null };
 
-  const identity = await deps.identities.resolve(request.tokens);
+  const { identity, stored } = await deps.identities.meet(request.tokens);
   const claims = asked.map(({ pool, mediaElement }) => ({ pool, mediaElement, ...identity, attributes: request.attributes }));
-  const results = await deps.claims.claim(claims);
+  const [results] = await Promise.all([deps.claims.claim(claims), stored]);
   await tellOtherDevices(deps, claims, results);
   return { elements: answersOf(wanted, results), tokens: deps.identities.seal(identity) };
 }

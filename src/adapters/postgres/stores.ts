@@ -7,7 +7,7 @@ import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
-import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
+import { createDevices, eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
@@ -31,6 +31,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
       release: (key, prospect) => releaseNumbers(pool, key, prospect),
     },
     prospects: {
+      create: (devices) => createDevices(pool, devices),
       touch: (devices) => touchDevices(pool, devices),
       identify: (input) => identifyPerson(pool, input),
       leave: (device) => leavePerson(pool, device),

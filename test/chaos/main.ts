@@ -1,0 +1,21 @@
+/** `npm run chaos:claims`: exit 0 when every promise held, 1 when one was broken. */
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { runClaimsChaos } from "./claims.ts";
+
+const { values: flags } = parseArgs({
+  options: { claims: { type: "string", default: "1000000" }, minutes: { type: "string", default: "60" }, json: { type: "boolean", default: false } },
+});
+const claims = Number(flags.claims);
+const minutes = Number(flags.minutes);
+if (!(claims >= 1000 && claims <= 100_000_000)) throw new Error("--claims must be from 1000 to 100000000");
+if (!(minutes > 0 && minutes <= 1440)) throw new Error("--minutes must be above 0 and at most 1440: when it ends with fewer claims");
+
+console.log(`${claims} claims from 8 client processes over 2 ingress processes, which are killed at random, and Postgres too; ${cpus().length} CPUs, Node ${process.version}`);
+const report = await runClaimsChaos({ claims, clients: 8, callers: 8, killEveryMilliseconds: [1_500, 6_000], deadlineMilliseconds: minutes * 60_000 });
+const { broken, missing, ...counts } = report;
+console.log(JSON.stringify(counts, null, 2));
+for (const sentence of [...broken.slice(0, 5), ...missing.slice(0, 5)]) console.log(sentence);
+console.log(`${counts.claims} acknowledged claims in ${counts.seconds.toFixed(0)} s: ${broken.length} broken promises, ${missing.length} missing from the history`);
+if (flags.json) console.log(JSON.stringify({ chaos: "claims", ...counts, broken: broken.length, missing: missing.length }));
+process.exit(broken.length > 0 || missing.length > 0 || counts.claims < claims ? 1 : 0);
