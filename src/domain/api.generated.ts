@@ -377,15 +377,21 @@ export interface RoutingRuleDestination {
   readonly ringTimeoutSeconds: number;
   /** Calls in progress at which this destination is passed over. Not given, no limit. */
   readonly maxConcurrentCalls?: number;
-  /** What only the answering party hears before being connected. */
+  /**
+   * What only the answering party hears before being connected; the caller hears ringing meanwhile, for at most 20
+   * seconds.
+   */
   readonly whisper?: Whisper;
 }
 
-/** What only the answering party hears before being connected. */
+/**
+ * What only the answering party hears before being connected; the caller hears ringing meanwhile, for at most 20
+ * seconds.
+ */
 export interface Whisper {
   /**
    * An Asterisk media URI: sound and the name of a sound file without extension, or tone and the name of an
-   * indication.
+   * indication, heard for 2 seconds.
    */
   readonly media: string;
 }

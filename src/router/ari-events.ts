@@ -28,6 +28,15 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
     causes.delete(channel);
   };
 
+  const leaving = (channel: string, cause: number | null): void => {
+    if (cause !== null && calls.owns(channel)) causes.set(channel, cause);
+  };
+
+  const played = (channel: string): void => {
+    // A hang-up ends what is played as well; its own event follows.
+    if (!causes.has(channel)) calls.happenOn(channel, { type: "Whispered", channel });
+  };
+
   return (event) => {
     const { id } = event.channel;
     switch (event.type) {
@@ -40,8 +49,11 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
       case "ChannelStateChange":
         if (event.channel.state === "Ringing") calls.happenOn(id, { type: "LegRinging", channel: id });
         break;
+      case "PlaybackFinished":
+        played(id);
+        break;
       case "ChannelHangupRequest":
-        if (event.cause !== null && calls.owns(id)) causes.set(id, event.cause);
+        leaving(id, event.cause);
         break;
       case "StasisEnd":
         gone(id, causes.get(id) ?? null, null);

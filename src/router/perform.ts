@@ -28,6 +28,10 @@ export function perform(
       return telephony.ring(command.channel);
     case "Answer":
       return telephony.answer(command.channel);
+    case "Whisper":
+      return telephony.play(command.channel, command.media);
+    case "StopWhisper":
+      return telephony.stopPlaying(command.channel);
     case "HangUp":
       return telephony.hangUp(command.channel, command.cause);
     case "Continue":

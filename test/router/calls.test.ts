@@ -17,6 +17,7 @@ const SCENARIOS = {
   answers: "answer-200.xml",
   alsoAnswers: "answer-200.xml",
   hangsUp: answersAndHangsUp(500),
+  unknown: "unknown-404.xml",
   busy: "busy-486.xml",
   rings: "no-answer-ring.xml",
   full: "unavailable-503.xml",
@@ -75,7 +76,7 @@ describe("an answered call", () => {
     await setRules(world, router, { rule: { destinations: [to("hangsUp")] } });
     const { result, record } = await placeCall({ scenario: CALLER_WAITS_FOR_BYE });
     expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
-    expect(record).toMatchObject({ end: "completed", legs: [{ result: "answered", hangupCause: 16 }] });
+    expect(record).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
   });
 
   test("ends after maxCallSeconds", async () => {
@@ -89,6 +90,48 @@ describe("an answered call", () => {
     await setRules(world, router, { rule: null });
     const { record } = await placeCall();
     expect(record).toMatchObject({ end: "completed", rule: null, answeredBy: toUri(servers["fallback"]!) });
+  });
+});
+
+describe("the hang-up cause", () => {
+  test("of the callee's BYE reaches the caller, in the Reason header (RFC 3326)", async () => {
+    await setRules(world, router, { rule: { destinations: [to("hangsUp")] } });
+    const { result, record } = await placeCall({ scenario: CALLER_WAITS_FOR_BYE });
+    const bye = result.messages.find(({ startLine }) => startLine.startsWith("BYE"));
+    expect(bye?.header("Reason")).toBe("Q.850;cause=38");
+    expect(record.legs).toMatchObject([{ result: "answered", hangupCause: 38 }]);
+  });
+
+  test("of a number that does not exist reaches the caller as 404, and nobody else is rung", async () => {
+    await setRules(world, router, { rule: { destinations: [to("unknown"), to("answers")] } });
+    const { result, record } = await placeCall({ scenario: refusedWith(404), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "declined", hangupCause: 1, legs: [{ result: "declined" }] });
+  });
+});
+
+describe("a whisper", () => {
+  test.each(["sound:beep", "tone:callwaiting"])("%s is heard by the callee alone; then the caller is answered", async (media) => {
+    await setRules(world, router, { rule: { destinations: [{ ...to("answers"), whisper: { media } }] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    expect(record).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
+    expect(record.bridgedAt!.getTime() - record.answeredAt!.getTime()).toBeGreaterThan(100);
+    expect(router.log()).not.toContain("Asterisk did not do what was asked");
+  });
+
+  test("that Asterisk does not know costs nothing but the whisper", async () => {
+    await setRules(world, router, { rule: { destinations: [{ ...to("answers"), whisper: { media: "sound:no-such-sound" } }] } });
+    const { result, record } = await placeCall();
+    expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    expect(record).toMatchObject({ end: "completed" });
+  });
+
+  test("after which the callee hangs up declines the call: the caller gets 403 and nobody else is rung", async () => {
+    await setRules(world, router, { rule: { destinations: [{ ...to("hangsUp"), whisper: { media: "sound:tt-weasels" } }, to("answers")] } });
+    const { result, record } = await placeCall({ scenario: refusedWith(403), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "declined", bridgedAt: null, legs: [{ result: "answered" }] });
   });
 });
 

@@ -96,7 +96,7 @@ export const CALLER_CANCELS = scenario(
   ]]></send>`,
 );
 
-/** Answers and hangs up after the length of the pause. */
+/** Answers and hangs up after the length of the pause, with the cause "network out of order" (Q.850, 38). */
 export function answersAndHangsUp(afterMs: number): string {
   return scenario(
     "answer, then BYE",
@@ -123,6 +123,7 @@ ${SDP}
       Call-ID: [call_id]
       CSeq: 2 BYE
       Max-Forwards: 70
+      Reason: Q.850;cause=38
       Content-Length: 0
 
   ]]></send>

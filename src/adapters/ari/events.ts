@@ -18,6 +18,8 @@ export type AriEvent =
   /** The channel left the application: it was hung up or handed back to the dialplan. No ChannelDestroyed follows. */
   | { readonly type: "StasisEnd"; readonly channel: AriChannel }
   | { readonly type: "ChannelStateChange"; readonly channel: AriChannel }
+  /** Of the channel only the id is told. */
+  | { readonly type: "PlaybackFinished"; readonly channel: AriChannel }
   /** Comes before StasisEnd and alone carries the cause (Q.850) of an answered channel's end. */
   | { readonly type: "ChannelHangupRequest"; readonly channel: AriChannel; readonly cause: number | null }
   /** Only for channels that never were in the application: legs that were not answered. */
@@ -40,19 +42,21 @@ export const WANTED_EVENTS = [
   "StasisStart",
   "StasisEnd",
   "ChannelStateChange",
+  "PlaybackFinished",
   "ChannelHangupRequest",
   "ChannelDestroyed",
 ] as const;
 
 /** @returns undefined for an event we have no use for */
 export function parseEvent(message: Json): AriEvent | undefined {
-  const channel = parseChannel(message["channel"]);
+  const channel = message["type"] === "PlaybackFinished" ? playedTo(message) : parseChannel(message["channel"]);
   if (channel === undefined) {
     return undefined;
   }
   switch (message["type"]) {
     case "CallBroadcast":
     case "StasisEnd":
+    case "PlaybackFinished":
     case "ChannelStateChange":
       return { type: message["type"], channel };
     case "StasisStart":
@@ -65,6 +69,11 @@ export function parseEvent(message: Json): AriEvent | undefined {
     default:
       return undefined;
   }
+}
+
+function playedTo(message: Json): AriChannel | undefined {
+  const target = asString(asObject(message["playback"])["target_uri"]);
+  return target.startsWith("channel:") ? parseChannel({ id: target.slice("channel:".length) }) : undefined;
 }
 
 /** @returns undefined for what has no id */

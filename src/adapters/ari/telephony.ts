@@ -24,6 +24,9 @@ export interface Telephony {
   destroyBridge(bridge: string): Promise<unknown>;
   ring(channel: string): Promise<unknown>;
   answer(channel: string): Promise<unknown>;
+  /** Starts to play a media URI; PlaybackFinished follows. One at a time a channel. */
+  play(channel: string, media: string): Promise<unknown>;
+  stopPlaying(channel: string): Promise<unknown>;
   /** @param cause Q.850 */
   hangUp(channel: string, cause: number): Promise<unknown>;
   continueAt(channel: string, place: { readonly context: string; readonly extension: string }): Promise<unknown>;
@@ -47,6 +50,8 @@ export function createTelephony(ari: AriRest, app: string): Telephony {
     destroyBridge: (id) => ari.request("DELETE", bridge(id)),
     ring: (id) => ari.request("POST", `${channel(id)}/ring`),
     answer: (id) => ari.request("POST", `${channel(id)}/answer`),
+    play: (id, media) => ari.request("POST", `${channel(id)}/play/${encodeURIComponent(playbackId(id))}`, { media }),
+    stopPlaying: (id) => ari.request("DELETE", `/playbacks/${encodeURIComponent(playbackId(id))}`),
     hangUp: (id, cause) => ari.request("DELETE", channel(id), { reason_code: String(cause) }),
     continueAt: (id, place) => ari.request("POST", `${channel(id)}/continue`, { ...place, priority: "1" }),
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
@@ -54,6 +59,10 @@ export function createTelephony(ari: AriRest, app: string): Telephony {
     channels: async () => parseAll(await ari.request("GET", "/channels"), parseChannel),
     bridges: async () => parseAll(await ari.request("GET", "/bridges"), parseBridge),
   };
+}
+
+function playbackId(channel: string): string {
+  return `${channel}-play`;
 }
 
 function originate(ari: AriRest, app: string, { channel, endpoint, callerId, ringTimeoutSeconds, originator, variables }: Origination): Promise<unknown> {

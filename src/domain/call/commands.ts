@@ -1,7 +1,7 @@
 import type { Attempt, CallRecord, E164, ResourceKey, RouteDecision } from "../types.ts";
 
-/** `decision`: nobody decided; `ring`: nobody answered; `duration`: talked long enough; `hangup`: channels that won't go. */
-export type TimerName = "decision" | "ring" | "duration" | "hangup";
+/** `decision`: nobody decided; `ring`: nobody answered; `whisper`: heard enough; `duration`: talked long enough; `hangup`: channels that won't go. */
+export type TimerName = "decision" | "ring" | "whisper" | "duration" | "hangup";
 
 /** What the machine wants done, in this order. */
 export type CallCommand =
@@ -20,6 +20,9 @@ export type CallCommand =
   /** 180 to the caller. */
   | { readonly type: "Ring"; readonly channel: string }
   | { readonly type: "Answer"; readonly channel: string }
+  /** Plays `media` to this party alone; `Whispered` follows. */
+  | { readonly type: "Whisper"; readonly channel: string; readonly media: string }
+  | { readonly type: "StopWhisper"; readonly channel: string }
   /** `cause` as in Q.850; Asterisk makes the SIP status of it. */
   | { readonly type: "HangUp"; readonly channel: string; readonly cause: number }
   /** Back to the dialplan, which rings the pool's default destination. */

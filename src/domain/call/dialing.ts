@@ -8,6 +8,9 @@ import type { Bridging, Call, Dialing, Leg } from "./states.ts";
 
 /** Asterisk's own ring time-out comes first; ours only helps when that is lost. */
 const RING_GRACE_SECONDS = 5;
+/** Longest whisper: the caller hears nothing but ringing meanwhile. */
+const WHISPER_SECONDS = 20;
+const TONE_SECONDS = 2;
 /** How much later than the router Asterisk itself ends a call that is too long. */
 const BACKSTOP_GRACE_SECONDS = 60;
 
@@ -55,13 +58,32 @@ export function legAnswered(call: Dialing, channel: string, at: Date): Stepped {
     return [call, [hangUp(channel, CAUSE.elsewhere)]];
   }
   const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
-  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, answeredAt: at, legs: call.legs.map((leg) => decided(leg, channel, at)) };
-  const connect: CallCommand[] = [
-    { type: "Answer", channel: call.inbound.channel },
-    { type: "AddToBridge", bridge: call.bridge, channel },
-  ];
+  const legs = call.legs.map((leg) => decided(leg, channel, at));
+  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, answeredAt: at, legs };
+  const first = winner.whisper === null ? connect(bridging) : whisper(channel, winner.whisper);
   const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
-  return [bridging, [...connect, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
+  return [bridging, [...first, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
+}
+
+function connect(call: Bridging): readonly CallCommand[] {
+  return [
+    { type: "Answer", channel: call.inbound.channel },
+    { type: "AddToBridge", bridge: call.bridge, channel: call.winner },
+  ];
+}
+
+/** A tone has no end of its own. */
+function whisper(channel: string, media: string): readonly CallCommand[] {
+  const seconds = media.startsWith("tone:") ? TONE_SECONDS : WHISPER_SECONDS;
+  return [
+    { type: "Whisper", channel, media },
+    { type: "StartTimer", timer: "whisper", seconds },
+  ];
+}
+
+/** The callee knows what the call is about: now the two are connected. Also when the whisper failed, or lasts too long. */
+export function whispered(call: Bridging): Stepped {
+  return call.whispering ? [{ ...call, whispering: false }, connect(call)] : [call, []];
 }
 
 function decided(leg: Leg, winner: string, at: Date): Leg {
@@ -96,19 +118,23 @@ function advance(call: Dialing, at: Date): Stepped {
   }
   const result = groupResult(results);
   const next = nextStep(call.decision, call.group, result);
-  return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result) }, at);
+  return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result, group) }, at);
 }
 
+/** Q.850 causes that say more about a refusal than "rejected": unallocated (404), changed (410), out of format (484). */
+const TELLING_CAUSES: readonly number[] = [1, 22, 28];
+
 /**
- * What the caller's side is told, as a Q.850 cause: 486, 480, 403 or 503. A destination that can't be reached is 480 and
+ * What the caller's side is told, as a Q.850 cause: 486, 480, 503, and for a refusal 403 or what the far end said (404, 410, 484). A destination that can't be reached is 480 and
  * no 5xx, upon which carriers try another way to us and ring everybody again.
  */
-function causeOf(end: CallEnd, result: LegResult): number {
+function causeOf(end: CallEnd, result: LegResult, group: readonly Leg[]): number {
+  const told = group.find((leg) => leg.result === "declined" && TELLING_CAUSES.includes(leg.hangupCause ?? 0))?.hangupCause;
   const causes: Partial<Record<CallEnd, number>> = {
     busy: CAUSE.busy,
     "no-answer": CAUSE.noAnswer,
     unreachable: CAUSE.absent,
-    declined: CAUSE.rejected,
+    declined: told ?? CAUSE.rejected,
     congestion: CAUSE.congestion,
   };
   return causes[end] ?? (result === "cancelled" ? CAUSE.normal : CAUSE.failure);

@@ -12,15 +12,21 @@ const HANGUP_SECONDS = 5;
 /** Q.850 causes that we give ourselves. */
 export const CAUSE = { normal: 16, busy: 17, noAnswer: 19, absent: 20, rejected: 21, elsewhere: 26, congestion: 34, failure: 41 } as const;
 
+interface Outcome {
+  readonly end: CallEnd;
+  readonly cause: number;
+  readonly callees?: number;
+}
+
 /**
  * The outcome stands: everything that is still there is hung up.
  *
- * @param outcome `cause` is what the caller gets to see (Asterisk turns it into a SIP status before the answer)
+ * @param outcome `cause` is what the caller gets to see (Asterisk turns it into a SIP status before the answer); `callees` what the others do
  */
-export function endCall(call: Call, outcome: { readonly end: CallEnd; readonly cause: number }, at: Date): Stepped {
+export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outcome, at: Date): Stepped {
   const hangUps = openChannels(call)
     .filter((open) => !open.hungUp)
-    .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : CAUSE.normal));
+    .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : callees));
   const ending: Ending = {
     ...call,
     kind: "ending",

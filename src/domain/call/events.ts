@@ -10,6 +10,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "LegAnswered"; readonly channel: string }
   /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
   | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }
+  /** The whisper was heard to its end, or could not be played. */
+  | { readonly type: "Whispered"; readonly channel: string }
   /** `AddToBridge` was done. */
   | { readonly type: "Joined"; readonly channel: string }
   /** `status` is ARI's, 0 when no answer came in time and what was asked may or may not have happened. */

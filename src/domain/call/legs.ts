@@ -11,6 +11,7 @@ export function newLeg(channel: string, attempt: Attempt, at: Date): Leg {
     endedAt: null,
     result: null,
     hangupCause: null,
+    whisper: attempt.whisper,
     hungUp: false,
     gone: false,
   };

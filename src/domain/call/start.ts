@@ -39,6 +39,7 @@ export function adoptCall(id: string, channels: { readonly bridge: string; reado
     endedAt: null,
     result: "answered",
     hangupCause: null,
+    whisper: null,
     hungUp: false,
     gone: false,
   };

@@ -11,6 +11,8 @@ export interface Leg {
   readonly result: LegResult | null;
   /** Q.850. */
   readonly hangupCause: number | null;
+  /** What only this party hears before it is connected: an Asterisk media URI. */
+  readonly whisper: string | null;
   /** Its hang-up was asked for. */
   readonly hungUp: boolean;
   readonly gone: boolean;
@@ -68,6 +70,8 @@ export interface Dialing extends CallData {
 export interface Bridging extends CallData {
   readonly kind: "bridging";
   readonly winner: string;
+  /** The winner hears its whisper, the caller still hears ringing. Does not end by itself: the `whisper` timer runs. */
+  readonly whispering: boolean;
 }
 
 /** Both parties hear each other. Does not end by itself: the `duration` timer runs (not for an adopted call). */

@@ -1,6 +1,6 @@
 import type { CallEnd } from "../types.ts";
 import type { CallEvent } from "./events.ts";
-import { dialGroup, legAnswered, legFailed, legRinging, ringTimeout } from "./dialing.ts";
+import { dialGroup, legAnswered, legFailed, legRinging, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { resync } from "./resync.ts";
@@ -24,6 +24,8 @@ export function step(call: Call, event: CallEvent): Stepped {
       return answered(call, event);
     case "ChannelGone":
       return gone(call, event);
+    case "Whispered":
+      return heard(call, event.channel);
     case "Joined":
       return joined(call, event);
     case "CommandFailed":
@@ -65,6 +67,10 @@ function answered(call: Call, { channel, at }: EventOf<"LegAnswered">): Stepped 
   return [call, isWinner ? [] : [hangUp(channel, CAUSE.elsewhere)]];
 }
 
+function heard(call: Call, channel: string): Stepped {
+  return call.kind === "bridging" && call.winner === channel ? whispered(call) : [call, []];
+}
+
 function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
   if (call.kind !== "bridging" || channel !== call.winner) {
     return [call, []];
@@ -78,26 +84,27 @@ function gone(before: Call, event: EventOf<"ChannelGone">): Stepped {
     return [before, []];
   }
   if (event.channel === before.inbound.channel) {
-    return inboundGone({ ...before, inbound: { ...before.inbound, gone: true, hangupCause: event.cause } }, event.at);
+    return inboundGone({ ...before, inbound: { ...before.inbound, gone: true, hangupCause: event.cause } }, event);
   }
   const close = (leg: Leg): Leg => ({ ...leg, gone: true, hangupCause: leg.hangupCause ?? event.cause ?? CAUSE.normal });
   return legGone(withLeg(before, event.channel, close), event);
 }
 
-function inboundGone(call: Exclude<Call, Ended>, at: Date): Stepped {
+function inboundGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">): Stepped {
   switch (call.kind) {
     case "received":
     case "dialing":
-      return endCall(call, { end: "abandoned", cause: CAUSE.normal }, at);
+      return endCall(call, { end: "abandoned", cause: CAUSE.normal }, event.at);
     case "bridging":
     case "bridged":
-      return partyLeft(call, "abandoned", at);
+      return partyLeft(call, "abandoned", event);
     case "ending":
       return settle(call, []);
   }
 }
 
-function legGone(call: Exclude<Call, Ended>, { channel, cause, sipStatus, at }: EventOf<"ChannelGone">): Stepped {
+function legGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">): Stepped {
+  const { channel, cause, sipStatus, at } = event;
   switch (call.kind) {
     case "received":
       return [call, []];
@@ -105,15 +112,22 @@ function legGone(call: Exclude<Call, Ended>, { channel, cause, sipStatus, at }: 
       return findLeg(call, channel) === undefined ? [call, []] : legFailed(call, channel, { cause, sipStatus }, at);
     case "bridging":
     case "bridged":
-      return channel === call.winner ? partyLeft(call, "failed", at) : [call, []];
+      return channel === call.winner ? partyLeft(call, "failed", event) : [call, []];
     case "ending":
       return settle(call, []);
   }
 }
 
-/** One of the two hung up: the other is hung up as well. `early` is what it is called before they heard each other. */
-function partyLeft(call: Bridging | Bridged, early: CallEnd, at: Date): Stepped {
-  return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: CAUSE.normal }, at);
+/**
+ * One of the two hung up: the other is hung up as well, and told the same cause. `early` is what it is called before they heard each
+ * other. Who hears the whisper and hangs up declines the call: nobody else is rung, since a person answered.
+ */
+function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick<EventOf<"ChannelGone">, "at" | "cause">): Stepped {
+  if (call.kind === "bridging" && call.whispering && early === "failed") {
+    return endCall(call, { end: "declined", cause: CAUSE.rejected }, at);
+  }
+  const told = cause !== null && cause >= 1 && cause <= 127 ? cause : CAUSE.normal;
+  return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
 }
 
 function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
@@ -124,6 +138,8 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
     case "AddToBridge":
     case "Answer":
       return connectFailed(call, event);
+    case "Whisper":
+      return heard(call, event.channel);
     case "Continue":
       return call.kind === "ending" ? continueFailed(call, event) : [call, []];
     default:
@@ -165,9 +181,16 @@ function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
       return call.kind === "received" ? handBack(call, { reason: "DecisionTimeout", message: "no decision was made in time" }, at) : [call, []];
     case "ring":
       return call.kind === "dialing" ? ringTimeout(call, at) : [call, []];
+    case "whisper":
+      return call.kind === "bridging" ? heardEnough(call) : [call, []];
     case "duration":
       return call.kind === "bridging" || call.kind === "bridged" ? endCall(call, { end: "max-duration", cause: CAUSE.normal }, at) : [call, []];
     case "hangup":
       return call.kind === "ending" ? giveUp(call) : [call, []];
   }
+}
+
+function heardEnough(call: Bridging): Stepped {
+  const [next, commands] = whispered(call);
+  return [next, commands.length === 0 ? [] : [{ type: "StopWhisper", channel: call.winner }, ...commands]];
 }

@@ -1,4 +1,4 @@
-import type { CallCommand } from "../../../src/domain/call/commands.ts";
+import type { CallCommand, TimerName } from "../../../src/domain/call/commands.ts";
 import type { CallEvent } from "../../../src/domain/call/events.ts";
 import { legId } from "../../../src/domain/call/ids.ts";
 import { receiveCall } from "../../../src/domain/call/start.ts";
@@ -32,6 +32,11 @@ export function aDecision(groups: readonly (readonly string[])[], of: Partial<Ro
   };
 }
 
+/** The same with a whisper at every destination. */
+export function whispering(decision: RouteDecision): RouteDecision {
+  return { ...decision, groups: decision.groups.map((group) => group.map((attempt) => ({ ...attempt, whisper: "sound:beep" }))) };
+}
+
 export function received(): Call {
   const origin = { pod: "pod-0", did: e164("+12025550101"), pool: "default/sales", caller: e164("+13125550123"), receivedAt: AT };
   return receiveCall(ID, INBOUND, origin)[0];
@@ -51,13 +56,14 @@ export const decided = (decision: RouteDecision): Happening => ({ type: "Decided
 export const answered = (leg: number): Happening => ({ type: "LegAnswered", channel: LEG(leg) });
 export const joined = (leg: number): Happening => ({ type: "Joined", channel: LEG(leg) });
 export const gone = (channel: string, cause: number | null = 16, sipStatus: number | null = null): Happening => ({ type: "ChannelGone", channel, cause, sipStatus });
-export const deadline = (timer: "decision" | "ring" | "duration" | "hangup"): Happening => ({ type: "Deadline", timer });
+export const deadline = (timer: TimerName): Happening => ({ type: "Deadline", timer });
 export const commandFailed = (command: CallCommand["type"], status: number, channel = ""): Happening => ({ type: "CommandFailed", command, channel, status });
 
 /** Every state, by the events that lead there. Two legs ring at the same time, a third comes after them. */
-export const STATES: Readonly<Record<Call["kind"] | "handed back", () => Call>> = {
+export const STATES: Readonly<Record<Call["kind"] | "whispering" | "handed back", () => Call>> = {
   received,
   dialing: () => after(received(), decided(aDecision([["a", "b"], ["c"]]))).call,
+  whispering: () => after(received(), decided(whispering(aDecision([["a", "b"], ["c"]]))), answered(0)).call,
   bridging: () => after(STATES.dialing(), answered(0)).call,
   bridged: () => after(STATES.bridging(), joined(0)).call,
   ending: () => after(STATES.bridged(), deadline("duration")).call,

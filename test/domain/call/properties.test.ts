@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { CallCommand, TimerName } from "../../../src/domain/call/commands.ts";
 import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
-import { aDecision, AT, commandFailed, decided, type Happening, INBOUND, LEG, received } from "./builders.ts";
+import { aDecision, AT, commandFailed, decided, type Happening, INBOUND, LEG, received, whispering } from "./builders.ts";
 
 const CHANNELS = [INBOUND, LEG(0), LEG(1), LEG(2), LEG(3), "stranger"];
 const channel = fc.constantFrom(...CHANNELS);
@@ -17,21 +17,23 @@ const decision = fc
     onNoAnswer: fc.constantFrom("Next" as const, "Stop" as const),
     outcome: fc.constantFrom("route" as const, "route" as const, "route" as const, "refuse" as const),
   })
-  .map(({ groups, ...of }) => aDecision(groups, of));
+  .chain((of) => fc.boolean().map((whispers) => ({ ...of, whispers })))
+  .map(({ groups, whispers, ...of }) => (whispers ? whispering(aDecision(groups, of)) : aDecision(groups, of)));
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   decision.map(decided),
   fc.constant<Happening>({ type: "Undecidable", reason: "PoolUnknown", message: "no pool" }),
   channel.map((id): Happening => ({ type: "LegRinging", channel: id })),
   channel.map((id): Happening => ({ type: "LegAnswered", channel: id })),
+  channel.map((id): Happening => ({ type: "Whispered", channel: id })),
   channel.map((id): Happening => ({ type: "Joined", channel: id })),
   fc
     .tuple(channel, fc.option(fc.constantFrom(0, 1, 16, 17, 19, 21, 27, 34)), fc.option(fc.constantFrom(404, 408, 480, 486, 487, 503, 603)))
     .map(([id, cause, sipStatus]): Happening => ({ type: "ChannelGone", channel: id, cause, sipStatus })),
   fc
-    .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "CreateBridge", "AddToBridge", "Answer", "Ring", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
+    .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
     .map(([command, status, id]) => commandFailed(command, status, id)),
-  fc.constantFrom<TimerName>("decision", "ring", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
+  fc.constantFrom<TimerName>("decision", "ring", "whisper", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
   fc.tuple(channelSet, fc.boolean(), channelSet).map(([there, up, members]): Happening => {
     return { type: "Resynced", channels: new Map(there.map((id) => [id, { up }])), inBridge: new Set(members) };
   }),

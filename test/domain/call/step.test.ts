@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { aDecision, after, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES } from "./builders.ts";
+import { aDecision, after, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
@@ -14,6 +14,8 @@ const EVENTS = {
   "Gone 0, busy": gone(LEG(0), 17, 486),
   "Gone 1": gone(LEG(1)),
   "Gone of nobody": gone("stranger"),
+  "Whispered 0": { type: "Whispered", channel: LEG(0) },
+  "Whispered 1": { type: "Whispered", channel: LEG(1) },
   "Joined 0": joined(0),
   "Joined inbound": { type: "Joined", channel: INBOUND },
   "Originate 0 refused": commandFailed("Originate", 500, LEG(0)),
@@ -23,10 +25,12 @@ const EVENTS = {
   "Answer failed": commandFailed("Answer", 412, INBOUND),
   "Ring failed": commandFailed("Ring", 412, INBOUND),
   "HangUp failed": commandFailed("HangUp", 500, LEG(0)),
+  "Whisper failed": commandFailed("Whisper", 500, LEG(0)),
   "Continue found nobody": commandFailed("Continue", 404, INBOUND),
   "Continue failed": commandFailed("Continue", 409, INBOUND),
   "decision deadline": deadline("decision"),
   "ring deadline": deadline("ring"),
+  "whisper deadline": deadline("whisper"),
   "duration deadline": deadline("duration"),
   "hangup deadline": deadline("hangup"),
   "Resynced, nothing there": { type: "Resynced", channels: new Map(), inBridge: new Set() },
@@ -36,6 +40,7 @@ type Row = readonly [state: string, commands: readonly string[]];
 type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 
 const ORIGINATE_ALL = ["Originate 0", "Originate 1", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"];
+const CONNECT = ["Answer in", "AddToBridge 0"];
 const CANCEL_BOTH = ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5"];
 const HAND_BACK = ["Continue in", ...CANCEL_BOTH];
 const END_TALK = ["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"];
@@ -66,11 +71,27 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "SaveRecord received"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
+  whispering: {
+    "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", ["HangUp in 21", "StartTimer hangup 5"]],
+    "Whispered 0": ["bridging", CONNECT],
+    "Whisper failed": ["bridging", CONNECT],
+    "whisper deadline": ["bridging", ["StopWhisper 0", ...CONNECT]],
+    "Joined 0": ["bridged", ["SaveRecord bridged"]],
+    "Originate 0 refused": ["ending", ["HangUp in 21", "StartTimer hangup 5"]],
+    "CreateBridge failed": ["ending", FAIL_TALK],
+    "AddToBridge failed": ["ending", FAIL_TALK],
+    "Answer failed": ["ending", FAIL_TALK],
+    "duration deadline": ["ending", END_TALK],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
+  },
   bridging: {
     "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
-    "Gone 0, busy": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", ["HangUp in 17", "StartTimer hangup 5"]],
     "Joined 0": ["bridged", ["SaveRecord bridged"]],
     "Originate 0 refused": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
     "CreateBridge failed": ["ending", FAIL_TALK],
@@ -83,7 +104,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 1": ["bridged", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridged", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
-    "Gone 0, busy": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", ["HangUp in 17", "StartTimer hangup 5"]],
     "Originate 0 refused": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
     "duration deadline": ["ending", END_TALK],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord completed"]],
@@ -149,6 +170,8 @@ describe("groups of destinations", () => {
     ["busy", gone(LEG(0), 17, 486), 17],
     ["no-answer", gone(LEG(0), 19, 480), 19],
     ["declined", gone(LEG(0), 21, 603), 21],
+    ["declined", gone(LEG(0), 1, 404), 1],
+    ["declined", gone(LEG(0), 22, 410), 22],
     ["congestion", gone(LEG(0), 34, 503), 34],
     ["unreachable", gone(LEG(0), 27, 408), 20],
   ])("a call that ends %s tells the caller so", (end, failure, told) => {
@@ -156,6 +179,11 @@ describe("groups of destinations", () => {
     const { call, commands } = after(dialing, failure);
     expect(call).toMatchObject({ kind: "ending", end });
     expect(brief(commands)[0]).toBe(`HangUp in ${told}`);
+  });
+
+  test("a destination with a whisper hears it before the caller is answered", () => {
+    const dialing = after(received(), decided(whispering(aDecision([["a"]])))).call;
+    expect(brief(after(dialing, answered(0)).commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "StartTimer duration 600"]);
   });
 
   test("the caller is told once that it rings", () => {
