@@ -1,6 +1,6 @@
 import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource } from "./resources.ts";
-import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
+import type { NumberPoolSpec, ReachabilityState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
 
 /** Everything that `domain` needs of the outside, and everything apps receive as arguments. */
 
@@ -118,16 +118,35 @@ export interface DialplanRevision {
 
 export interface PodReport {
   readonly pod: string;
-  /** The revision the pod RUNS, read back from Asterisk; null before the first. */
+  /** Hash of the dialplan that the pod RUNS, read back from Asterisk; null before the first, and while Asterisk can't be asked. */
   readonly running: string | null;
+  /** Why it does not run the one of the database. */
   readonly error: string | null;
+  /** Revision of the snapshot that calls are routed by: rules and pools up to it are in force. */
+  readonly routing: number | null;
+  /** null for a pod without a folder of trunks. */
+  readonly trunks: TrunkReport | null;
+}
+
+export interface TrunkReport {
+  /** Revision of the trunks (see domain/trunk-file.ts) that were read back from Asterisk; null when it runs others. Made of no secret. */
+  readonly running: string | null;
+  /** Asterisk runs some trunks of ours, maybe older ones. */
+  readonly loaded: boolean;
+  readonly error: string | null;
+  /** What OPTIONS found out about each trunk that is asked. */
+  readonly reachability: Readonly<Record<ResourceKey, ReachabilityState>>;
 }
 
 export interface RouterStore {
   revision(): Promise<number>;
   snapshot(): Promise<Snapshot>;
   dialplan(): Promise<DialplanRevision | null>;
+  /** Hash of what `dialplan` answers: asked often, while the content is some megabytes. */
+  dialplanHash(): Promise<string | null>;
   reportPod(report: PodReport): Promise<void>;
+  /** The pod ends: nobody waits for it any more. */
+  removePod(pod: string): Promise<void>;
   /** One bounded query a call. */
   callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
@@ -188,7 +207,10 @@ export interface OperatorStore {
   apply(desired: DesiredState, known?: AppliedState): Promise<{ readonly revision: number; readonly changed: boolean }>;
   /** Of these pools only, or of all. */
   totals(keys?: readonly ResourceKey[]): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
+  /** Pods that live. One that was silent for too long is not among them, and forgotten. */
   pods(): Promise<readonly (PodReport & { readonly seenAt: Date })[]>;
+  /** Calls the listener after a pod said something new, came or went by itself. A hint: `pods` is the truth. The answer stops it. */
+  onPods(listener: () => void): Promise<() => Promise<void>>;
 }
 
 // ---------------------------------------------------------------- router <-> Asterisk
@@ -255,5 +277,6 @@ export interface TrunkConfiguration {
 
 /** Brings rendered trunks (with their secrets) to Asterisk, outside Postgres. */
 export interface TrunkSink {
-  write(trunks: TrunkConfiguration): Promise<void>;
+  /** Writes what differs; answers the revision that a pod reports once it runs these trunks. */
+  write(trunks: TrunkConfiguration): Promise<{ readonly revision: string }>;
 }

@@ -83,8 +83,10 @@ async function start(config: OperatorConfig, { client, logger }: OperatorOptions
   shutdown.add("the events", () => events.stop());
   const metrics = operatorMetrics(registry, source);
   const { namespace } = config;
-  const newTrunks = () => trunkSecret({ client, namespace, name: config.trunksSecret, fieldManager: FIELD_MANAGER });
-  const elector = electorOf(config, { client, source, pool, newTrunks, events, clock, logger, metrics });
+  const newTrunks = (mayWrite: () => Promise<void>) => {
+    return trunkSecret({ client, namespace, name: config.trunksSecret, fieldManager: FIELD_MANAGER, mayWrite, now: () => clock.now().getTime() });
+  };
+  const elector = electorOf(config, { client, source, pool, databaseUrl: config.databaseUrl, newTrunks, events, clock, logger, metrics });
   shutdown.add("leading", () => elector.stop());
   health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
   health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));

@@ -52,6 +52,7 @@ export class Reconciler {
   #retry: NodeJS.Timeout | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #unwatch: (() => Promise<void>) | undefined;
+  #unlisten: (() => Promise<void>) | undefined;
   #stopped = false;
 
   constructor(deps: ReconcilerDependencies) {
@@ -63,6 +64,7 @@ export class Reconciler {
   async start(): Promise<void> {
     this.#unwatch = await this.#deps.source.watch(() => void this.request());
     await this.request();
+    this.#unlisten = await this.#listen();
     this.#ticker = setInterval(() => void this.#observe(), STATUS_INTERVAL_MILLISECONDS);
   }
 
@@ -78,11 +80,22 @@ export class Reconciler {
     await this.#running;
   }
 
+  /** What a pod reports shows at once. Where that can't be listened for, the ticker finds it. */
+  async #listen(): Promise<(() => Promise<void>) | undefined> {
+    try {
+      return await this.#deps.store.onPods(() => void (this.#observing ?? Promise.resolve()).then(() => this.#observe()));
+    } catch (error) {
+      this.#deps.logger.warn({ error: messageOf(error) }, "reports of pods can't be listened for, polling goes on");
+      return undefined;
+    }
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#ticker);
     clearTimeout(this.#retry);
     await this.#unwatch?.();
+    await this.#unlisten?.();
     await this.#running;
     await this.#observing;
   }
@@ -162,7 +175,7 @@ export class Reconciler {
   /** Nothing new since the last look: nothing to work out. */
   #report(pods: readonly PodReport[], counted: boolean): void {
     if (this.#world === undefined) return;
-    const seen = JSON.stringify(pods.map(({ pod, running, error }) => [pod, running, error]));
+    const seen = JSON.stringify(pods.map(({ pod, running, error, routing, trunks }) => [pod, running, error, routing, trunks]));
     if (seen === this.#lastLook && !counted) return;
     this.#lastLook = seen;
     const { resources, problems } = this.#declared;

@@ -21,8 +21,10 @@ export interface TermDependencies {
   readonly client: KubeClient;
   readonly source: KubernetesSource;
   readonly pool: pg.Pool;
-  /** One that does not rely on what an earlier term wrote. */
-  readonly newTrunks: () => TrunkSink;
+  /** Of `pool`. */
+  readonly databaseUrl: string;
+  /** One that does not rely on what an earlier term wrote, and asks before it writes. */
+  readonly newTrunks: (mayWrite: () => Promise<void>) => TrunkSink;
   readonly events: Pick<EventRecorder, "record">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,8 +50,9 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses") });
   const reconciler = new Reconciler({
     source,
-    store: operatorStore(pool, term),
-    trunks: fenced(deps.newTrunks(), pool, term),
+    store: operatorStore({ pool, url: deps.databaseUrl, logger }, term),
+    // A Secret knows no terms: the database is asked right before.
+    trunks: deps.newTrunks(() => assertTerm(pool, term)),
     clock,
     logger,
     onStatus: (statuses) => publisher.publish(statuses),
@@ -79,19 +82,6 @@ async function announced(pool: pg.Pool, term: Term, logger: Logger, signal: Abor
     }
   }
   return false;
-}
-
-/** A Secret knows no terms: the database is asked right before. */
-function fenced(trunks: TrunkSink, pool: pg.Pool, term: Term): TrunkSink {
-  let written: string | undefined;
-  return {
-    write: async (configuration) => {
-      if (configuration.hash === written) return;
-      await assertTerm(pool, term);
-      await trunks.write(configuration);
-      written = configuration.hash;
-    },
-  };
 }
 
 /** A new leader goes on with the transition times of the one before. */

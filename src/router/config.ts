@@ -9,6 +9,8 @@ export interface RouterConfig {
   readonly ari: { readonly url: string; readonly user: string; readonly password: string };
   /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */
   readonly asteriskConfigDir: string;
+  /** The mounted Secret with the trunks; null when whoever started Asterisk has given it its trunks. */
+  readonly trunksDir: string | null;
   /** How long a call waits for the database. */
   readonly lookUpTimeoutMs: number;
   /** How often the revision is asked for; a notification makes it sooner. */
@@ -24,6 +26,7 @@ const schema = z.object({
   DIALPLANE_ARI_USER: z.string().max(80).default("dialplane"),
   DIALPLANE_ARI_PASSWORD: z.string({ error: "must be the password of the ARI user" }),
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
+  DIALPLANE_TRUNKS_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/dialplane/trunks"),
   DIALPLANE_LOOKUP_TIMEOUT_MS: z.coerce.number("must be 10 to 2000 milliseconds").int().min(10).max(2_000).default(250),
   DIALPLANE_POLL_MS: z.coerce.number("must be 100 to 60000 milliseconds").int().min(100).max(60_000).default(2_000),
   DIALPLANE_SPOOL_DIR: z.string().regex(/^\//, "must be an absolute path").optional(),
@@ -46,6 +49,7 @@ export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
     pod: read.DIALPLANE_POD ?? hostname(),
     ari: { url: read.DIALPLANE_ARI_URL, user: read.DIALPLANE_ARI_USER, password: read.DIALPLANE_ARI_PASSWORD },
     asteriskConfigDir: read.DIALPLANE_ASTERISK_CONFIG_DIR,
+    trunksDir: read.DIALPLANE_TRUNKS_DIR,
     lookUpTimeoutMs: read.DIALPLANE_LOOKUP_TIMEOUT_MS,
     pollMs: read.DIALPLANE_POLL_MS,
     ...(read.DIALPLANE_SPOOL_DIR === undefined ? {} : { spool: { dir: read.DIALPLANE_SPOOL_DIR, maxBytes: read.DIALPLANE_SPOOL_MAX_MB * 1_048_576 } }),

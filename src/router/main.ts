@@ -3,15 +3,13 @@ import type { Registry } from "prom-client";
 
 import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
 import type { AriEvent } from "../adapters/ari/events.ts";
-import { createAriHttp } from "../adapters/ari/http.ts";
 import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
 import { listenForHealth } from "../adapters/http/health-server.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
-import { programDialplan, runningRevision } from "../adapters/asterisk-config/dialplan.ts";
 import { STASIS_APP } from "../domain/asterisk-names.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { AriRest, Clock, Logger, RouterStore } from "../domain/ports.ts";
+import type { Clock, Logger, RouterStore } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
@@ -19,7 +17,6 @@ import { Shutdown } from "../shared/shutdown.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { Calls } from "./calls.ts";
 import { readRouterConfig, type RouterConfig } from "./config.ts";
-import { createDialplanPush, type DialplanPush } from "./dialplan-push.ts";
 import { takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
@@ -28,6 +25,7 @@ import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
+import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
 
 /** `dialplane router`: runs until SIGTERM or SIGINT. @throws ConfigError for an environment that can't be used */
@@ -74,7 +72,6 @@ export interface Router {
 /** Q.850 "unallocated number". */
 const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
-const DIALPLAN_RETRY_MS = 2_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
 
@@ -91,7 +88,7 @@ class RunningRouter implements Router {
   readonly #calls: Calls;
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
-  readonly #dialplan: DialplanPush;
+  readonly #rollout: PodRollout;
   #stopping = false;
 
   constructor(config: RouterConfig, deps: RouterDeps) {
@@ -100,8 +97,8 @@ class RunningRouter implements Router {
     this.#metrics = routerMetrics(deps.registry);
     const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
-    this.#dialplan = dialplanPush(config, store, logger);
-    this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#dialplan.trigger() });
+    this.#rollout = startPodRollout(config, { store, logger, clock, table: () => this.#snapshots.current });
+    this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
     this.#ari = createAriClient({
       ...config.ari,
       app: STASIS_APP,
@@ -154,7 +151,7 @@ class RunningRouter implements Router {
       ...(this.#stopping ? ["stopping"] : []),
       ...(this.#ari.connected ? [] : ["ARI is not connected"]),
       ...(this.#snapshots.current === null ? ["no routing snapshot was read yet"] : []),
-      ...(this.#dialplan.verified === null ? ["no dialplan is verified yet"] : []),
+      ...this.#rollout.missing(),
     ];
     return { ready: missing.length === 0, reason: missing.join("; ") || "ok" };
   }
@@ -165,7 +162,7 @@ class RunningRouter implements Router {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#dialplan.stop();
+    await this.#rollout.stop();
     await this.#snapshots.stop();
     this.#calls.abandon();
     await this.#ari.stop();
@@ -178,7 +175,7 @@ class RunningRouter implements Router {
   #onUp(): void {
     const { logger, clock } = this.#deps;
     this.#metrics.ariConnected.set(1);
-    this.#dialplan.trigger();
+    this.#rollout.trigger();
     recover({ calls: this.#calls, telephony: this.#telephony, clock, logger }, clock.now()).catch((error: unknown) => {
       logger.error({ error: messageOf(error) }, "what Asterisk holds could not be compared");
     });
@@ -189,17 +186,4 @@ class RunningRouter implements Router {
       this.#deps.logger.debug({ channel, error: messageOf(error) }, "a refused channel went by itself");
     });
   }
-}
-
-/** Over HTTP: a reload takes up to seconds, and the event socket works one request off after the other. */
-function dialplanPush(config: RouterConfig, store: RouterStore, logger: Logger): DialplanPush {
-  const ari: AriRest = createAriHttp(config.ari);
-  return createDialplanPush({
-    pod: config.pod,
-    store,
-    logger,
-    retryMs: DIALPLAN_RETRY_MS,
-    running: () => runningRevision(ari),
-    program: (revision) => programDialplan({ dir: config.asteriskConfigDir, ari, revision }),
-  });
 }

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import express, { type RequestHandler } from "express";
 import type pg from "pg";
 import type { Registry } from "prom-client";
-import { createAriHttp } from "../adapters/ari/http.ts";
 import { anyFreeTcpPort, assertCanListen } from "../adapters/asterisk-process/listen-check.ts";
 import { locateAsterisk } from "../adapters/asterisk-process/locate.ts";
 import { startAsterisk, type RunningAsterisk } from "../adapters/asterisk-process/start.ts";
@@ -17,6 +16,7 @@ import { migrate } from "../adapters/postgres/migrate.ts";
 import { readAssociations } from "../adapters/postgres/read-associations.ts";
 import { readCall, readCalls } from "../adapters/postgres/read-calls.ts";
 import { createStores, type Stores } from "../adapters/postgres/stores.ts";
+import { folderTrunks } from "../adapters/asterisk-config/write-trunk-folder.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, SourceProblem } from "../domain/ports.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
@@ -33,7 +33,6 @@ import { readApi } from "./api.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { startPostgres } from "./postgres-process.ts";
 import { keptSecret } from "./signing-secret.ts";
-import { localTrunks } from "./trunk-sink.ts";
 
 export interface StandaloneOptions {
   readonly logger: Logger;
@@ -101,7 +100,7 @@ async function start(stage: Stage): Promise<Standalone> {
     rtp: config.rtp,
   });
   shutdown.add("Asterisk", () => asterisk.stop());
-  const resources = await startOperator(stage, database.stores, asterisk);
+  const resources = await startOperator(stage, database.stores);
   const router = startRouterPart(stage, database.stores, asterisk);
   const url = await startWeb(stage, database, resources);
   const broken = Promise.race([asterisk.exited.then(() => "Asterisk ended"), database.exited.then(() => "Postgres ended")]);
@@ -140,7 +139,7 @@ async function startDatabase({ config, options, shutdown }: Stage): Promise<Data
   return { pool, stores: createStores(pool, url, logger), exited: own?.exited ?? new Promise(() => undefined) };
 }
 
-async function startOperator(stage: Stage, stores: Stores, asterisk: RunningAsterisk): Promise<Standalone["resources"]> {
+async function startOperator(stage: Stage, stores: Stores): Promise<Standalone["resources"]> {
   const { config, options, shutdown, clock, health } = stage;
   const logger = options.logger.child({ app: "operator" });
   const schemas = await loadSchemas();
@@ -150,7 +149,7 @@ async function startOperator(stage: Stage, stores: Stores, asterisk: RunningAste
   const reconciler = new Reconciler({
     source: directorySource({ directory: config.manifests, parse, identities, clock, logger }),
     store: stores.operator,
-    trunks: localTrunks(asterisk.configDir, createAriHttp(asterisk.ari), logger),
+    trunks: folderTrunks(trunksDir(config), logger),
     clock,
     logger,
     onStatus: (resources, problems) => (seen = { resources, problems }),
@@ -159,6 +158,11 @@ async function startOperator(stage: Stage, stores: Stores, asterisk: RunningAste
   await reconciler.start();
   health.register("operator", () => ({ ready: seen !== null, reason: seen === null ? "the resources were not applied yet" : "ok" }));
   return () => seen ?? { resources: [], problems: [] };
+}
+
+/** Where the operator leaves the trunks for the router; in a cluster it is a mounted Secret. */
+function trunksDir(config: StandaloneConfig): string {
+  return join(config.dataDir, "trunks");
 }
 
 const SPOOL_MAX_BYTES = 268_435_456;
@@ -170,6 +174,7 @@ function startRouterPart({ config, options, shutdown, clock, registry, health }:
       pod: "standalone",
       ari: asterisk.ari,
       asteriskConfigDir: asterisk.configDir,
+      trunksDir: trunksDir(config),
       lookUpTimeoutMs: 250,
       pollMs: 2_000,
       spool: { dir: join(config.dataDir, "spool"), maxBytes: SPOOL_MAX_BYTES },

@@ -1,6 +1,6 @@
 import type { NumberPoolSpec, RoutingRuleDestination, RoutingRuleSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
 import { parseE164 } from "../../src/domain/e164.ts";
-import type { PoolEntry, RuleEntry, TrunkEntry } from "../../src/domain/ports.ts";
+import type { PodReport, PoolEntry, RuleEntry, TrunkEntry } from "../../src/domain/ports.ts";
 import type { CallContext, CallFacts, E164 } from "../../src/domain/types.ts";
 
 /** Valid objects with every default of the API; each test says only what it is about. */
@@ -82,6 +82,11 @@ export function aTrunk(spec: Partial<SipTrunkSpec> = {}, of: Identity = {}): Tru
       ...spec,
     },
   };
+}
+
+/** A pod that runs nothing yet and has no folder of trunks. */
+export function aReport(of: Partial<PodReport> = {}): PodReport {
+  return { pod: "pod-0", running: null, error: null, routing: null, trunks: null, ...of };
 }
 
 /** A call at noon UTC on a Monday from a caller nobody knows, to a number leased to a prospect. */

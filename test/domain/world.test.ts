@@ -3,7 +3,7 @@ import type { Declared, PodReport } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
 import { statusesOf } from "../../src/domain/statuses.ts";
 import { compileWorld } from "../../src/domain/world.ts";
-import { aDestination, aPool, aRule, aTrunk } from "./builders.ts";
+import { aDestination, aPool, aReport, aRule, aTrunk } from "./builders.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 
@@ -22,7 +22,7 @@ function declared(...resources: AnyResource[]): Declared {
 
 function conditionsOf(input: Declared, pods?: readonly PodReport[]): Record<string, string> {
   const world = compileWorld(input);
-  const running = pods ?? [{ pod: "pod-0", running: world.desired.dialplan.hash, error: null }];
+  const running = pods ?? [aReport({ pod: "pod-0", running: world.desired.dialplan.hash })];
   const statuses = statusesOf({ resources: input.resources, world, pods: running, totals: {}, previous: [], now: NOW });
   return Object.fromEntries(
     statuses.map(({ kind, metadata, status }) => [
@@ -119,7 +119,7 @@ describe("the status of what is declared", () => {
 
   it("is not Ready while a pod runs another revision, and says what the pod said", () => {
     const { hash } = compileWorld(world).desired.dialplan;
-    const pods = [{ pod: "a", running: hash, error: null }, { pod: "b", running: "older", error: "Asterisk refused" }];
+    const pods = [aReport({ pod: "a", running: hash }), aReport({ pod: "b", running: "older", error: "Asterisk refused" })];
     expect(conditionsOf(world, pods)["NumberPool sales"]).toContain("Programmed=False/ProgrammingFailed Ready=False/ProgrammingFailed");
   });
 
@@ -131,7 +131,7 @@ describe("the status of what is declared", () => {
     const compiled = compileWorld(world);
     const look = (pods: readonly PodReport[], previous: ReturnType<typeof statusesOf>, now: Date) =>
       statusesOf({ resources: world.resources, world: compiled, pods, totals: {}, previous, now });
-    const ready = [{ pod: "a", running: compiled.desired.dialplan.hash, error: null }];
+    const ready = [aReport({ pod: "a", running: compiled.desired.dialplan.hash })];
     const first = look(ready, [], NOW);
     const second = look(ready, first, new Date("2026-06-01T12:00:30Z"));
     expect(second).toEqual(first);

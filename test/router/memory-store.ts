@@ -7,6 +7,7 @@ export class MemoryStore implements RouterStore {
   context: () => Promise<CallContext>;
   readonly records: CallRecord[] = [];
   readonly reports: PodReport[] = [];
+  readonly removed: string[] = [];
   readonly asked: Parameters<RouterStore["callContext"]>[0][] = [];
   #listeners = new Set<() => void>();
   onSave: ((record: CallRecord) => Promise<void>) | undefined;
@@ -26,6 +27,15 @@ export class MemoryStore implements RouterStore {
 
   dialplan(): Promise<DialplanRevision | null> {
     return Promise.resolve(this.state.dialplan);
+  }
+
+  dialplanHash(): Promise<string | null> {
+    return Promise.resolve(this.state.dialplan?.hash ?? null);
+  }
+
+  removePod(pod: string): Promise<void> {
+    this.removed.push(pod);
+    return Promise.resolve();
   }
 
   reportPod(report: PodReport): Promise<void> {

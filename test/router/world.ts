@@ -72,7 +72,7 @@ export async function startWorld(fallback: string, { trunk: spec = {}, credentia
     asterisk,
     ari,
     carrier,
-    config: { pod: "pod-0", ari: asterisk.ari, asteriskConfigDir: asterisk.configDir, lookUpTimeoutMs: 250, pollMs: 200 },
+    config: { pod: "pod-0", ari: asterisk.ari, asteriskConfigDir: asterisk.configDir, trunksDir: null, lookUpTimeoutMs: 250, pollMs: 200 },
     state,
     call: (options) =>
       runSipp({

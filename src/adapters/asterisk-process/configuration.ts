@@ -19,6 +19,8 @@ export interface AsteriskSettings extends SipListening {
   /** UDP ports of RTP and RTCP; two instances may share a range, a taken port is skipped. */
   readonly rtp: { readonly start: number; readonly end: number };
   readonly userAgent?: string;
+  /** Of the ARI user; a random one otherwise. Given by who restarts Asterisk beside a router that goes on. */
+  readonly ariPassword?: string;
   /** Modules besides those of the base configuration, without `.so`. */
   readonly extraModules?: readonly string[];
   /** Files to be there at the first load, by path below the configuration folder (`pjsip.d/trunks.conf`). */
@@ -66,7 +68,7 @@ function describe(settings: AsteriskSettings, etc: string): AsteriskConfiguratio
     configDir: join(etc, "dialplane.d"),
     runDir: join(settings.dir, "run"),
     logFile: join(settings.dir, "log/asterisk.log"),
-    ari: { url: `http://127.0.0.1:${settings.httpPort}/ari`, user: "dialplane", password: randomBytes(24).toString("hex") },
+    ari: { url: `http://127.0.0.1:${settings.httpPort}/ari`, user: "dialplane", password: settings.ariPassword ?? randomBytes(24).toString("hex") },
     ami: { host: "127.0.0.1", port: settings.amiPort, user: "dialplane", secret: randomBytes(24).toString("hex") },
   };
 }

@@ -1,6 +1,9 @@
+import { ExpectedError } from "../../domain/errors.ts";
 import type { TrunkConfiguration, TrunkSink } from "../../domain/ports.ts";
+import { newTrunkRevision, readTrunkFile, TRUNK_FILE, trunkFile, type TrunkFile } from "../../domain/trunk-file.ts";
 import { ContentType, type KubeClient } from "./client.ts";
-import { objectPath } from "./objects.ts";
+import { KubeError } from "./kube-error.ts";
+import { isRecord, objectPath } from "./objects.ts";
 
 const SECRETS = { group: "", version: "v1", plural: "secrets" } as const;
 
@@ -9,32 +12,71 @@ export interface TrunkSecretOptions {
   readonly namespace: string;
   readonly name: string;
   readonly fieldManager: string;
+  /** Asked before anything is written. @throws when it must not be */
+  readonly mayWrite: () => Promise<void>;
+  readonly now: () => number;
 }
 
-/** Rendered trunks as a Secret that the Asterisk pods mount: `trunks.conf` is the content, `revision` its hash. */
-export function trunkSecret({ client, namespace, name, fieldManager }: TrunkSecretOptions): TrunkSink {
-  let written: string | undefined;
+/** Somebody else may have changed or deleted the Secret: it is looked at again with the next pass after this time. */
+const LOOK_AGAIN_MS = 30_000;
+
+/** Rendered trunks as the one Secret that the Asterisk pods mount. Written only when it does not hold them already. */
+export function trunkSecret(options: TrunkSecretOptions): TrunkSink {
+  let known: (TrunkFile & { readonly seenAt: number }) | null = null;
+  const remember = (file: TrunkFile) => {
+    known = { ...file, seenAt: options.now() };
+    return { revision: file.revision };
+  };
   return {
     write: async (trunks: TrunkConfiguration) => {
-      if (written === trunks.hash) return;
-      await client.request({
-        method: "PATCH",
-        path: objectPath(SECRETS, { namespace, name }),
-        query: { fieldManager, force: true },
-        contentType: ContentType.ApplyPatch,
-        body: {
-          apiVersion: "v1",
-          kind: "Secret",
-          metadata: { namespace, name },
-          type: "Opaque",
-          data: { "trunks.conf": base64(trunks.content), revision: base64(trunks.hash) },
-        },
-      });
-      written = trunks.hash;
+      const isFresh = known !== null && options.now() - known.seenAt < LOOK_AGAIN_MS;
+      if (known !== null && isFresh && known.trunks.content === trunks.content) return { revision: known.revision };
+      const present = await read(options);
+      if (present?.trunks.content === trunks.content) return remember(present);
+      const file = { revision: newTrunkRevision(), trunks };
+      const text = trunkFile(file);
+      await options.mayWrite();
+      await apply(options, text);
+      return remember(file);
     },
   };
 }
 
-function base64(text: string): string {
-  return Buffer.from(text, "utf8").toString("base64");
+/** An empty merge patch changes nothing and answers the object: who may write it needs no right to read Secrets. */
+async function read({ client, namespace, name }: TrunkSecretOptions): Promise<TrunkFile | null> {
+  try {
+    const path = objectPath(SECRETS, { namespace, name });
+    return fileIn(await client.request({ method: "PATCH", path, contentType: ContentType.MergePatch, body: {} }));
+  } catch (error) {
+    if (error instanceof KubeError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+/** What can't be read is written anew. */
+function fileIn(secret: unknown): TrunkFile | null {
+  const data = isRecord(secret) && isRecord(secret["data"]) ? secret["data"][TRUNK_FILE] : undefined;
+  if (typeof data !== "string") return null;
+  try {
+    return readTrunkFile(Buffer.from(data, "base64").toString("utf8"));
+  } catch (error) {
+    if (!(error instanceof ExpectedError)) throw error;
+    return null;
+  }
+}
+
+async function apply({ client, namespace, name, fieldManager }: TrunkSecretOptions, text: string): Promise<void> {
+  await client.request({
+    method: "PATCH",
+    path: objectPath(SECRETS, { namespace, name }),
+    query: { fieldManager, force: true },
+    contentType: ContentType.ApplyPatch,
+    body: {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace, name },
+      type: "Opaque",
+      data: { [TRUNK_FILE]: Buffer.from(text, "utf8").toString("base64") },
+    },
+  });
 }

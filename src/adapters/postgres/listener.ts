@@ -7,7 +7,7 @@ const RECONNECT_MILLISECONDS = { first: 100, longest: 10_000 } as const;
 export interface ListenOptions {
   readonly url: string;
   /** A constant of ours: channel names can't be parameters. */
-  readonly channel: "dialplane_revision" | "dialplane_push";
+  readonly channel: "dialplane_revision" | "dialplane_push" | "dialplane_pods";
   readonly onNotification: (payload: string) => void;
   /** After every connect, the first included: what was missed meanwhile is not told again. */
   readonly onConnected?: () => void;

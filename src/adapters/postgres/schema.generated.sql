@@ -123,6 +123,8 @@ create table pod (
   pod text not null,
   running text,
   error text,
+  routing bigint,
+  trunks jsonb,
   seen_at timestamp with time zone not null,
   constraint pod_pkey PRIMARY KEY (pod)
 );

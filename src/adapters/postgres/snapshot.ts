@@ -56,3 +56,8 @@ export async function readDialplan(pool: pg.Pool): Promise<DialplanRevision | nu
   const row = rows[0];
   return row === undefined ? null : { ...row, revision: Number(row.revision) };
 }
+
+export async function readDialplanHash(pool: pg.Pool): Promise<string | null> {
+  const { rows } = await pool.query<{ hash: string }>("select hash from dialplan order by revision desc limit 1");
+  return rows[0]?.hash ?? null;
+}

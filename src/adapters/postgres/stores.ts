@@ -5,13 +5,13 @@ import { readCallContext } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
 import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
-import { readPods, reportPod } from "./pods.ts";
+import { readPods, removePod, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
 import { createDevices, eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
-import { readDialplan, readRevision, readSnapshot } from "./snapshot.ts";
+import { readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
 import { readTotals } from "./totals.ts";
 
 export interface Stores {
@@ -21,6 +21,13 @@ export interface Stores {
   readonly pushes: PushBus;
   readonly router: RouterStore;
   readonly operator: OperatorStore;
+}
+
+/** A database: by its pool, and by its address for connections that listen. */
+export interface Connected {
+  readonly pool: pg.Pool;
+  readonly url: string;
+  readonly logger: Logger;
 }
 
 /** Everything that the apps need of Postgres, over one pool; notifications take a connection of their own each. */
@@ -46,16 +53,17 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
     },
     pushes: pushBus(pool, url, logger),
     router: routerStore(pool, url, logger),
-    operator: operatorStore(pool),
+    operator: operatorStore({ pool, url, logger }),
   };
 }
 
 /** @param term of a leading operator: writes nothing once it is over */
-export function operatorStore(pool: pg.Pool, term?: Term): OperatorStore {
+export function operatorStore({ pool, url, logger }: Connected, term?: Term): OperatorStore {
   return {
     apply: (desired, known) => applyDesired(pool, desired, { known, term }),
     totals: (keys) => readTotals(pool, keys),
     pods: () => readPods(pool),
+    onPods: (listener) => listen({ url, channel: "dialplane_pods", logger, onNotification: listener, onConnected: listener }),
   };
 }
 
@@ -64,7 +72,9 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     revision: () => readRevision(pool),
     snapshot: () => readSnapshot(pool),
     dialplan: () => readDialplan(pool),
+    dialplanHash: () => readDialplanHash(pool),
     reportPod: (report) => reportPod(pool, report),
+    removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
     saveCall: (record) => saveCall(pool, record),
     onChange: (listener) => listen({ url, channel: "dialplane_revision", logger, onNotification: listener, onConnected: listener }),

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
+import type { PodReport } from "../../../src/domain/ports.ts";
 import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
-import { aRule, aTrunk } from "../../domain/builders.ts";
+import { aReport, aRule, aTrunk } from "../../domain/builders.ts";
 import { aCall, aLeg, aPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -34,11 +35,13 @@ describe("the dialplan", () => {
 
   test("is the newest, with the revision that brought it", async () => {
     expect(await world.stores.router.dialplan()).toBeNull();
+    expect(await world.stores.router.dialplanHash()).toBeNull();
     await apply("a");
     await apply("b");
     expect(await world.stores.router.dialplan()).toEqual({ revision: 2, hash: "b", marker: "DIALPLANE_REVISION=b", content: "; 'quoted' \\ b\n" });
     await apply("a");
     expect(await world.stores.router.dialplan()).toMatchObject({ revision: 3, hash: "a" });
+    expect(await world.stores.router.dialplanHash()).toBe("a");
   });
 
   test("keeps its revision when something else changes", async () => {
@@ -56,17 +59,59 @@ describe("the dialplan", () => {
   });
 });
 
-test("pods report what they run, and are gone when they are silent for a minute", async () => {
-  await world.stores.router.reportPod({ pod: "asterisk-1", running: null, error: "it can't be loaded" });
-  await world.pass(50);
-  await world.stores.router.reportPod({ pod: "asterisk-0", running: "a", error: null });
-  await world.stores.router.reportPod({ pod: "asterisk-0", running: "b", error: null });
-  expect(await world.stores.operator.pods()).toEqual([
-    { pod: "asterisk-0", running: "b", error: null, seenAt: expect.any(Date) as Date },
-    { pod: "asterisk-1", running: null, error: "it can't be loaded", seenAt: expect.any(Date) as Date },
-  ]);
-  await world.pass(20);
-  expect((await world.stores.operator.pods()).map(({ pod }) => pod)).toEqual(["asterisk-0"]);
+describe("pods", () => {
+  const report = (of: Partial<PodReport>) => world.stores.router.reportPod(aReport(of));
+  const pods = () => world.stores.operator.pods();
+  const names = async () => (await pods()).map(({ pod }) => pod);
+
+  test("report what they run, each its last word", async () => {
+    const trunks = { running: "f00", loaded: true, error: null, reachability: { "shop/carrier": "Reachable", "shop/spare": "Unreachable" } } as const;
+    await report({ pod: "asterisk-1", error: "it can't be loaded" });
+    await report({ pod: "asterisk-0", running: "a", routing: 7 });
+    await report({ pod: "asterisk-0", running: "b", routing: 9_007_199_254_740, trunks });
+    const seenAt = expect.any(Date) as Date;
+    expect(await pods()).toEqual([
+      { pod: "asterisk-0", running: "b", error: null, routing: 9_007_199_254_740, trunks, seenAt },
+      { pod: "asterisk-1", running: null, error: "it can't be loaded", routing: null, trunks: null, seenAt },
+    ]);
+  });
+
+  test("that are silent for half a minute are gone, and so are their rows", async () => {
+    await report({ pod: "asterisk-1" });
+    await world.pass(20);
+    await report({ pod: "asterisk-0" });
+    expect(await names()).toEqual(["asterisk-0", "asterisk-1"]);
+    await world.pass(15);
+    expect(await names()).toEqual(["asterisk-0"]);
+    expect(await world.rows("select pod from pod")).toEqual([{ pod: "asterisk-0" }]);
+    await report({ pod: "asterisk-1" });
+    expect(await names()).toEqual(["asterisk-0", "asterisk-1"]);
+  });
+
+  test("that end take themselves off", async () => {
+    await report({ pod: "asterisk-0" });
+    await report({ pod: "asterisk-1" });
+    await world.stores.router.removePod("asterisk-0");
+    await world.stores.router.removePod("never-was-there");
+    expect(await names()).toEqual(["asterisk-1"]);
+  });
+
+  test("are heard of when they say something new, and not with every sign of life", async () => {
+    let heard = 0;
+    const stop = await world.stores.operator.onPods(() => (heard += 1));
+    const after = heard;
+    for (let n = 0; n < 5; n += 1) await report({ pod: "asterisk-0", running: "a" });
+    await report({ pod: "asterisk-0", running: "b" });
+    await world.stores.router.removePod("asterisk-0");
+    await vi.waitFor(() => expect(heard - after).toBeGreaterThanOrEqual(3), { timeout: 10_000 });
+    expect(heard - after).toBe(3);
+    await stop();
+  });
+
+  test("say at length what went wrong: its beginning is kept", async () => {
+    await report({ pod: "asterisk-0", error: `no\0 ${"x".repeat(5_000)}` });
+    expect((await pods())[0]?.error).toMatch(/^no {2}x{996}$/);
+  });
 });
 
 describe("a call is attributed", () => {

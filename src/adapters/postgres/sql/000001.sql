@@ -50,6 +50,8 @@ create table pod (
   pod text primary key,
   running text,
   error text,
+  routing bigint,
+  trunks jsonb,
   seen_at timestamptz not null
 );
 

@@ -1,0 +1,72 @@
+import type { ReachabilityState } from "../domain/api.generated.ts";
+import { trunkEndpoint } from "../domain/asterisk-names.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { Clock, Logger, TrunkEntry, TrunkReport } from "../domain/ports.ts";
+import type { TrunkFile } from "../domain/trunk-file.ts";
+import type { ResourceKey } from "../domain/types.ts";
+import { createInstaller } from "./installer.ts";
+
+export interface TrunkPartDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** What the folder holds. @throws when there is nothing, or something damaged */
+  readonly read: () => Promise<TrunkFile>;
+  readonly running: () => Promise<string | null>;
+  /** Answers the endpoints whose calls Asterisk can't recognise now, because a host name did not resolve. */
+  readonly program: (content: string) => Promise<{ readonly unidentified: readonly string[] }>;
+  /** What OPTIONS found out, by endpoint. */
+  readonly states: () => Promise<ReadonlyMap<string, ReachabilityState>>;
+  readonly trunks: () => Iterable<TrunkEntry>;
+}
+
+/** A name that did not resolve is asked for again this often: to load the trunks again is what mends it. */
+const UNIDENTIFIED_RETRY_MS = 60_000;
+
+/** Trunks of the folder into Asterisk; the answer of each look is what the pod reports of them. */
+export function createTrunkPart(deps: TrunkPartDeps): () => Promise<TrunkReport> {
+  const { logger, clock } = deps;
+  let file: TrunkFile | null = null;
+  let programAgainAt = Infinity;
+
+  const program = async (content: string): Promise<void> => {
+    const { unidentified } = await deps.program(content);
+    programAgainAt = unidentified.length === 0 ? Infinity : clock.now().getTime() + UNIDENTIFIED_RETRY_MS;
+    if (unidentified.length > 0) logger.warn({ unidentified }, "calls from these trunks can't be recognised: their host has no address now");
+  };
+
+  const installer = createInstaller(
+    {
+      name: "trunks",
+      wanted: async () => {
+        file = null;
+        file = await deps.read();
+        return { ...file.trunks };
+      },
+      running: async () => (clock.now().getTime() < programAgainAt ? deps.running() : null),
+      program: async ({ content, endpoints }) => {
+        await program(content);
+        logger.info({ trunks: endpoints.length, revision: file?.revision }, "trunks programmed and verified");
+      },
+    },
+    deps,
+  );
+
+  return async () => {
+    const { running, error } = await installer.look();
+    const isFile = file !== null && running === file.trunks.hash;
+    return { running: isFile ? (file?.revision ?? null) : null, loaded: running !== null, error, reachability: await reachabilityOf(deps) };
+  };
+}
+
+/** Only trunks that are asked with OPTIONS; what Asterisk can't say now is left out. */
+async function reachabilityOf({ trunks, states, logger }: TrunkPartDeps): Promise<Readonly<Record<ResourceKey, ReachabilityState>>> {
+  const asked = [...trunks()].filter(({ spec }) => spec.keepAlive.optionsIntervalSeconds > 0);
+  if (asked.length === 0) return {};
+  try {
+    const found = await states();
+    return Object.fromEntries(asked.map(({ key }) => [key, found.get(trunkEndpoint(key)) ?? "Unknown"]));
+  } catch (error) {
+    logger.debug({ error: messageOf(error) }, "whether carriers answer could not be read");
+    return {};
+  }
+}
