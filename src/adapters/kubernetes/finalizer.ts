@@ -29,6 +29,8 @@ export function addFinalizer(client: KubeClient, type: ResourceType, object: Kub
 export function removeFinalizer(client: KubeClient, type: ResourceType, object: KubeObject, finalizer: string): Promise<KubeObject | null> {
   return change({ client, type, finalizer }, object, (current) => {
     const { finalizers = [] } = current.metadata;
+    // A cache that has not seen it come would leave it there for ever.
+    if (current === object && !finalizers.includes(finalizer)) return "unsure";
     return finalizers.includes(finalizer) ? finalizers.filter((other) => other !== finalizer) : "done";
   });
 }
@@ -38,7 +40,7 @@ interface Target {
   readonly type: ResourceType;
   readonly finalizer: string;
 }
-type Decide = (current: KubeObject) => readonly string[] | "done" | "gone";
+type Decide = (current: KubeObject) => readonly string[] | "done" | "gone" | "unsure";
 
 /**
  * The list of finalizers is written whole, on condition that the object is still the one that was read (resourceVersion), so that
@@ -51,9 +53,9 @@ async function change(target: Target, object: KubeObject, decide: Decide): Promi
     const finalizers = decide(current);
     if (finalizers === "gone") return null;
     if (finalizers === "done") return current;
-    const result = await patch(target, current, finalizers);
-    if (result !== "conflict") return result;
-    await pause(backoffMs(RETRY, tries), new AbortController().signal);
+    const result = finalizers === "unsure" ? "unsure" : await patch(target, current, finalizers);
+    if (typeof result !== "string") return result;
+    if (result === "conflict") await pause(backoffMs(RETRY, tries), new AbortController().signal);
     current = await read(target, object);
   }
   const { namespace, name } = object.metadata;

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import { backoffMs, pause } from "./backoff.ts";
 import { ContentType, type KubeClient } from "./client.ts";
-import { isNotFound, KubeError } from "./kube-error.ts";
-import { isRecord, objectPath, type KubeObject, type ResourceType } from "./objects.ts";
+import { isConflict, isNotFound, KubeError } from "./kube-error.ts";
+import { isRecord, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
 
 /** One object, so exactly that its successor of the same name is another one. */
 export interface ObjectRef {
@@ -24,6 +25,7 @@ export interface StatusWriterOptions {
 
 interface Applied {
   readonly status: object;
+  readonly resourceVersion: string;
   readonly at: number;
   /** A watch has shown it since: what a watch shows from now on is newer. */
   seen: boolean;
@@ -31,10 +33,13 @@ interface Applied {
 
 /** A watch that has not shown a write by then will not: somebody wrote over it. */
 const LAG_MILLISECONDS = 30_000;
+const MAX_TRIES = 5;
+const RETRY = { firstMs: 20, longestMs: 500 } as const;
 
 /**
  * Applies the status subresource (server-side apply, forced: the controller is the authority on status), and only when it says
- * something else than what is there. No conflicts, no read before the write.
+ * something else than what is there. On condition of the resourceVersion: the subresource does not look at the uid, and what is
+ * said of one object must not be read on its successor of the same name.
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/
  */
 export class StatusWriter {
@@ -52,28 +57,67 @@ export class StatusWriter {
   async write(ref: ObjectRef, status: object, cached: KubeObject | undefined): Promise<StatusOutcome> {
     const wanted = plain(status);
     if (isDeepStrictEqual(this.#known(ref.uid, cached), wanted)) return "unchanged";
-    const { namespace, name, uid } = ref;
-    const apiVersion = ref.type.group === "" ? ref.type.version : `${ref.type.group}/${ref.type.version}`;
-    try {
-      await this.#options.client.request({
-        method: "PATCH",
-        path: `${objectPath(ref.type, ref)}/status`,
-        query: { fieldManager: this.#options.fieldManager, force: true },
-        contentType: ContentType.ApplyPatch,
-        body: { apiVersion, kind: ref.kind, metadata: { name, namespace, uid }, status: wanted },
-      });
-    } catch (error) {
-      if (!isGoneObject(error)) throw error;
-      this.forget(uid);
-      return "gone";
+    let resourceVersion = this.#expected(ref.uid, cached);
+    for (let tries = 1; ; tries += 1) {
+      resourceVersion ??= await this.#read(ref);
+      const written = resourceVersion === undefined ? undefined : await this.#apply(ref, wanted, resourceVersion);
+      if (written === undefined) return this.#gone(ref);
+      if (!(written instanceof KubeError)) {
+        this.#applied.set(ref.uid, { status: wanted, resourceVersion: written, at: this.#now(), seen: false });
+        return "written";
+      }
+      if (tries === MAX_TRIES) throw written;
+      resourceVersion = undefined;
+      await pause(backoffMs(RETRY, tries), new AbortController().signal);
     }
-    this.#applied.set(uid, { status: wanted, at: this.#now(), seen: false });
-    return "written";
   }
 
   /** Of objects that were deleted. */
   forget(uid: string): void {
     this.#applied.delete(uid);
+  }
+
+  #gone({ uid }: ObjectRef): "gone" {
+    this.forget(uid);
+    return "gone";
+  }
+
+  /** The resourceVersion that it then has, undefined for an object that is gone, or the conflict when it was changed meanwhile. */
+  async #apply(ref: ObjectRef, status: object, resourceVersion: string): Promise<string | undefined | KubeError> {
+    const { type, kind, namespace, name, uid } = ref;
+    const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
+    try {
+      const answer = await this.#options.client.request({
+        method: "PATCH",
+        path: `${objectPath(type, ref)}/status`,
+        query: { fieldManager: this.#options.fieldManager, force: true },
+        contentType: ContentType.ApplyPatch,
+        body: { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status },
+      });
+      return parseObject(answer).metadata.resourceVersion;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      if (error instanceof KubeError && isConflict(error)) return error;
+      throw error;
+    }
+  }
+
+  /** Undefined when it is gone, or another one by now. */
+  async #read(ref: ObjectRef): Promise<string | undefined> {
+    try {
+      const { metadata } = parseObject(await this.#options.client.request({ method: "GET", path: objectPath(ref.type, ref) }));
+      return metadata.uid === ref.uid ? metadata.resourceVersion : undefined;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The newest resourceVersion that is known; undefined when none is. */
+  #expected(uid: string, cached: KubeObject | undefined): string | undefined {
+    const applied = this.#applied.get(uid);
+    if (applied?.seen === false) return applied.resourceVersion;
+    return cached?.metadata.uid === uid ? cached.metadata.resourceVersion : undefined;
   }
 
   #known(uid: string, cached: KubeObject | undefined): unknown {
@@ -94,9 +138,4 @@ export class StatusWriter {
 function plain(status: object): object {
   const copy: unknown = JSON.parse(JSON.stringify(status));
   return isRecord(copy) ? copy : {};
-}
-
-/** With force no owner of a field conflicts; a 409 that does not speak of the uid is a race that the API server gave up. */
-function isGoneObject(error: unknown): boolean {
-  return isNotFound(error) || (error instanceof KubeError && error.status === 409 && /\buid\b/i.test(error.message));
 }
