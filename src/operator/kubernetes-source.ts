@@ -26,7 +26,7 @@ export interface Known {
 type Listener = (known: Known, event: StoreEvent["type"]) => void;
 
 /** How often a start looks whether everything was read. */
-const SETTLE_POLL_MILLISECONDS = 20;
+const SETTLE_POLL_MILLISECONDS = 5;
 
 /**
  * Resources out of an API server: copies that are kept up to date by watches, in a leader and in whoever waits to become one.
@@ -41,6 +41,8 @@ export class KubernetesSource implements ResourceSource {
   readonly #secretOf = new Map<string, ResourceKey>();
   readonly #changeListeners = new Set<() => void>();
   readonly #objectListeners = new Set<Listener>();
+  /** Pools that wait for their finalizer, which is on its way: uids. */
+  readonly #awaited = new Set<string>();
   #stopped = false;
 
   constructor(options: KubernetesSourceOptions) {
@@ -77,9 +79,18 @@ export class KubernetesSource implements ResourceSource {
     return this.#known.get(uid);
   }
 
-  /** Waits until everything was read once. */
+  /** Whether a pool's finalizer is on its way. One that can't be written must not hold up everything else. */
+  awaitFinalizer(uid: string, isAwaited: boolean): void {
+    if (isAwaited && this.#known.get(uid)?.meaning.state === "unprotected") this.#awaited.add(uid);
+    else this.#awaited.delete(uid);
+  }
+
+  /**
+   * Waits until everything was read once, and for finalizers on their way: else a rule that came together with its pool would be
+   * told for a moment that there is none.
+   */
   async read(): Promise<Declared> {
-    while (!this.ready && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));
+    while (!(this.ready && this.#awaited.size === 0) && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));
     const resources: AnyResource[] = [];
     const leaving: LeavingPool[] = [];
     const unreadable: string[] = [];
@@ -118,9 +129,10 @@ export class KubernetesSource implements ResourceSource {
     const known: Known = { kind, object, meaning: same ? before.meaning : meaningOf(this.#options.schemas, kind, object) };
     if (event.type === "deleted") this.#known.delete(uid);
     else this.#known.set(uid, known);
+    if (event.type === "deleted" || known.meaning.state !== "unprotected") this.#awaited.delete(uid);
     if (!same && kind === "SipTrunk") this.#watchSecret(uid, event.type === "deleted" ? null : known.meaning);
-    if (!same) this.#changed();
     for (const listener of this.#objectListeners) listener(known, event.type);
+    if (!same) this.#changed();
   }
 
   #watchSecret(uid: string, meaning: Meaning | null): void {

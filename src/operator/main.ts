@@ -57,20 +57,24 @@ export interface OperatorOptions {
   /** Closed with the operator. */
   readonly client: KubeClient;
   readonly logger: Logger;
+  /** How long trouble lasts before an Event tells of it. */
+  readonly noticeAfterMs?: number;
 }
 
+const NOTICE_AFTER_MILLISECONDS = 3_000;
+
 /** Reads from its start on, so that it can take over at once; writes only while it leads. */
-export async function startOperator(config: OperatorConfig, { client, logger }: OperatorOptions): Promise<Operator> {
+export async function startOperator(config: OperatorConfig, options: OperatorOptions): Promise<Operator> {
   const shutdown = new Shutdown();
   try {
-    return await start(config, { client, logger }, shutdown);
+    return await start(config, options, shutdown);
   } catch (error) {
-    for (const failure of await shutdown.run()) logger.warn({ error: messageOf(failure) }, "not stopped cleanly");
+    for (const failure of await shutdown.run()) options.logger.warn({ error: messageOf(failure) }, "not stopped cleanly");
     throw error;
   }
 }
 
-async function start(config: OperatorConfig, { client, logger }: OperatorOptions, shutdown: Shutdown): Promise<Operator> {
+async function start(config: OperatorConfig, { client, logger, noticeAfterMs = NOTICE_AFTER_MILLISECONDS }: OperatorOptions, shutdown: Shutdown): Promise<Operator> {
   const clock: Clock = { now: () => new Date() };
   const registry = createMetrics();
   const health = new Health();
@@ -86,7 +90,7 @@ async function start(config: OperatorConfig, { client, logger }: OperatorOptions
   const newTrunks = (mayWrite: () => Promise<void>) => {
     return trunkSecret({ client, namespace, name: config.trunksSecret, fieldManager: FIELD_MANAGER, mayWrite, now: () => clock.now().getTime() });
   };
-  const elector = electorOf(config, { client, source, pool, databaseUrl: config.databaseUrl, newTrunks, events, clock, logger, metrics });
+  const elector = electorOf(config, { client, source, pool, databaseUrl: config.databaseUrl, newTrunks, events, clock, logger, metrics, noticeAfterMs });
   shutdown.add("leading", () => elector.stop());
   health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
   health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));

@@ -48,17 +48,32 @@ export class PoolFinalizers {
   async stop(): Promise<void> {
     this.#unwatch();
     await this.#queue.stop();
+    for (const { object } of this.#options.source.all()) this.#options.source.awaitFinalizer(object.metadata.uid, false);
   }
 
   #consider({ object, meaning }: Known): void {
-    if (meaning.state === "unprotected") this.#queue.add(object.metadata.uid);
+    if (meaning.state !== "unprotected") return;
+    const { uid } = object.metadata;
+    this.#options.source.awaitFinalizer(uid, this.#options.isLeader());
+    this.#queue.add(uid);
   }
 
   async #handle(uid: string): Promise<undefined> {
     const { client, source, isLeader } = this.#options;
     const known = source.get(uid);
     if (known === undefined || !isLeader()) return;
-    if (known.meaning.state === "unprotected") await addFinalizer(client, TYPES.NumberPool, known.object, POOL_FINALIZER);
+    if (known.meaning.state === "unprotected") await this.#protect(known);
     if (known.meaning.state === "leaving" && this.#cleaned.has(uid)) await removeFinalizer(client, TYPES.NumberPool, known.object, POOL_FINALIZER);
+  }
+
+  /** The watch tells when it is there. */
+  async #protect({ object }: Known): Promise<void> {
+    const { client, source } = this.#options;
+    try {
+      if ((await addFinalizer(client, TYPES.NumberPool, object, POOL_FINALIZER)) === null) source.awaitFinalizer(object.metadata.uid, false);
+    } catch (error) {
+      source.awaitFinalizer(object.metadata.uid, false);
+      throw error;
+    }
   }
 }

@@ -19,6 +19,8 @@ export interface StatusPublisherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics?: WorkQueueMetrics;
+  /** What comes right by itself in this time is nobody's business: manifests arrive one after the other. */
+  readonly noticeAfterMs: number;
 }
 
 /** Status writes wait for the API server, not for us. */
@@ -28,17 +30,21 @@ const WORKERS = 16;
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
   readonly #queue: WorkQueue;
+  readonly #notices: WorkQueue;
   readonly #unwatch: () => void;
+  /** By uid: the conditions as people were last told of them. */
+  readonly #told = new Map<string, readonly Condition[]>();
   /** By uid: what the status has to be. */
   #wanted: ReadonlyMap<string, ResourceStatus> = new Map();
 
   constructor(options: StatusPublisherOptions) {
     this.#options = options;
-    const { logger, metrics, source, writer } = options;
+    const { logger, metrics, source } = options;
     this.#queue = new WorkQueue({ name: "statuses", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
+    this.#notices = new WorkQueue({ name: "notices", handle: (uid) => this.#tell(uid), logger });
     // Whatever was written over our status is put right.
     this.#unwatch = source.watchObjects(({ object }, event) => {
-      if (event === "deleted") writer.forget(object.metadata.uid);
+      if (event === "deleted") this.#forget(object.metadata.uid);
       else this.#queue.add(object.metadata.uid);
     });
     for (const { object, meaning } of source.all()) if (meaning.state === "refused") this.#queue.add(object.metadata.uid);
@@ -53,7 +59,12 @@ export class StatusPublisher {
 
   async stop(): Promise<void> {
     this.#unwatch();
-    await this.#queue.stop();
+    await Promise.all([this.#queue.stop(), this.#notices.stop()]);
+  }
+
+  #forget(uid: string): void {
+    this.#options.writer.forget(uid);
+    this.#told.delete(uid);
   }
 
   async #handle(uid: string): Promise<undefined> {
@@ -61,9 +72,11 @@ export class StatusPublisher {
     const known = source.get(uid);
     const status = known === undefined ? undefined : this.#statusOf(known);
     if (known === undefined || status === undefined || !isLeader()) return;
-    const ref = refOf(known.kind, known.object);
-    const outcome = await writer.write(ref, status, known.object);
-    if (outcome === "written") this.#tell(ref, conditionsOf(known.object), status.conditions);
+    const before = conditionsOf(known.object);
+    const outcome = await writer.write(refOf(known.kind, known.object), status, known.object);
+    if (outcome !== "written") return;
+    if (!this.#told.has(uid)) this.#told.set(uid, before);
+    this.#notices.addAfter(uid, this.#options.noticeAfterMs);
   }
 
   #statusOf({ object, meaning }: Known): ResourceStatus["status"] | undefined {
@@ -73,8 +86,15 @@ export class StatusPublisher {
     return { observedGeneration: generation, conditions };
   }
 
-  #tell(regarding: ObjectRef, before: readonly Condition[], now: readonly Condition[]): void {
-    for (const notice of noticesOf(before, now)) this.#options.events.record({ regarding, type: "Warning", ...notice });
+  #tell(uid: string): Promise<undefined> {
+    const { source, events, isLeader } = this.#options;
+    const known = source.get(uid);
+    const now = known === undefined ? undefined : this.#statusOf(known)?.conditions;
+    if (known === undefined || now === undefined || !isLeader()) return Promise.resolve(undefined);
+    const regarding = refOf(known.kind, known.object);
+    for (const notice of noticesOf(this.#told.get(uid) ?? [], now)) events.record({ regarding, type: "Warning", ...notice });
+    this.#told.set(uid, now);
+    return Promise.resolve(undefined);
   }
 }
 

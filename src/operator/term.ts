@@ -29,6 +29,7 @@ export interface TermDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: OperatorMetrics;
+  readonly noticeAfterMs: number;
 }
 
 export interface RunningTerm {
@@ -47,7 +48,7 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   if (!(await announced(pool, term, logger, signal))) return null;
   const finalizers = new PoolFinalizers({ client, source, isLeader, logger, metrics: metrics.queue("finalizers") });
   const writer = new StatusWriter({ client, fieldManager: FIELD_MANAGER });
-  const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses") });
+  const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses"), noticeAfterMs: deps.noticeAfterMs });
   const reconciler = new Reconciler({
     source,
     store: operatorStore({ pool, url: deps.databaseUrl, logger }, term),

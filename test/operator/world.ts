@@ -82,9 +82,10 @@ export interface StartOptions {
   readonly kubeconfig?: string;
   readonly leaseSeconds?: number;
   readonly client?: (real: KubeClient) => KubeClient;
+  readonly noticeAfterMs?: number;
 }
 
-export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real }: StartOptions = {}): Promise<Operator> {
+export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, ...rest }: StartOptions = {}): Promise<Operator> {
   const config = operatorConfig({
     DATABASE_URL: world.database.url,
     DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
@@ -94,7 +95,7 @@ export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSecond
   const read = new KubeConfig();
   read.loadFromFile(kubeconfig ?? world.kube.kubeconfig);
   const logger = createLogger((process.env["TEST_LOG_LEVEL"] ?? "silent") as "silent");
-  return startOperator(config, { client: client(createKubeClient(read, logger)), logger });
+  return startOperator(config, { ...rest, client: client(createKubeClient(read, logger)), logger });
 }
 
 const API = "dialplane.io/v1alpha1";

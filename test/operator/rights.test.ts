@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+
+import { ContentType, type KubeClient, type KubeRequest } from "../../src/adapters/kubernetes/client.ts";
+import { eventually } from "../harness/process.ts";
+import { aPool, aRule, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
+
+const MANIFEST = join(ROOT, "deploy/operator-rbac.yaml");
+const ACCEPTED = { Accepted: "True/Accepted", ResolvedRefs: "True/ResolvedRefs" };
+
+let world: OperatorWorld;
+beforeAll(async () => {
+  world = await startWorld();
+  await world.kube.mustKubectl(["apply", "--server-side", "-f", MANIFEST]);
+}, 120_000);
+afterAll(() => world.stop());
+
+test("the operator needs every right of its manifest, and no other", { timeout: 120_000 }, async () => {
+  const used = new Set<string>();
+  const refusals: string[] = [];
+  const kubeconfig = await world.kube.serviceAccountKubeconfig({ namespace: SYSTEM, name: "dialplane-operator" });
+  let meddled = false;
+  const meddle = async () => {
+    if (meddled) return;
+    meddled = true;
+    await world.kube.mustKubectl(["annotate", "np", "sales", "somebody=else"]);
+  };
+  const operator = await operatorIn(world, { kubeconfig, noticeAfterMs: 0, client: (real) => watched(real, { used, refusals, meddle }) });
+
+  await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "login" } } }), aPool("sales", { ranges: TEN }), aRule("rule"));
+  await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
+  const login = { apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData: { username: "u", password: "p" } };
+  await world.apply(login);
+  for (const [kind, name] of [["np", "sales"], ["rr", "rule"], ["trunk", "carrier"]] as const) await world.becomes(kind, name, ACCEPTED);
+  // The same trouble again: the Event is counted up when the operator stops.
+  await world.remove("secret", "login");
+  await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
+  await world.apply(login);
+  await world.becomes("trunk", "carrier", ACCEPTED);
+  await world.remove("np", "sales");
+  await eventually("a renewed lease", () => used.has("coordination.k8s.io/leases update"), 20_000);
+  expect(await operator.stop()).toEqual([]);
+
+  expect(refusals).toEqual([]);
+  expect([...used].sort()).toEqual(await granted());
+});
+
+interface Watch {
+  readonly used: Set<string>;
+  readonly refusals: string[];
+  /** Somebody changes the pool just before its finalizer is written. */
+  readonly meddle: () => Promise<void>;
+}
+
+/** Notes each right that is used, as "group/resource verb". */
+function watched(real: KubeClient, { used, refusals, meddle }: Watch): KubeClient {
+  const note = (request: Pick<KubeRequest, "path" | "query" | "contentType"> & { method?: string }) => {
+    for (const verb of verbsOf(request)) used.add(`${resourceOf(request.path).resource} ${verb}`);
+  };
+  return {
+    request: async (request) => {
+      if (request.method === "PATCH" && request.path.endsWith("/numberpools/sales")) await meddle();
+      note(request);
+      return real.request(request).catch((error: unknown) => {
+        if ((error as { status?: number }).status === 403) refusals.push(`${request.method} ${request.path}`);
+        throw error;
+      });
+    },
+    watch: (request) => {
+      note(request);
+      return real.watch(request);
+    },
+    close: () => real.close(),
+  };
+}
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb */
+function verbsOf({ method = "GET", path, query, contentType }: { method?: string; path: string; query?: KubeRequest["query"]; contentType?: string }): string[] {
+  const { name, subresource } = resourceOf(path);
+  if (method === "GET") return [query?.["watch"] === true ? "watch" : name === undefined ? "list" : "get"];
+  if (method === "PATCH") return contentType === ContentType.ApplyPatch && !subresource ? ["create", "patch"] : ["patch"];
+  return [{ POST: "create", PUT: "update", DELETE: "delete" }[method] ?? method];
+}
+
+function resourceOf(path: string): { resource: string; name: string | undefined; subresource: boolean } {
+  const parts = path.split("/").slice(1);
+  const group = parts[0] === "api" ? "" : (parts[1] ?? "");
+  const rest = parts.slice(parts[0] === "api" ? 2 : 3);
+  const [plural, name, sub] = rest[0] === "namespaces" ? rest.slice(2) : rest;
+  return { resource: `${group}/${plural}${sub === undefined ? "" : `/${sub}`}`, name, subresource: sub !== undefined };
+}
+
+interface Role {
+  readonly kind?: string;
+  readonly rules?: readonly { readonly apiGroups: readonly string[]; readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+}
+
+async function granted(): Promise<string[]> {
+  const documents = parseAllDocuments(await readFile(MANIFEST, "utf8")).map((document) => document.toJS() as Role);
+  const rules = documents.flatMap(({ rules = [] }) => rules);
+  const rights = rules.flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`))),
+  );
+  return [...new Set(rights)].sort();
+}
