@@ -85,7 +85,7 @@ describe("a world that changes", () => {
     const statuses = new Statuses();
     const entries = ({ desired }: World) => [...desired.pools, ...desired.rules, ...desired.trunks];
     const observe = (declared: Declared, world: World, running: string) =>
-      statuses.observe({ resources: declared.resources, world, pods: [{ pod: "a", running, error: null }], totals: {}, now: NOW });
+      statuses.observe({ resources: declared.resources, world, pods: [{ pod: "a", running, error: null, routing: null, trunks: null }], totals: {}, now: NOW });
     const first = declaredOf(base, null);
     const before = compiler.compile(first);
     const saidBefore = observe(first, before, before.desired.dialplan.hash);

@@ -2,23 +2,26 @@ import { describe, expect, test } from "vitest";
 
 import { assertTerm, beginTerm, readTerm } from "../../../src/adapters/postgres/leadership.ts";
 import { operatorStore } from "../../../src/adapters/postgres/stores.ts";
+import type { Term } from "../../../src/domain/ports.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
 import { aPool, desired, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 
 const EARLY = { holder: "a", number: 4 };
 const LATE = { holder: "b", number: 5 };
+const storeOf = (term?: Term) => operatorStore({ pool: world.database.pool, url: world.database.url, logger: createLogger("silent") }, term);
 const STALE = { code: "StaleRevision" };
 
 describe("a term", () => {
   test("that is over writes nothing, and says who leads", async () => {
     await beginTerm(world.database.pool, EARLY);
-    await operatorStore(world.database.pool, EARLY).apply(desired({ pools: [aPool()] }));
+    await storeOf(EARLY).apply(desired({ pools: [aPool()] }));
     await beginTerm(world.database.pool, LATE);
-    const stale = operatorStore(world.database.pool, EARLY).apply(desired({ pools: [] }));
+    const stale = storeOf(EARLY).apply(desired({ pools: [] }));
     await expect(stale).rejects.toMatchObject({ ...STALE, message: "term 4 of a is over: b with term 5 leads" });
     await expect(assertTerm(world.database.pool, EARLY)).rejects.toMatchObject(STALE);
-    expect(await operatorStore(world.database.pool, LATE).apply(desired({ pools: [aPool()] }))).toEqual({ revision: 1, changed: false });
+    expect(await storeOf(LATE).apply(desired({ pools: [aPool()] }))).toEqual({ revision: 1, changed: false });
   });
 
   test("begins only when it is later than all before; one and the same may be announced twice", async () => {
@@ -39,7 +42,7 @@ describe("a term", () => {
 
 describe("a reconcile that knows what it wrote last", () => {
   test("sends only what changed, and is not misled when somebody else wrote meanwhile", async () => {
-    const store = operatorStore(world.database.pool);
+    const store = storeOf();
     const [a, b] = [aPool(), aPool({ key: "shop/help", owned: [[20, 29]] })];
     const first = desired({ pools: [a, b] });
     const { revision } = await store.apply(first);
@@ -57,7 +60,7 @@ describe("a reconcile that knows what it wrote last", () => {
   });
 
   test("keeps the history of a pool that is out of service, whatever its reclaimPolicy, and its numbers come back", async () => {
-    const store = operatorStore(world.database.pool);
+    const store = storeOf();
     const pool = aPool({ reclaimPolicy: "Delete" });
     await store.apply(desired({ pools: [pool] }));
     await world.rows(
