@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { conformResource } from "../adapters/manifest/validate-resource.ts";
 import type { Schemas } from "../adapters/manifest/load-schemas.ts";
 import type { KubeObject } from "../adapters/kubernetes/objects.ts";
@@ -28,8 +29,13 @@ export function meaningOf(schemas: Schemas, kind: ResourceKind, object: KubeObje
   }
   if (kind === "NumberPool" && !held) return { state: "unprotected" };
   const conforming = conformResource(schemas, { ...object, kind });
-  if (conforming.ok) return { state: "declared", resource: conforming.resource };
+  if (conforming.ok) return { state: "declared", resource: sharing(conforming.resource, object) };
   return { state: "refused", problems: conforming.errors.map(({ path, message }) => `${fieldName(path)}: ${message}`) };
+}
+
+/** What an API server stored has its defaults already: then there need not be a second copy of it, ten thousand times over. */
+function sharing(resource: AnyResource, object: KubeObject): AnyResource {
+  return isDeepStrictEqual(resource.spec, object["spec"]) ? ({ ...resource, spec: object["spec"] } as AnyResource) : resource;
 }
 
 /** Retain for anything unknown: what was deleted can't be brought back. */

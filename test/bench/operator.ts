@@ -1,6 +1,7 @@
 /**
  * What the operator makes of a large world on a real API server and a real Postgres, beside a bare `kubectl apply` of the same objects.
- * npm run bench:operator [-- --json] [-- --pools 1000 --rules 10000 --numbers 1000000]
+ * npm run bench:operator [-- --json] [-- --pools 1000 --rules 10000 --numbers 1000000 --heap 160]
+ * heap: megabytes of the operator's JavaScript objects at most; left to itself, Node.js keeps garbage as long as the machine has memory.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,7 +23,7 @@ import { freeTcpPort } from "../harness/ports.ts";
 import { eventually, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";
 
 const { values: options } = parseArgs({
-  options: { json: { type: "boolean", default: false }, pools: { type: "string", default: "1000" }, rules: { type: "string", default: "10000" }, numbers: { type: "string", default: "1000000" } },
+  options: { json: { type: "boolean", default: false }, pools: { type: "string", default: "1000" }, rules: { type: "string", default: "10000" }, numbers: { type: "string", default: "1000000" }, heap: { type: "string", default: "160" } },
 });
 const size = { pools: Number(options.pools), rules: Number(options.rules), numbers: Number(options.numbers) };
 const LIMIT_MS = 900_000;
@@ -93,7 +94,7 @@ async function waiting(healthPort: number): Promise<number> {
 
 function startOperator({ kube, url }: Bench, healthPort: number): TestProcess {
   const env = { ...process.env, DATABASE_URL: url, KUBECONFIG: kube.kubeconfig, DIALPLANE_HEALTH_PORT: String(healthPort), DIALPLANE_POD_NAME: "bench", DIALPLANE_LOG_LEVEL: "warn" };
-  return startProcess([process.execPath, join(ROOT, "src/cli.ts"), "operator"], { env });
+  return startProcess([process.execPath, `--max-old-space-size=${options.heap}`, join(ROOT, "src/cli.ts"), "operator"], { env });
 }
 
 interface FirstSync {
@@ -179,7 +180,7 @@ try {
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const rule = await changes(bench, "RoutingRule");
   const aPool = await changes(bench, "NumberPool");
-  const result = { ...size, kubectlApplySeconds: applySeconds, firstSync: sync, oneRule: rule, onePool: aPool };
+  const result = { ...size, heapMegabytes: Number(options.heap), kubectlApplySeconds: applySeconds, firstSync: sync, oneRule: rule, onePool: aPool };
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else {
     process.stdout.write(

@@ -156,8 +156,9 @@ function aSecret(password: string): object {
 async function podsRunNewest(): Promise<void> {
   for (const pod of ["asterisk-0", "asterisk-1"]) {
     await world.rows(
-      `insert into pod (pod, running, seen_at) select $1::text, hash, now() + interval '10 minutes' from dialplan order by revision desc limit 1
-       on conflict (pod) do update set running = excluded.running, seen_at = excluded.seen_at`,
+      `insert into pod (pod, running, routing, seen_at)
+       select $1::text, hash, (select value from revision), now() + interval '10 minutes' from dialplan order by revision desc limit 1
+       on conflict (pod) do update set running = excluded.running, routing = excluded.routing, seen_at = excluded.seen_at`,
       [pod],
     );
   }

@@ -21,12 +21,7 @@ test("the operator needs every right of its manifest, and no other", { timeout: 
   const used = new Set<string>();
   const refusals: string[] = [];
   const kubeconfig = await world.kube.serviceAccountKubeconfig({ namespace: SYSTEM, name: "dialplane-operator" });
-  let meddled = false;
-  const meddle = async () => {
-    if (meddled) return;
-    meddled = true;
-    await world.kube.mustKubectl(["annotate", "np", "sales", "somebody=else"]);
-  };
+  const meddle = meddler({ "/numberpools/sales": ["np", "sales"], "/routingrules/rule/status": ["rr", "rule"], "/siptrunks/carrier/status": ["trunk", "carrier"] });
   const operator = await operatorIn(world, { kubeconfig, noticeAfterMs: 0, client: (real) => watched(real, { used, refusals, meddle }) });
 
   await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "login" } } }), aPool("sales", { ranges: TEN }), aRule("rule"));
@@ -50,8 +45,18 @@ test("the operator needs every right of its manifest, and no other", { timeout: 
 interface Watch {
   readonly used: Set<string>;
   readonly refusals: string[];
-  /** Somebody changes the pool just before its finalizer is written. */
-  readonly meddle: () => Promise<void>;
+  readonly meddle: (path: string) => Promise<void>;
+}
+
+/** Somebody changes an object just before the operator's first write to it, so that it has to be read again. */
+function meddler(objects: Readonly<Record<string, readonly [string, string]>>): Watch["meddle"] {
+  const left = new Map(Object.entries(objects));
+  return async (path) => {
+    const found = [...left].find(([end]) => path.endsWith(end));
+    if (found === undefined) return;
+    left.delete(found[0]);
+    await world.kube.mustKubectl(["annotate", ...found[1], "somebody=else"]);
+  };
 }
 
 /** Notes each right that is used, as "group/resource verb". */
@@ -61,7 +66,7 @@ function watched(real: KubeClient, { used, refusals, meddle }: Watch): KubeClien
   };
   return {
     request: async (request) => {
-      if (request.method === "PATCH" && request.path.endsWith("/numberpools/sales")) await meddle();
+      if (request.method === "PATCH") await meddle(request.path);
       note(request);
       return real.request(request).catch((error: unknown) => {
         if ((error as { status?: number }).status === 403) refusals.push(`${request.method} ${request.path}`);

@@ -27,8 +27,6 @@ interface Applied {
   readonly status: object;
   readonly resourceVersion: string;
   readonly at: number;
-  /** A watch has shown it since: what a watch shows from now on is newer. */
-  seen: boolean;
 }
 
 /** A watch that has not shown a write by then will not: somebody wrote over it. */
@@ -44,6 +42,7 @@ const RETRY = { firstMs: 20, longestMs: 500 } as const;
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
+  /** Writes that no watch has shown yet: what one shows after that is newer. */
   readonly #applied = new Map<string, Applied>();
 
   constructor(options: StatusWriterOptions) {
@@ -63,7 +62,7 @@ export class StatusWriter {
       const written = resourceVersion === undefined ? undefined : await this.#apply(ref, wanted, resourceVersion);
       if (written === undefined) return this.#gone(ref);
       if (!(written instanceof KubeError)) {
-        this.#applied.set(ref.uid, { status: wanted, resourceVersion: written, at: this.#now(), seen: false });
+        this.#applied.set(ref.uid, { status: wanted, resourceVersion: written, at: this.#now() });
         return "written";
       }
       if (tries === MAX_TRIES) throw written;
@@ -116,7 +115,7 @@ export class StatusWriter {
   /** The newest resourceVersion that is known; undefined when none is. */
   #expected(uid: string, cached: KubeObject | undefined): string | undefined {
     const applied = this.#applied.get(uid);
-    if (applied?.seen === false) return applied.resourceVersion;
+    if (applied !== undefined) return applied.resourceVersion;
     return cached?.metadata.uid === uid ? cached.metadata.resourceVersion : undefined;
   }
 
@@ -124,9 +123,9 @@ export class StatusWriter {
     const shown = cached?.metadata.uid === uid ? cached["status"] : undefined;
     const applied = this.#applied.get(uid);
     if (applied === undefined) return shown;
-    if (isDeepStrictEqual(shown, applied.status)) applied.seen = true;
-    const lagging = !applied.seen && this.#now() - applied.at < LAG_MILLISECONDS;
-    return lagging ? applied.status : shown;
+    if (!isDeepStrictEqual(shown, applied.status) && this.#now() - applied.at < LAG_MILLISECONDS) return applied.status;
+    this.#applied.delete(uid);
+    return shown;
   }
 
   #now(): number {
