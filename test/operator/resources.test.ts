@@ -3,15 +3,19 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { Operator } from "../../src/operator/main.ts";
+import { freeTcpPort } from "../harness/ports.ts";
 import { eventually } from "../harness/process.ts";
 import { aPool, aRule, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
 
 let world: OperatorWorld;
 let operator: Operator;
+let health: string;
 
 beforeAll(async () => {
   world = await startWorld();
-  operator = await operatorIn(world, { noticeAfterMs: 6_000 });
+  const healthPort = await freeTcpPort();
+  health = `http://127.0.0.1:${healthPort}`;
+  operator = await operatorIn(world, { noticeAfterMs: 6_000, healthPort });
 }, 120_000);
 afterAll(async () => {
   await operator.stop();
@@ -40,6 +44,17 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     expect(await trunksFile()).toContain("type = endpoint");
     // Manifests arrive one after the other: what is right a moment later is nobody's business.
     expect(await world.kube.mustKubectl(["get", "events", "-o", "name"])).toBe("");
+  });
+
+  test("its health and its metrics say that it leads and has read everything", async () => {
+    const answer = await fetch(`${health}/readyz`);
+    expect(await answer.json()).toMatchObject({ ready: true, parts: { resources: { ready: true }, election: { ready: true } } });
+    expect(answer.status).toBe(200);
+    const metrics = await (await fetch(`${health}/metrics`)).text();
+    expect(metrics).toMatch(/^dialplane_operator_leader 1$/m);
+    expect(metrics).toMatch(/^dialplane_operator_objects\{kind="NumberPool"\} 1$/m);
+    expect(metrics).toMatch(/^dialplane_operator_reconcile_seconds_count\{outcome="changed"\} [1-9]/m);
+    expect(metrics).toMatch(/^dialplane_operator_queue_depth\{queue="statuses"\} 0$/m);
   });
 
   test("is Ready when every pod reports that it runs it, and a change of one pool unsettles no other object", async () => {

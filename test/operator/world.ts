@@ -83,14 +83,15 @@ export interface StartOptions {
   readonly leaseSeconds?: number;
   readonly client?: (real: KubeClient) => KubeClient;
   readonly noticeAfterMs?: number;
+  readonly healthPort?: number;
 }
 
-export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, ...rest }: StartOptions = {}): Promise<Operator> {
+export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, ...rest }: StartOptions = {}): Promise<Operator> {
   const config = operatorConfig({
     DATABASE_URL: world.database.url,
     DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
     DIALPLANE_LEASE_SECONDS: String(leaseSeconds),
-    DIALPLANE_HEALTH_PORT: String(await freeTcpPort()),
+    DIALPLANE_HEALTH_PORT: String(healthPort ?? (await freeTcpPort())),
   });
   const read = new KubeConfig();
   read.loadFromFile(kubeconfig ?? world.kube.kubeconfig);
