@@ -151,6 +151,8 @@ export interface RouterStore {
   callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;
+  /** Calls of the pod without an end that were received earlier: live ones, and those whose router died. */
+  openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]>;
   onChange(listener: () => void): Promise<() => Promise<void>>;
 }
 

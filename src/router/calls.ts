@@ -2,7 +2,7 @@ import { messageOf } from "../domain/errors.ts";
 import { AriError, type Clock, type Logger } from "../domain/ports.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
 import type { CallEvent } from "../domain/call/events.ts";
-import type { Call } from "../domain/call/states.ts";
+import type { Call, Ended } from "../domain/call/states.ts";
 import { step } from "../domain/call/step.ts";
 import type { CallRecord } from "../domain/types.ts";
 import type { RouterMetrics } from "./metrics.ts";
@@ -20,6 +20,13 @@ export interface CallsDeps {
   readonly connected: () => boolean;
 }
 
+/** A timer that is later than this did not run late by itself: the whole process stood still. */
+const STALLED_MS = 1_000;
+/** Then what Asterisk said meanwhile is read first: a leg may have answered long ago. */
+const CATCH_UP_MS = 500;
+/** Ends of adopted calls whose records are not found yet. */
+const MAX_UNRECORDED = 10_000;
+
 interface LiveCall {
   call: Call;
   readonly logger: Logger;
@@ -31,6 +38,7 @@ export class Calls {
   readonly #deps: CallsDeps;
   readonly #calls = new Map<string, LiveCall>();
   readonly #byChannel = new Map<string, string>();
+  readonly #unrecorded = new Map<string, Ended>();
 
   constructor(deps: CallsDeps) {
     this.#deps = deps;
@@ -43,6 +51,17 @@ export class Calls {
   /** Ids of all live calls with their present state. */
   all(): readonly Call[] {
     return [...this.#calls.values()].map(({ call }) => call);
+  }
+
+  find(id: string): Call | undefined {
+    return this.#calls.get(id)?.call;
+  }
+
+  /** How an adopted call ended whose record was not there yet; answered once. */
+  takeUnrecorded(id: string): Ended | undefined {
+    const ended = this.#unrecorded.get(id);
+    this.#unrecorded.delete(id);
+    return ended;
   }
 
   owns(channel: string): boolean {
@@ -112,6 +131,7 @@ export class Calls {
       this.#deps.metrics.handedBack.inc();
     }
     if (call.kind === "ended") {
+      if (call.origin === null && this.#unrecorded.size < MAX_UNRECORDED) this.#unrecorded.set(call.id, call);
       this.#deps.metrics.calls.inc({ end: call.end });
       logger.info({ end: call.end, cause: call.cause, legs: call.legs.length }, "call ended");
     }
@@ -137,7 +157,12 @@ export class Calls {
 
   #startTimer({ call, timers }: LiveCall, timer: TimerName, seconds: number): void {
     clearTimeout(timers.get(timer));
-    timers.set(timer, setTimeout(() => this.happen(call.id, { type: "Deadline", timer }), seconds * 1000));
+    const due = performance.now() + seconds * 1000;
+    const ring = () => {
+      if (performance.now() < due + STALLED_MS) this.happen(call.id, { type: "Deadline", timer });
+      else timers.set(timer, setTimeout(() => this.happen(call.id, { type: "Deadline", timer }), CATCH_UP_MS));
+    };
+    timers.set(timer, setTimeout(ring, seconds * 1000));
   }
 
   async #perform(live: LiveCall, command: TelephonyCommand): Promise<void> {

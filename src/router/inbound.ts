@@ -2,6 +2,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { callId } from "../domain/call/ids.ts";
 import { receiveCall } from "../domain/call/start.ts";
 import type { Origin } from "../domain/call/states.ts";
 import { route } from "../domain/routing.ts";
@@ -20,7 +21,6 @@ export interface InboundDeps {
   readonly table: () => RoutingTable | null;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  readonly newId: () => string;
   /** Refuses a channel that can't be one of our dialplan's. */
   readonly refuse: (channel: string) => void;
 }
@@ -33,7 +33,7 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
     deps.refuse(channel.id);
     return;
   }
-  const id = deps.newId();
+  const id = callId(deps.pod, channel.id, channel.createdAt);
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
@@ -45,7 +45,7 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
  * The dialplan's arguments are `inbound`, the pool and, where it says so, the presentation of the caller's number
  * (CALLERID(num-pres)): a number that its owner hides is nobody's to see.
  */
-function originOf({ pod, clock }: InboundDeps, channel: AriChannel, args: readonly string[]): Origin | null {
+export function originOf({ pod, clock }: Pick<InboundDeps, "pod" | "clock">, channel: AriChannel, args: readonly string[]): Origin | null {
   const [, pool = "", presentation = "allowed"] = args;
   const did = parseE164(`+${channel.extension.replace(/^\+/, "")}`);
   if (did === null || !/^[a-z0-9.-]+\/[a-z0-9.-]+$/.test(pool)) {

@@ -8,11 +8,20 @@ export type LookUp = (input: Parameters<RouterStore["callContext"]>[0], logger: 
 /**
  * Asks who is calling, for at most `withinMs`. A database that is slow or gone costs the attribution, never the call.
  *
+ * A database that answers slower than calls come in is not asked any more until it has caught up: questions whose callers have
+ * long been routed would keep it, and the connections, from the next ones.
+ *
  * @returns a context with attribution `unavailable` when there was no answer in time
  */
 export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: number, metrics: RouterMetrics): LookUp {
   let unattributed = 0;
+  let late = 0;
   return async (input, logger) => {
+    if (late >= MAX_LATE) {
+      metrics.lookups.inc({ outcome: "shed" });
+      unattributed += 1;
+      return unavailable(unattributed);
+    }
     const answer = store.callContext(input).catch((error: unknown) => {
       logger.warn({ error: messageOf(error) }, "the caller could not be looked up");
       return "failed" as const;
@@ -23,10 +32,17 @@ export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: 
       return context;
     }
     metrics.lookups.inc({ outcome: context });
+    if (context === "late") {
+      late += 1;
+      void answer.then(() => (late -= 1));
+    }
     unattributed += 1;
     return unavailable(unattributed);
   };
 }
+
+/** Below the number of connections, so that records still find one. */
+const MAX_LATE = 5;
 
 /** @param sequence counts such calls, so that round robin goes on without the database */
 function unavailable(sequence: number): CallContext {

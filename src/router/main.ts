@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Registry } from "prom-client";
 
 import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
@@ -25,6 +24,7 @@ import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
+import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
 
@@ -89,11 +89,17 @@ class RunningRouter implements Router {
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
+  readonly #pod: string;
+  readonly #ending = new AbortController();
   #stopping = false;
+  /** Records of an earlier router were looked for. */
+  #settled = false;
+  #asteriskStartedAt: string | null = null;
 
   constructor(config: RouterConfig, deps: RouterDeps) {
     const { store, logger, clock } = deps;
     this.#deps = deps;
+    this.#pod = config.pod;
     this.#metrics = routerMetrics(deps.registry);
     const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
@@ -106,6 +112,7 @@ class RunningRouter implements Router {
       onEvent: (event) => this.#onEvent(event),
       onUp: () => this.#onUp(),
       onDown: () => this.#metrics.ariConnected.set(0),
+      onReplaced: () => this.#replaced(),
     });
     this.#telephony = createTelephony(this.#ari, STASIS_APP);
     this.#calls = new Calls({
@@ -133,7 +140,6 @@ class RunningRouter implements Router {
       lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
       table: () => this.#snapshots.current,
       random: Math.random,
-      newId: randomUUID,
       refuse: (channel: string) => this.#refuse(channel),
     };
     return createAriEvents({
@@ -162,6 +168,7 @@ class RunningRouter implements Router {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#ending.abort();
     await this.#rollout.stop();
     await this.#snapshots.stop();
     this.#calls.abandon();
@@ -176,9 +183,28 @@ class RunningRouter implements Router {
     const { logger, clock } = this.#deps;
     this.#metrics.ariConnected.set(1);
     this.#rollout.trigger();
-    recover({ calls: this.#calls, telephony: this.#telephony, clock, logger }, clock.now()).catch((error: unknown) => {
+    this.#recover(clock.now()).catch((error: unknown) => {
       logger.error({ error: messageOf(error) }, "what Asterisk holds could not be compared");
     });
+  }
+
+  async #recover(connectedAt: Date): Promise<void> {
+    const { logger, clock, store } = this.#deps;
+    const pod = this.#pod;
+    const startedAt = await this.#telephony.startedAt();
+    const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
+    this.#asteriskStartedAt = startedAt;
+    const handedBack = await recover({ pod, calls: this.#calls, telephony: this.#telephony, clock, logger }, connectedAt, restarted);
+    if (this.#settled) return;
+    this.#settled = true;
+    const { signal } = this.#ending;
+    await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, handedBack, connectedAt);
+  }
+
+  /** The calls are the other router's: hanging up or dialling for them would be one too many. */
+  #replaced(): void {
+    this.#calls.abandon();
+    this.#settled = false;
   }
 
   #refuse(channel: string): void {

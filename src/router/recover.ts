@@ -3,15 +3,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AriBridge, AriChannel } from "../adapters/ari/events.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext } from "../domain/asterisk-names.ts";
-import { callOfBridge } from "../domain/call/ids.ts";
-import { planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
-import { adoptCall } from "../domain/call/start.ts";
-import type { Call } from "../domain/call/states.ts";
+import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
+import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
+import { adoptAnswered, adoptCall } from "../domain/call/start.ts";
+import type { Call, Origin } from "../domain/call/states.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
+import { originOf } from "./inbound.ts";
 
 export interface RecoverDeps {
+  readonly pod: string;
   readonly calls: Calls;
   readonly telephony: Telephony;
   readonly clock: Clock;
@@ -28,21 +30,28 @@ const BEFORE_BRIDGES_MS = 300;
  * what this process knows. Its own calls catch up; what an earlier process left is adopted, handed back or ended.
  *
  * @param connectedAt channels that are younger announce themselves
+ * @param restarted Asterisk is not the one of before: our calls were cut
+ * @returns callers who were given to the dialplan, by call id
  */
-export async function recover(deps: RecoverDeps, connectedAt: Date): Promise<void> {
+export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean): Promise<ReadonlyMap<string, Origin>> {
   const known = deps.calls.all();
   const { own, channels, bridges } = await held(deps.telephony);
   for (const call of known) {
-    catchUp(deps.calls, call, channels, bridges);
+    if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.happen(call.id, { type: "AsteriskRestarted" });
+    else catchUp(deps.calls, call, channels, bridges);
   }
   const orphans = channels.filter(({ id, createdAt }) => own.has(id) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
   const mine = new Set(deps.calls.all().map(({ bridge }) => bridge));
   const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
-  const plan = planRecovery(orphans.map(({ id, state }) => ({ id, up: state === "Up" })), left);
+  const plan = planRecovery(orphans.map((channel) => asHeld(deps.pod, channel)), left);
   if (plan.length > 0) {
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
-  await carryOut(deps, plan, new Map(orphans.map((channel) => [channel.id, channel])));
+  return carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
+}
+
+function asHeld(pod: string, { id, state, createdAt }: AriChannel): HeldChannel {
+  return { id, up: state === "Up", call: callOfLeg(id) === undefined ? callId(pod, id, createdAt) : null };
 }
 
 async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly AriChannel[]; bridges: readonly AriBridge[] }> {
@@ -70,27 +79,41 @@ function counts(plan: readonly RecoveryAction[]): Record<string, number> {
   return result;
 }
 
-async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], channels: ReadonlyMap<string, AriChannel>): Promise<void> {
+interface HeldNow {
+  readonly channels: ReadonlyMap<string, AriChannel>;
+  readonly bridges: readonly AriBridge[];
+}
+
+async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<ReadonlyMap<string, Origin>> {
+  const handedBack = new Map<string, Origin>();
   for (const action of plan.filter(({ type }) => type !== "destroyBridge")) {
-    await carryOutOne(deps, action, channels).catch((error: unknown) => {
+    try {
+      const given = await carryOutOne(deps, action, now);
+      if (given !== undefined) handedBack.set(...given);
+    } catch (error) {
       deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
-    });
+    }
   }
   const bridges = plan.filter((action) => action.type === "destroyBridge");
   if (bridges.length > 0) {
     await sleep(BEFORE_BRIDGES_MS);
     await Promise.allSettled(bridges.map(({ bridge }) => deps.telephony.destroyBridge(bridge)));
   }
+  return handedBack;
 }
 
-async function carryOutOne({ calls, telephony, clock, logger }: RecoverDeps, action: RecoveryAction, channels: ReadonlyMap<string, AriChannel>): Promise<void> {
+async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldNow): Promise<readonly [string, Origin] | undefined> {
+  const { calls, telephony, clock, logger } = deps;
   switch (action.type) {
     case "adopt":
       calls.start(adoptCall(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
       break;
-    case "handBack":
-      await handBack(telephony, action.channel, channels.get(action.channel)?.extension ?? "");
+    case "connect":
+      calls.start(adoptAnswered(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
+      connect(calls, action.call, now);
       break;
+    case "handBack":
+      return handBack(deps, action, now.channels.get(action.channel));
     case "hangUp":
       await telephony.hangUp(action.channel, NORMAL);
       break;
@@ -100,8 +123,20 @@ async function carryOutOne({ calls, telephony, clock, logger }: RecoverDeps, act
   }
 }
 
+function connect(calls: Calls, id: string, { channels, bridges }: HeldNow): void {
+  const call = calls.find(id);
+  if (call !== undefined) catchUp(calls, call, [...channels.values()], bridges);
+}
+
 /** The dialplan left a note on the channel about whose call it is. */
-async function handBack(telephony: Telephony, channel: string, extension: string): Promise<void> {
+async function handBack(
+  { pod, clock, telephony }: RecoverDeps,
+  { channel, call }: Extract<RecoveryAction, { type: "handBack" }>,
+  held: AriChannel | undefined,
+): Promise<readonly [string, Origin] | undefined> {
   const pool = await telephony.variable(channel, "DIALPLANE_POOL");
-  await telephony.continueAt(channel, { context: fallbackContext(pool), extension: extension.replace(/^\+/, "") });
+  const presentation = await telephony.variable(channel, "CALLERID(num-pres)").catch(() => "unknown");
+  await telephony.continueAt(channel, { context: fallbackContext(pool), extension: (held?.extension ?? "").replace(/^\+/, "") });
+  const origin = held === undefined ? null : originOf({ pod, clock }, held, ["inbound", pool, presentation]);
+  return call === null || origin === null ? undefined : [call, { ...origin, receivedAt: held?.createdAt ?? origin.receivedAt }];
 }

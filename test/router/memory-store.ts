@@ -53,6 +53,11 @@ export class MemoryStore implements RouterStore {
     this.records.push(record);
   }
 
+  openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]> {
+    const last = new Map(this.records.map((record) => [record.id, record]));
+    return Promise.resolve([...last.values()].filter((record) => record.pod === pod && record.endedAt === null && record.receivedAt < receivedBefore));
+  }
+
   onChange(listener: () => void): Promise<() => Promise<void>> {
     this.#listeners.add(listener);
     return Promise.resolve(() => Promise.resolve(void this.#listeners.delete(listener)));

@@ -5,6 +5,8 @@ import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { AriRest, Logger } from "../../domain/ports.ts";
 import { backoffMs } from "./backoff.ts";
 import { type AriEvent, parseEvent, WANTED_EVENTS } from "./events.ts";
+import { beat, BEAT_MS, holderGone } from "./holder.ts";
+import { createAriHttp } from "./http.ts";
 import { asObject, parseJson } from "./json.ts";
 import { RestOverWebSocket } from "./rest-over-websocket.ts";
 
@@ -21,6 +23,8 @@ export interface AriOptions {
   readonly onUp: () => void;
   /** Was up and is gone; it is tried again for ever. */
   readonly onDown: (reason: string) => void;
+  /** Another router has the application now and with it the calls; waits until that one is gone, then connects again. */
+  readonly onReplaced?: () => void;
   /** Bound of one request; default 5,000. */
   readonly requestTimeoutMs?: number;
   /** A ping is sent this often; a socket silent for two of them is dead. Default 5,000. */
@@ -52,6 +56,7 @@ class AriClient implements AriConnection {
   readonly #stopping = new AbortController();
   #socket: WebSocket | undefined;
   #up = false;
+  #replaced = false;
   #running: Promise<void> | undefined;
 
   constructor(options: AriOptions) {
@@ -90,9 +95,17 @@ class AriClient implements AriConnection {
         this.#up = false;
         this.#options.onDown(reason);
       }
+      if (this.#replaced) await this.#standBy();
       await this.#pause(attempt, reason);
       attempt += 1;
     }
+  }
+
+  async #standBy(): Promise<void> {
+    this.#replaced = false;
+    this.#options.logger.warn({ app: this.#options.app }, "another router took over this Asterisk, standing by");
+    this.#options.onReplaced?.();
+    await holderGone(createAriHttp(this.#options), this.#stopping.signal);
   }
 
   async #pause(attempt: number, reason: string): Promise<void> {
@@ -109,10 +122,12 @@ class AriClient implements AriConnection {
     const socket = this.#open();
     this.#socket = socket;
     const watch = watchLiveness(socket, this.#options.pingIntervalMs ?? 5_000);
+    const beats = setInterval(() => void (this.#up && beat(this).catch(() => undefined)), BEAT_MS);
     socket.on("open", () => void this.#announce(socket));
     socket.on("message", (data) => this.#receive(asText(data)));
     const reason = await closed(socket);
     clearInterval(watch);
+    clearInterval(beats);
     this.#rest.rejectAll("the socket was lost");
     return reason;
   }
@@ -149,6 +164,12 @@ class AriClient implements AriConnection {
       this.#rest.settle(message);
       return;
     }
+    if (message["type"] === "ApplicationReplaced") {
+      // Asterisk leaves the socket open, and never again sends an event on it.
+      this.#replaced = true;
+      this.#socket?.terminate();
+      return;
+    }
     const event = parseEvent(message);
     if (event !== undefined) {
       this.#options.onEvent(event);
@@ -163,11 +184,15 @@ function asText(data: RawData): string {
 /** A peer that was stopped or cut off keeps its socket open: only its silence tells. */
 function watchLiveness(socket: WebSocket, intervalMs: number): NodeJS.Timeout {
   let heard = true;
+  let lookedAt = performance.now();
   const alive = () => (heard = true);
   socket.on("pong", alive);
   socket.on("message", alive);
   return setInterval(() => {
-    if (!heard) {
+    // This process itself stood still: what came meanwhile was not read yet.
+    const stalled = performance.now() - lookedAt > 1.5 * intervalMs;
+    lookedAt = performance.now();
+    if (!heard && !stalled) {
       socket.terminate();
       return;
     }

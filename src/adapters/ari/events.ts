@@ -45,6 +45,7 @@ export const WANTED_EVENTS = [
   "PlaybackFinished",
   "ChannelHangupRequest",
   "ChannelDestroyed",
+  "ApplicationReplaced",
 ] as const;
 
 /** @returns undefined for an event we have no use for */

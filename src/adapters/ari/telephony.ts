@@ -36,6 +36,8 @@ export interface Telephony {
   ownChannels(): Promise<readonly string[]>;
   channels(): Promise<readonly AriChannel[]>;
   bridges(): Promise<readonly AriBridge[]>;
+  /** When Asterisk was started, as it writes times: another one is another Asterisk. */
+  startedAt(): Promise<string>;
 }
 
 export function createTelephony(ari: AriRest, app: string): Telephony {
@@ -58,6 +60,7 @@ export function createTelephony(ari: AriRest, app: string): Telephony {
     ownChannels: async () => asStrings(asObject(await ari.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
     channels: async () => parseAll(await ari.request("GET", "/channels"), parseChannel),
     bridges: async () => parseAll(await ari.request("GET", "/bridges"), parseBridge),
+    startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
   };
 }
 

@@ -43,6 +43,15 @@ export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | 
   return rows[0] === undefined ? null : toRecord(rows[0]);
 }
 
+/** Oldest first. The partial index of live calls keeps it short. */
+export async function readOpenCalls(pool: pg.Pool, pod: string, receivedBefore: Date): Promise<readonly CallRecord[]> {
+  const { rows } = await pool.query<Row>(
+    `select ${COLUMNS} from call where ended_at is null and pod = $1::text and received_at < $2::timestamptz order by received_at, id`,
+    [pod, receivedBefore],
+  );
+  return rows.map(toRecord);
+}
+
 function toRecord(row: Row): CallRecord {
   return {
     id: row.id,

@@ -1,16 +1,22 @@
 import type pg from "pg";
+import { AFTERWARDS } from "../../domain/call/recognise.ts";
 import type { CallRecord } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 import { storableJson, storableText } from "./text.ts";
 import { retrying } from "./retry.ts";
 
 const LEG_STEPS = 999;
+/** The last phase: `endedAt` is set. */
+const ENDED = 3;
 
 /** Grows with everything that happens to a call and its legs: a later state is never undone by a replay of an earlier one. */
 function stageOf(record: CallRecord): number {
   const phase = [record.answeredAt, record.bridgedAt, record.endedAt].findLastIndex((at) => at !== null) + 1;
   const steps = record.legs.reduce((sum, leg) => sum + 1 + Number(leg.answeredAt !== null) + Number(leg.endedAt !== null), 0);
-  return phase * (LEG_STEPS + 1) + Math.min(steps, LEG_STEPS);
+  const stage = phase * (LEG_STEPS + 1) + Math.min(steps, LEG_STEPS);
+  // An end that was concluded afterwards is later than everything but an end that was seen.
+  const concluded = record.endedAt !== null && record.why.some(({ reason }) => (AFTERWARDS as readonly string[]).includes(reason));
+  return concluded ? ENDED * (LEG_STEPS + 1) - 1 : stage;
 }
 
 const SAVE = {

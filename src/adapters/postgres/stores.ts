@@ -11,6 +11,7 @@ import { createDevices, eraseCaller, eraseProspect, leavePerson, touchDevices } 
 import { pushBus } from "./push-bus.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
+import { readOpenCalls } from "./read-calls.ts";
 import { readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
 import { readTotals } from "./totals.ts";
 
@@ -77,6 +78,7 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
     saveCall: (record) => saveCall(pool, record),
+    openCalls: (pod, receivedBefore) => readOpenCalls(pool, pod, receivedBefore),
     onChange: (listener) => listen({ url, channel: "dialplane_revision", logger, onNotification: listener, onConnected: listener }),
   };
 }

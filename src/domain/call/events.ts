@@ -1,4 +1,4 @@
-import type { CallContext, RouteDecision } from "../types.ts";
+import type { CallContext, CallRecord, RouteDecision } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 
 /** What happens to a call. Channels are told apart by id: the inbound one or one of the legs. */
@@ -6,6 +6,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Decided"; readonly context: CallContext; readonly decision: RouteDecision }
   /** There is nothing to decide by; the dialplan's default has to do. */
   | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
+  /** The record of a call that was adopted. */
+  | { readonly type: "Recognised"; readonly record: CallRecord }
   | { readonly type: "LegRinging"; readonly channel: string }
   | { readonly type: "LegAnswered"; readonly channel: string }
   /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
@@ -18,5 +20,7 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "CommandFailed"; readonly command: CallCommand["type"]; readonly channel: string; readonly status: number }
   | { readonly type: "Deadline"; readonly timer: TimerName }
   /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
+  /** Nothing is left of what it held. */
+  | { readonly type: "AsteriskRestarted" }
   | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, { readonly up: boolean }>; readonly inBridge: ReadonlySet<string> }
 );

@@ -1,9 +1,11 @@
-import { callOfBridge, callOfLeg } from "./ids.ts";
+import { bridgeId, callOfBridge, callOfLeg } from "./ids.ts";
 
 /** A channel that is in our application, or was dialled for it. */
 export interface HeldChannel {
   readonly id: string;
   readonly up: boolean;
+  /** Of a caller's channel: the call that it is, by `callId`. A leg tells by its own id. */
+  readonly call: string | null;
 }
 
 export interface HeldBridge {
@@ -15,8 +17,10 @@ export interface HeldBridge {
 export type RecoveryAction =
   /** Two parties talk: they go on, and when one hangs up the other is hung up. */
   | { readonly type: "adopt"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string }
+  /** Somebody answered and was not connected any more: nobody else is dialled, the two are put together. */
+  | { readonly type: "connect"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string }
   /** A caller hears ringing and nobody cares: the dialplan's default destination takes over. */
-  | { readonly type: "handBack"; readonly channel: string }
+  | { readonly type: "handBack"; readonly channel: string; readonly call: string | null }
   /** The other party is gone, or the caller for whom it rang. */
   | { readonly type: "hangUp"; readonly channel: string }
   | { readonly type: "destroyBridge"; readonly bridge: string };
@@ -30,11 +34,25 @@ export type RecoveryAction =
  */
 export function planRecovery(channels: readonly HeldChannel[], bridges: readonly HeldBridge[]): readonly RecoveryAction[] {
   const held = new Map(channels.map((channel) => [channel.id, channel]));
-  const adopted = bridges.flatMap((bridge) => adoption(bridge, held));
+  const talking = bridges.flatMap((bridge) => adoption(bridge, held));
+  const adopted = [...talking, ...connections(channels, new Set(talking.map(({ call }) => call)))];
   const kept = new Set(adopted.flatMap(({ bridge, inbound, leg }) => [bridge, inbound, leg]));
   const orphans = channels.filter(({ id }) => !kept.has(id)).map(orphan);
   const empty = bridges.filter(({ id }) => !kept.has(id)).map(({ id }): RecoveryAction => ({ type: "destroyBridge", bridge: id }));
   return [...adopted, ...orphans, ...empty];
+}
+
+/** The first leg that answered, for a caller who is still there. */
+function connections(channels: readonly HeldChannel[], settled: ReadonlySet<string>): readonly Extract<RecoveryAction, { type: "connect" }>[] {
+  const answered = new Map<string, string>();
+  for (const { id, up } of channels) {
+    const call = callOfLeg(id);
+    if (up && call !== undefined && !answered.has(call)) answered.set(call, id);
+  }
+  return channels.flatMap(({ id, call }) => {
+    const leg = call === null || callOfLeg(id) !== undefined || settled.has(call) ? undefined : answered.get(call);
+    return call === null || leg === undefined ? [] : [{ type: "connect", call, bridge: bridgeId(call), inbound: id, leg }];
+  });
 }
 
 function adoption(bridge: HeldBridge, held: ReadonlyMap<string, HeldChannel>): readonly Extract<RecoveryAction, { type: "adopt" }>[] {
@@ -46,6 +64,6 @@ function adoption(bridge: HeldBridge, held: ReadonlyMap<string, HeldChannel>): r
 }
 
 /** An answered caller without a party was talking to somebody who is gone: ringing somebody else now would be a surprise. */
-function orphan({ id, up }: HeldChannel): RecoveryAction {
-  return callOfLeg(id) === undefined && !up ? { type: "handBack", channel: id } : { type: "hangUp", channel: id };
+function orphan({ id, up, call }: HeldChannel): RecoveryAction {
+  return callOfLeg(id) === undefined && !up ? { type: "handBack", channel: id, call } : { type: "hangUp", channel: id };
 }

@@ -1,6 +1,6 @@
 import type { CallEvent } from "./events.ts";
 import { prepareBridge } from "./dialing.ts";
-import { CAUSE, hangUp, type Stepped } from "./ending.ts";
+import { CAUSE, endCall, hangUp, settle, type Stepped } from "./ending.ts";
 import { openChannels } from "./legs.ts";
 import type { Bridging, Call, Ending } from "./states.ts";
 
@@ -30,6 +30,25 @@ function missedEvents(call: Call, { channels, at }: Resynced): readonly CallEven
     ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
+}
+
+/** Neither side hung up: the call was cut. What had ended before keeps its outcome. */
+export function asteriskRestarted(call: Call, at: Date): Stepped {
+  const note = { rule: null, matched: false, reason: "AsteriskRestarted", message: "Asterisk was restarted during the call" };
+  const cut: Call = {
+    ...call,
+    notes: call.kind === "ending" || call.kind === "ended" ? call.notes : [...call.notes, note],
+    inbound: { ...call.inbound, gone: true },
+    legs: call.legs.map((leg) => ({ ...leg, gone: true })),
+  };
+  switch (cut.kind) {
+    case "ended":
+      return [call, []];
+    case "ending":
+      return settle(cut, []);
+    default:
+      return endCall(cut, { end: "failed", cause: CAUSE.failure }, at);
+  }
 }
 
 function again(call: Call, { inBridge }: Resynced): Stepped[1] {

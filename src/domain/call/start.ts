@@ -1,6 +1,6 @@
 import type { CallCommand } from "./commands.ts";
 import { bridgeId } from "./ids.ts";
-import type { Bridged, Leg, Origin, Received } from "./states.ts";
+import type { Bridged, Bridging, Leg, Origin, Received } from "./states.ts";
 
 /** Longer than the look-up may take; then the dialplan's default is better than a caller who hears nothing. */
 const DECISION_SECONDS = 3;
@@ -27,8 +27,23 @@ export function receiveCall(id: string, channel: string, origin: Origin): readon
   return [call, [{ type: "StartTimer", timer: "decision", seconds: DECISION_SECONDS }]];
 }
 
+interface Held {
+  readonly bridge: string;
+  readonly inbound: string;
+  readonly leg: string;
+}
+
 /** A call that was bridged before this process began: it is only watched until one side hangs up. */
-export function adoptCall(id: string, channels: { readonly bridge: string; readonly inbound: string; readonly leg: string }, at: Date): Bridged {
+export function adoptCall(id: string, channels: Held, at: Date): Bridged {
+  return { ...adopted(id, channels, at), kind: "bridged" };
+}
+
+/** A call whose leg had answered, of a process that did not come to connect it. */
+export function adoptAnswered(id: string, channels: Held, at: Date): Bridging {
+  return { ...adopted(id, channels, at), kind: "bridging", answeredAt: at };
+}
+
+function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
   const inbound = { channel: channels.inbound, hangupCause: null, hungUp: false, gone: false };
   const leg: Leg = {
     channel: channels.leg,
@@ -43,5 +58,5 @@ export function adoptCall(id: string, channels: { readonly bridge: string; reado
     hungUp: false,
     gone: false,
   };
-  return { ...nothingYet, kind: "bridged", id, origin: null, inbound, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
+  return { ...nothingYet, id, origin: null, inbound, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
 }

@@ -3,7 +3,8 @@ import type { CallEvent } from "./events.ts";
 import { dialGroup, legAnswered, legFailed, legRinging, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
-import { resync } from "./resync.ts";
+import { recognise } from "./recognise.ts";
+import { asteriskRestarted, resync } from "./resync.ts";
 import type { Bridged, Bridging, Call, Ended, Ending, Leg, Received } from "./states.ts";
 
 type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;
@@ -18,6 +19,8 @@ export function step(call: Call, event: CallEvent): Stepped {
       return decided(call, event);
     case "Undecidable":
       return undecidable(call, event);
+    case "Recognised":
+      return recognise(call, event.record, event.at);
     case "LegRinging":
       return ringing(call, event);
     case "LegAnswered":
@@ -32,6 +35,8 @@ export function step(call: Call, event: CallEvent): Stepped {
       return failed(call, event);
     case "Deadline":
       return deadline(call, event);
+    case "AsteriskRestarted":
+      return asteriskRestarted(call, event.at);
     case "Resynced":
       return resync(call, event, step);
   }

@@ -1,0 +1,79 @@
+import type { CallContext, CallRecord, LegRecord, RouteDecision, Why } from "../types.ts";
+import { save, type Stepped } from "./ending.ts";
+import type { Call, Leg } from "./states.ts";
+
+/** The record of an adopted call was found: from here on the call is like one of our own, but for what its rule said about failures. */
+export function recognise(call: Call, record: CallRecord, at: Date): Stepped {
+  if (call.origin !== null) {
+    return [call, []];
+  }
+  const { pod, did, pool, caller, receivedAt } = record;
+  const bridgedAt = record.bridgedAt ?? (call.kind === "bridged" ? at : call.bridgedAt);
+  const known: Call = {
+    ...call,
+    origin: { pod, did, pool, caller: caller as typeof did | null, receivedAt },
+    context: contextOf(record),
+    decision: decisionOf(record),
+    answeredAt: record.answeredAt ?? call.answeredAt ?? bridgedAt,
+    bridgedAt,
+    legs: [...record.legs.filter(({ channel }) => !call.legs.some((leg) => leg.channel === channel)).map((leg) => past(leg, at)), ...call.legs.map((leg) => present(leg, record))],
+    notes: [ADOPTED],
+  };
+  return [known, save(known)];
+}
+
+const ADOPTED: Why = { rule: null, matched: false, reason: "RouterRestarted", message: "the router was restarted during the call and took it over" };
+
+/**
+ * The last record of a call that ended while no router watched. `endedAt` is when that was noticed, and the reason says so.
+ *
+ * @param note why it ended, where that is known
+ */
+export function closeUnobserved(record: CallRecord, at: Date, note: Why = UNOBSERVED): CallRecord {
+  return {
+    ...record,
+    endedAt: at,
+    end: record.bridgedAt === null ? "failed" : "completed",
+    legs: record.legs.map((leg) => ({ ...leg, ...(leg.endedAt === null ? { endedAt: at, result: leg.answeredAt === null ? "cancelled" : leg.result } : {}) })),
+    why: [...record.why, note],
+  };
+}
+
+/** Reasons of records that were closed afterwards; what a router saw itself is never replaced by them. */
+export const AFTERWARDS = ["EndUnobserved", "HandedBack"] as const;
+
+const UNOBSERVED: Why = { rule: null, matched: false, reason: "EndUnobserved", message: "the call ended while no router was running; its end was noticed afterwards" };
+
+export const HANDED_BACK: Why = {
+  rule: null,
+  matched: false,
+  reason: "HandedBack",
+  message: "the router was restarted before anybody answered; the caller was given to the pool's default destination",
+};
+
+function contextOf(record: CallRecord): CallContext {
+  return {
+    attribution: record.attribution,
+    prospect: record.prospect,
+    mediaElements: record.mediaElement === null ? [] : [record.mediaElement],
+    attributes: record.attributes,
+    repeatCaller: false,
+    lastAnsweredBy: null,
+    liveCalls: {},
+    sequence: 0,
+  };
+}
+
+/** Nobody is dialled any more; only the reasons are still needed. */
+function decisionOf(record: CallRecord): RouteDecision {
+  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", maxCallSeconds: 0, why: record.why };
+}
+
+function past(leg: LegRecord, at: Date): Leg {
+  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, hungUp: true, gone: true };
+}
+
+function present(leg: Leg, record: CallRecord): Leg {
+  const known = record.legs.find(({ channel }) => channel === leg.channel);
+  return known === undefined ? leg : { ...leg, destination: known.destination, trunk: known.trunk, startedAt: known.startedAt, answeredAt: known.answeredAt ?? leg.answeredAt };
+}
