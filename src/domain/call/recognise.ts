@@ -70,7 +70,7 @@ function decisionOf(record: CallRecord): RouteDecision {
 }
 
 function past(leg: LegRecord, at: Date): Leg {
-  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, hungUp: true, gone: true };
+  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, whisper: null, hungUp: true, gone: true };
 }
 
 function present(leg: Leg, record: CallRecord): Leg {

@@ -58,5 +58,5 @@ function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
     hungUp: false,
     gone: false,
   };
-  return { ...nothingYet, id, origin: null, inbound, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
+  return { ...nothingYet, whispering: false, id, origin: null, inbound, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
 }

@@ -19,8 +19,6 @@ export function step(call: Call, event: CallEvent): Stepped {
       return decided(call, event);
     case "Undecidable":
       return undecidable(call, event);
-    case "Recognised":
-      return recognise(call, event.record, event.at);
     case "LegRinging":
       return ringing(call, event);
     case "LegAnswered":
@@ -35,6 +33,15 @@ export function step(call: Call, event: CallEvent): Stepped {
       return failed(call, event);
     case "Deadline":
       return deadline(call, event);
+    default:
+      return afterAnOutage(call, event);
+  }
+}
+
+function afterAnOutage(call: Call, event: EventOf<"Recognised" | "AsteriskRestarted" | "Resynced">): Stepped {
+  switch (event.type) {
+    case "Recognised":
+      return recognise(call, event.record, event.at);
     case "AsteriskRestarted":
       return asteriskRestarted(call, event.at);
     case "Resynced":
