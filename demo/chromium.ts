@@ -26,9 +26,13 @@ export function chromiumPath(env: NodeJS.ProcessEnv = process.env): string {
   return found;
 }
 
-/** Real Chromium without a window. Each context of it is another device: it shares nothing with the others. Close it in the end. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: chromiumPath(), args: flags });
+/**
+ * Real Chromium without a window. Each context of it is another device: it shares nothing with the others. Close it in the end.
+ * @param options.keepPages keeps a page that is left alive to come back to it, as browsers of people do (back/forward cache)
+ */
+export function launchChromium(options: { readonly keepPages?: boolean } = {}): Promise<Browser> {
+  const off = "--disable-back-forward-cache";
+  return chromium.launch({ executablePath: chromiumPath(), args: flags, ...(options.keepPages === true ? { ignoreDefaultArgs: [off] } : {}) });
 }
 
 export type { Browser, BrowserContext, Page };
