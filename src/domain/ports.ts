@@ -1,3 +1,4 @@
+import type { CallCursor, CallFilter } from "./call-filter.ts";
 import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource } from "./resources.ts";
 import type { NumberPoolSpec, ReachabilityState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
@@ -72,6 +73,17 @@ export interface DevicePush {
 export interface PushBus {
   publish(pushes: readonly DevicePush[]): Promise<void>;
   subscribe(listener: (push: DevicePush) => void): Promise<() => Promise<void>>;
+}
+
+/** Call records and numbers, for people and for other systems. */
+export interface Records {
+  /** Newest first; `after` is where the page before ended. */
+  calls(filter: CallFilter, page: { readonly limit: number; readonly after: CallCursor | null }): Promise<readonly CallRecord[]>;
+  call(id: string): Promise<CallRecord | null>;
+  /** Calls in progress by pool; a pool without any is not there. */
+  liveCalls(): Promise<Readonly<Record<ResourceKey, number>>>;
+  /** Counts every number: costs a second and more for a million of them. */
+  totals(): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
 }
 
 // ---------------------------------------------------------------- router <-> Postgres

@@ -145,7 +145,7 @@ function withoutRetiring({ total, leased, coolingDown, available }: PoolTotals) 
 }
 
 /** Numbers that can't be handed out now, in whole percent. */
-function utilisation({ total, available }: PoolTotals): number {
+export function utilisation({ total, available }: PoolTotals): number {
   return total === 0 ? 0 : Math.round((100 * (total - available)) / total);
 }
 

@@ -2,11 +2,11 @@ import express, { type Express, type RequestHandler } from "express";
 import type { Registry } from "prom-client";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import { createTokenSigner, type SigningKey } from "../domain/puid.ts";
-import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus } from "../domain/ports.ts";
+import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus, Records } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import type { Health } from "../shared/health.ts";
 import { admitted } from "./admission.ts";
-import { bearer } from "./bearer.ts";
+import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
 import { cors } from "./cors.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import { erasureRoute } from "./erasure-route.ts";
@@ -18,6 +18,7 @@ import { openApiDocument } from "./openapi.ts";
 import { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem, problemHandler } from "./problem.ts";
 import { rateLimited, RateLimiter, type RateLimit } from "./rate-limit.ts";
+import { readRoutes } from "./read-routes.ts";
 import { snippetFile } from "./snippet-file.ts";
 import { Streams, type StreamLimits } from "./streams.ts";
 
@@ -26,6 +27,9 @@ export interface IngressDeps {
   readonly prospects: Prospects;
   readonly presence: Presence;
   readonly pushes: PushBus;
+  readonly records: Records;
+  /** Who may read call records and pools; by the bearer tokens of `secrets` unless given. */
+  readonly access?: ReadAccess;
   /** Accepted pools as they are now. The same Map as long as nothing changed: what is derived from it is kept by identity. */
   readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
   readonly secrets: IngressSecrets;
@@ -43,6 +47,8 @@ export interface IngressSecrets {
   readonly sites: SiteSecrets;
   /** Bearer tokens of the site's own systems; without any, what needs one answers 401. */
   readonly apiTokens?: readonly string[];
+  /** Bearer tokens for reports: they read, but see no caller's whole number. */
+  readonly reportTokens?: readonly string[];
 }
 
 export interface IngressSettings {
@@ -109,7 +115,9 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   app.get("/openapi.json", (_request, response) => void response.type("application/openapi+json").set("Access-Control-Allow-Origin", "*").send(description));
 
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
-  app.use("/v1", cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
+  // Before CORS: no page may read calls, whatever its origin. Before the limits: who holds a token for reading is no visitor.
+  const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
+  app.use("/v1", reading, cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
   // text/plain as well: it saves pages the preflight, and sendBeacon can't send JSON without one.
   app.use("/v1", express.json({ limit: maxBody, type: ["application/json", "text/plain"], inflate: false, strict: false }));
   app.use("/v1", admitted(settings.maxWaiting, parts.metrics));

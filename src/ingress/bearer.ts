@@ -1,22 +1,53 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { RequestHandler } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import { HttpProblem } from "./problem.ts";
 
+/** Who may read: everything, or everything but whole telephone numbers of callers. */
+export type Rights = "all" | "masked";
+
+/** @returns null for a request that may read nothing */
+export type ReadAccess = (request: Request) => Rights | null;
+
 /**
- * Lets only those through who hold one of the tokens (RFC 6750); several while one is being replaced. Without any token configured
- * nobody is let through.
+ * By bearer token (RFC 6750): tokens of the site's own systems read all, those for reports read callers' numbers masked. Without any
+ * token configured nobody reads anything.
  */
-export function bearer(tokens: readonly string[]): RequestHandler {
-  const known = tokens.map(digest);
-  return (request, response, next) => {
-    const given = digest(/^Bearer ([!-~]{1,512})$/i.exec(request.headers.authorization ?? "")?.[1] ?? "");
-    if (known.filter((token) => timingSafeEqual(token, given)).length > 0) {
-      next();
-      return;
-    }
-    response.set("WWW-Authenticate", 'Bearer realm="dialplane"');
-    throw new HttpProblem(401, "Not authorised", { faults: [{ field: "Authorization", message: "must be Bearer and a token of this service" }] });
+export function tokenAccess(apiTokens: readonly string[], reportTokens: readonly string[]): ReadAccess {
+  const all = apiTokens.map(digest);
+  const masked = reportTokens.map(digest);
+  return ({ headers }) => {
+    const given = digest(/^Bearer ([!-~]{1,512})$/i.exec(headers.authorization ?? "")?.[1] ?? "");
+    if (isAmong(all, given)) return "all";
+    return isAmong(masked, given) ? "masked" : null;
   };
+}
+
+/** Lets only those through who hold one of the tokens. */
+export function bearer(tokens: readonly string[]): RequestHandler {
+  return authorised(tokenAccess(tokens, []));
+}
+
+/** Lets those through whom `access` knows; handlers find their rights with `rightsOf`. */
+export function authorised(access: ReadAccess): RequestHandler {
+  return (request, response, next) => {
+    const rights = access(request);
+    if (rights === null) {
+      response.set("WWW-Authenticate", 'Bearer realm="dialplane"');
+      throw new HttpProblem(401, "Not authorised", { faults: [{ field: "Authorization", message: "must be Bearer and a token of this service" }] });
+    }
+    response.locals["rights"] = rights;
+    response.set("Cache-Control", "no-store");
+    next();
+  };
+}
+
+/** What `authorised` found; the least for whoever comes without it. */
+export function rightsOf(response: Response): Rights {
+  return response.locals["rights"] === "all" ? "all" : "masked";
+}
+
+function isAmong(known: readonly Buffer[], given: Buffer): boolean {
+  return known.filter((token) => timingSafeEqual(token, given)).length > 0;
 }
 
 /** Equal length for the comparison, which then takes the same time for every token. */

@@ -81,6 +81,7 @@ const environment = z.object({
   DIALPLANE_TOKEN_KEYS: tokenKeys,
   DIALPLANE_SITE_SECRETS: siteSecrets,
   DIALPLANE_API_TOKENS: apiTokens,
+  DIALPLANE_REPORT_TOKENS: apiTokens,
   DIALPLANE_TRUSTED_PROXIES: z
     .string()
     .max(2000)
@@ -112,7 +113,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
     logLevel: read.DIALPLANE_LOG_LEVEL,
     poolsPollSeconds: read.DIALPLANE_POOLS_POLL_SECONDS,
     shutdownSeconds: read.DIALPLANE_SHUTDOWN_SECONDS,
-    secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS, apiTokens: read.DIALPLANE_API_TOKENS },
+    secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS, apiTokens: read.DIALPLANE_API_TOKENS, reportTokens: read.DIALPLANE_REPORT_TOKENS },
     settings: {
       rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },
       streams: {

@@ -53,10 +53,10 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   shutdown.add("the watch on pools", () => watch.stop());
   const health = new Health();
   health.register("pools", watch.ready);
-  const { prospects, presence, pushes } = stores;
+  const { prospects, presence, pushes, records } = stores;
   const { secrets, settings } = config;
   const claims = batchedClaims(stores.claims, { ...claimBatches, maxWaiting: settings.maxWaiting });
-  const ingress = await createIngress({ claims, prospects, presence, pushes, pools: watch.pools, secrets, clock, logger, metrics: createMetrics(), health, settings });
+  const ingress = await createIngress({ claims, prospects, presence, pushes, records, pools: watch.pools, secrets, clock, logger, metrics: createMetrics(), health, settings });
   shutdown.add("ingress", () => ingress.stop());
   const listening = await listen(ingress.app, config.host, config.port);
   // The last step added runs first: no new requests, and streams end at once so that waiting for requests under way ends too.

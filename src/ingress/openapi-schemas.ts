@@ -5,6 +5,55 @@ const visitor = token("The persistent unique identifier of the visitor.");
 const device = token("The identifier of this browser or app.");
 const orNull = (schema: object) => ({ anyOf: [schema, { type: "null" }] });
 
+const text = { type: "string" };
+const textOrNull = orNull(text);
+const time = { type: "string", format: "date-time" };
+const timeOrNull = orNull(time);
+const count = { type: "integer", minimum: 0 };
+const cause = orNull({ type: "integer", minimum: 0, maximum: 127, description: "ITU-T Q.850." });
+
+/** An object all of whose fields are always there. */
+const whole = (properties: Readonly<Record<string, object>>, description?: string) => ({
+  type: "object",
+  required: Object.keys(properties),
+  properties,
+  additionalProperties: false,
+  ...(description === undefined ? {} : { description }),
+});
+
+const call = whole(
+  {
+    id: text,
+    pod: { ...text, description: "Which Asterisk carried it." },
+    did: { ...text, description: "The number that was called, E.164." },
+    pool: text,
+    caller: orNull({ ...text, description: "E.164; null when withheld; masked for a token that may not read callers." }),
+    receivedAt: time,
+    answeredAt: timeOrNull,
+    bridgedAt: timeOrNull,
+    endedAt: orNull({ ...time, description: "null: in progress." }),
+    end: textOrNull,
+    hangupCause: cause,
+    attribution: { ...text, enum: ["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"], description: "How sure it is who called." },
+    prospect: orNull({ ...text, description: "Whom the call is attributed to." }),
+    mediaElement: textOrNull,
+    attributes: { type: "object", additionalProperties: text },
+    rule: orNull({ ...text, description: "The rule that decided; null for the pool's default destination." }),
+    answeredBy: textOrNull,
+    bridge: textOrNull,
+    legs: {
+      type: "array",
+      description: "Every attempt to reach a destination.",
+      items: whole({
+        channel: text, destination: text, trunk: text, startedAt: time, answeredAt: timeOrNull, endedAt: timeOrNull, hangupCause: cause,
+        result: { ...text, enum: ["answered", "busy", "no-answer", "unreachable", "congestion", "declined", "cancelled", "not-tried"] },
+      }),
+    },
+    why: { type: "array", description: "What the rules said.", items: whole({ rule: textOrNull, matched: { type: "boolean" }, reason: text, message: text }) },
+  },
+  "One call as far as it is known.",
+);
+
 const elementProperties = {
   pool: { type: "string", description: "The NumberPool asked for, as namespace/name." },
   mediaElement: { type: "string" },
@@ -66,6 +115,22 @@ export const answerSchemas = {
     },
     additionalProperties: false,
   },
+  Call: call,
+  CallPage: whole({
+    calls: { type: "array", items: { $ref: "#/components/schemas/Call" } },
+    next: orNull({ ...text, description: "Give it as `after` for the next page; null on the last." }),
+  }),
+  Pools: whole({
+    countedAt: { ...time, description: "When the numbers were counted, at most ten seconds ago." },
+    pools: {
+      type: "array",
+      items: whole({
+        pool: text,
+        numbers: orNull(whole({ total: count, leased: count, coolingDown: count, available: count, retiring: count, utilizationPercent: count })),
+        liveCalls: count,
+      }),
+    },
+  }),
   Alive: { type: "object", required: ["alive"], properties: { alive: { const: true } } },
   Readiness: {
     type: "object",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { answerSchemas } from "./openapi-schemas.ts";
+import { querySchemas } from "./calls-query.ts";
 import { requestSchemas } from "./requests.ts";
 
 /** A description of an answer and what its body is; without a schema there is none. */
@@ -26,6 +27,14 @@ const invalid = { "400": problem("A field is out of format; all of them are name
 const unknownPool = { "404": problem("There is no such NumberPool.") };
 const noContent: Answer = { description: "Done." };
 
+/** Of what needs a bearer token to be read. */
+const readers = {
+  "401": problem("The bearer token is missing or unknown."),
+  "403": problem("The token may not read callers' numbers."),
+  "500": problem("The service could not answer."),
+  "503": problem("The database is away; Retry-After says when to come back."),
+} as const;
+
 type Answers = Readonly<Record<string, Answer>>;
 
 function operation(summary: string, body: readonly (keyof typeof requestSchemas)[], answers: Answers): object {
@@ -44,6 +53,13 @@ function responseOf({ description, schema, alternatives, type = "application/jso
   const whole = alternatives === undefined ? (schema === undefined ? undefined : ref(schema)) : { anyOf: alternatives.map(ref) };
   if (whole !== undefined) return { description, content: { [type]: { schema: whole } } };
   return type === "application/json" ? { description } : { description, content: { [type]: { schema: { type: "string" } } } };
+}
+
+/** A GET for holders of a bearer token; its parameters are those that the handler parses. */
+function reading(summary: string, query: z.ZodType, answers: Answers): object {
+  const { properties = {} } = z.toJSONSchema(query, { io: "input" });
+  const parameters = Object.entries(properties).map(([name, schema]) => ({ name, in: "query", required: false, schema }));
+  return { ...operation(summary, [], answers), ...(parameters.length === 0 ? {} : { parameters }), security: [{ apiToken: [] }, { reportToken: [] }] };
 }
 
 const requestName = (name: string) => `${name[0]?.toUpperCase() ?? ""}${name.slice(1)}Request`;
@@ -88,6 +104,25 @@ const paths = {
       security: [{ apiToken: [] }],
     },
   },
+  "/v1/calls": {
+    get: reading("Call records, the newest first, page by page. `outcome=live` are those in progress.", querySchemas.listing, {
+      "200": { description: "A page.", schema: "CallPage" },
+      ...invalid, ...readers,
+    }),
+  },
+  "/v1/calls.csv": {
+    get: reading("The same as a table, all of it (RFC 4180). Text that a spreadsheet would take for a formula begins with an apostrophe.", querySchemas.table, {
+      "200": { description: "A header and one line a call.", type: "text/csv" },
+      ...invalid, ...readers,
+    }),
+  },
+  "/v1/calls/{id}": {
+    get: {
+      ...reading("One call.", z.object({}), { "200": { description: "The call.", schema: "Call" }, "404": problem("There is no such call."), ...readers }),
+      parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }],
+    },
+  },
+  "/v1/pools": { get: reading("Pools, the state of their numbers, and their calls in progress.", z.object({}), { "200": { description: "All of them.", schema: "Pools" }, ...readers }) },
   "/healthz": { get: operation("Whether the process lives.", [], { "200": { description: "It does.", schema: "Alive" } }) },
   "/readyz": {
     get: operation("Whether it can do its job.", [], {
@@ -111,12 +146,12 @@ export function openApiDocument(): object {
       title: "Dialplane ingress",
       version: "1",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
-      description: "Numbers for pages and apps. Every error is an RFC 9457 problem that names the field and what is allowed there.",
+      description: "Numbers for pages and apps, call records for the site's own systems. Every error is an RFC 9457 problem that names the field and what is allowed there.",
     },
     paths,
     components: {
       schemas: { ...Object.fromEntries(requests), ...answerSchemas },
-      securitySchemes: { apiToken: { type: "http", scheme: "bearer", description: "One of DIALPLANE_API_TOKENS." } },
+      securitySchemes: { apiToken: { type: "http", scheme: "bearer", description: "One of DIALPLANE_API_TOKENS." }, reportToken: { type: "http", scheme: "bearer", description: "One of DIALPLANE_REPORT_TOKENS: callers' numbers are masked." } },
     },
   };
 }

@@ -101,6 +101,11 @@ export const parseErasure = (body: unknown) => parse(erasure, body);
 /** For the API's description: the schemas that the handlers parse with. */
 export const requestSchemas = { single, batch, identify, device, presence, release, erasure } as const;
 
+/** The parameters of a query, like a body. @throws HttpProblem 400 naming every parameter out of format. */
+export function parseQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.infer<Schema> {
+  return parse(schema, { ...(query as object) });
+}
+
 function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
   const result = schema.safeParse(body);
   if (result.success) return result.data;

@@ -14,7 +14,6 @@ import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { readAssociations } from "../adapters/postgres/read-associations.ts";
-import { readCall, readCalls } from "../adapters/postgres/read-calls.ts";
 import { createStores, type Stores } from "../adapters/postgres/stores.ts";
 import { folderTrunks } from "../adapters/asterisk-config/write-trunk-folder.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
@@ -24,12 +23,13 @@ import type { E164 } from "../domain/types.ts";
 import { createIngress, defaultSettings } from "../ingress/app.ts";
 import { listen } from "../ingress/listen.ts";
 import { watchPools } from "../ingress/pool-watch.ts";
+import { problemHandler } from "../ingress/problem.ts";
 import { Reconciler } from "../operator/reconciler.ts";
 import { startRouter, type Router } from "../router/main.ts";
 import { Health } from "../shared/health.ts";
 import { createMetrics } from "../shared/metrics.ts";
 import { Shutdown } from "../shared/shutdown.ts";
-import { readApi } from "./api.ts";
+import { localAccess, readApi } from "./api.ts";
 import type { StandaloneConfig } from "./config.ts";
 import { startPostgres } from "./postgres-process.ts";
 import { keptSecret } from "./signing-secret.ts";
@@ -194,11 +194,14 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   shutdown.add("the watch over pools", () => pools.stop());
   health.register("ingress", () => pools.ready());
   const secret = config.signingSecret ?? (await keptSecret(join(config.dataDir, "signing-secret")));
+  const access = localAccess(config.apiToken);
   const ingress = await createIngress({
     claims: batchedClaims(stores.claims, { maxBatch: 500, parallel: 2, maxWaiting: defaultSettings.maxWaiting }),
     prospects: stores.prospects,
     presence: stores.presence,
     pushes: stores.pushes,
+    records: stores.records,
+    access,
     pools: pools.pools,
     secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites, apiTokens: config.apiToken === undefined ? [] : [config.apiToken] },
     clock,
@@ -210,12 +213,11 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   const app = express().disable("x-powered-by");
   app.use(readApi({
     resources,
-    calls: (limit) => readCalls(pool, limit),
-    call: (id) => readCall(pool, id),
     associations: (did, limit) => readAssociations(pool, did as E164, limit),
-  }, config.apiToken));
+  }, access));
   if (options.pages !== undefined) app.use(options.pages);
   app.use(ingress.app);
+  app.use(problemHandler(logger));
   const server = await listen(app, config.httpAddress, config.httpPort);
   // Open streams would keep the server waiting: they are ended while it closes.
   shutdown.add("HTTP", async () => {

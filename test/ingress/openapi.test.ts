@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertDescribed, description, seen } from "./contract.ts";
 import { openStream } from "./event-stream.ts";
-import { apiToken, personToken, startSite, type Site } from "./site.ts";
+import { apiToken, personToken, reportToken, startSite, type Site } from "./site.ts";
 
 const banner = { pool: "default/sales", mediaElement: "banner" };
+const reader = { Authorization: `Bearer ${apiToken}` };
 const long = "x".repeat(17_000);
 
 describe("docs/openapi.json", () => {
@@ -18,9 +19,10 @@ describe("docs/openapi.json", () => {
   });
   afterAll(() => site.close());
 
-  async function get(path: string, headers: Record<string, string> = {}): Promise<number> {
+  /** @param template the path in the description, where it has a parameter */
+  async function get(path: string, headers: Record<string, string> = {}, template?: string): Promise<number> {
     const response = await fetch(site.url + path, { headers });
-    const [bare = ""] = path.split("?");
+    const [bare = ""] = (template ?? path).split("?");
     assertDescribed({ method: "GET", path: bare, status: response.status, contentType: response.headers.get("content-type"), body: await response.text() });
     return response.status;
   }
@@ -55,6 +57,17 @@ describe("docs/openapi.json", () => {
     ["POST /v1/erasures", 403, () => site.post("/v1/erasures", {}, { Origin: "https://evil.example" })],
     ["GET /v1/stream", 400, () => get("/v1/stream?device=forged")],
     ["GET /v1/stream", 403, () => get("/v1/stream", { Origin: "https://evil.example" })],
+    ["GET /v1/calls", 200, () => get("/v1/calls", reader)],
+    ["GET /v1/calls", 400, () => get("/v1/calls?limit=0", reader)],
+    ["GET /v1/calls", 401, () => get("/v1/calls")],
+    ["GET /v1/calls", 403, () => get("/v1/calls?caller=%2B1", { Authorization: `Bearer ${reportToken}` })],
+    ["GET /v1/calls.csv", 200, () => get("/v1/calls.csv", reader)],
+    ["GET /v1/calls.csv", 400, () => get("/v1/calls.csv?after=x", reader)],
+    ["GET /v1/calls.csv", 401, () => get("/v1/calls.csv")],
+    ["GET /v1/calls/{id}", 401, () => get("/v1/calls/a", {}, "/v1/calls/{id}")],
+    ["GET /v1/calls/{id}", 404, () => get("/v1/calls/nobody", reader, "/v1/calls/{id}")],
+    ["GET /v1/pools", 200, () => get("/v1/pools", reader)],
+    ["GET /v1/pools", 401, () => get("/v1/pools")],
     ["GET /healthz", 200, () => get("/healthz")],
     ["GET /readyz", 200, () => get("/readyz")],
     ["GET /metrics", 200, () => get("/metrics")],

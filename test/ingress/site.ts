@@ -13,6 +13,7 @@ import { assertDescribed } from "./contract.ts";
 import { startStores, tokenKeys, type Stores } from "./stores.ts";
 
 export const apiToken = "an-api-token-of-32-characters-or-more";
+export const reportToken = "a-report-token-of-32-characters-or-more";
 export const siteSecret = "the-secret-of-acme-has-32-characters-or-more";
 const web = fileURLToPath(new URL("../../examples/web", import.meta.url));
 
@@ -115,7 +116,7 @@ function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, opti
   return {
     ...stores.ports,
     pools: () => pools,
-    secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]), apiTokens: ["one-that-is-being-replaced-by-the-next", apiToken] },
+    secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]), apiTokens: ["one-that-is-being-replaced-by-the-next", apiToken], reportTokens: [reportToken] },
     clock: { now: () => new Date() },
     logger: createLogger("silent"),
     metrics: createMetrics(),

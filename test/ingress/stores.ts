@@ -2,8 +2,9 @@ import { batchedClaims } from "../../src/adapters/postgres/batched-claims.ts";
 import { readAssociations, type Association } from "../../src/adapters/postgres/read-associations.ts";
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import { parseE164 } from "../../src/domain/e164.ts";
-import type { NumberClaims, PoolEntry, Presence, Prospects, PushBus } from "../../src/domain/ports.ts";
+import type { NumberClaims, PoolEntry, Presence, Prospects, PushBus, Records } from "../../src/domain/ports.ts";
 import { createTokenSigner, type SigningKey } from "../../src/domain/puid.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { freshDatabase } from "../harness/postgres.ts";
 
@@ -11,7 +12,9 @@ export const tokenKeys: readonly [SigningKey, ...SigningKey[]] = [{ id: 1, secre
 
 export interface Stores {
   readonly url: string;
-  readonly ports: { readonly claims: NumberClaims; readonly prospects: Prospects; readonly presence: Presence; readonly pushes: PushBus };
+  readonly ports: { readonly claims: NumberClaims; readonly prospects: Prospects; readonly presence: Presence; readonly pushes: PushBus; readonly records: Records };
+  /** As a router writes it. */
+  saveCall(record: CallRecord): Promise<void>;
   apply(pools: ReadonlyMap<string, PoolEntry>): Promise<void>;
   associations(did: string): Promise<readonly Association[]>;
   /** What a request that is refused must leave as it was. */
@@ -30,6 +33,7 @@ export async function startStores(): Promise<Stores> {
   return {
     url: database.url,
     ports: { ...stores, claims: batchedClaims(stores.claims, { maxBatch: 200, parallel: 2, maxWaiting: 1000 }) },
+    saveCall: (record) => stores.router.saveCall(record),
     apply: async (pools) => {
       const desired = [...pools.values()].map((pool) => ({ ...pool, generation: 1, owned: ownedBy(pool) }));
       await stores.operator.apply({ pools: desired, rules: [], trunks: [], dialplan: { hash: "none", marker: "none", content: "" } });

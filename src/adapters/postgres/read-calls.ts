@@ -1,5 +1,6 @@
 import type pg from "pg";
-import type { CallRecord } from "../../domain/types.ts";
+import type { CallCursor, CallFilter } from "../../domain/call-filter.ts";
+import type { CallRecord, ResourceKey } from "../../domain/types.ts";
 import { fromDid } from "./did.ts";
 
 const COLUMNS = `id, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
@@ -32,10 +33,43 @@ interface Row {
   readonly why: CallRecord["why"];
 }
 
-/** Newest first. */
-export async function readCalls(pool: pg.Pool, limit: number): Promise<readonly CallRecord[]> {
-  const { rows } = await pool.query<Row>(`select ${COLUMNS} from call order by received_at desc, id limit $1::int`, [limit]);
+/** No call lasts longer than a day (maxCallSeconds): one that a lost pod left open is not in progress for ever. */
+const LIVE = "(ended_at is null and received_at > now() - interval '1 day')";
+
+/** Newest first. @param after where the page before ended */
+export async function readCalls(pool: pg.Pool, filter: CallFilter, page: { readonly limit: number; readonly after?: CallCursor | null }): Promise<readonly CallRecord[]> {
+  const { since, until, pool: key, callerPrefix, destination, attribution, outcome } = filter;
+  const { rows } = await pool.query<Row>(
+    `select ${COLUMNS} from call
+     where ($1::timestamptz is null or received_at >= $1::timestamptz)
+       and ($2::timestamptz is null or received_at < $2::timestamptz)
+       and ($3::text is null or pool_key = $3::text)
+       and ($4::text is null or starts_with(caller, $4::text))
+       and ($5::jsonb is null or legs @> $5::jsonb)
+       and ($6::text is null or attribution = $6::text)
+       and ($7::text is null or case $7::text when 'live' then ${LIVE} else ending = $7::text end)
+       and ($8::timestamptz is null or received_at < $8::timestamptz or (received_at = $8::timestamptz and id > $9::text))
+     order by received_at desc, id limit $10::int`,
+    [
+      since ?? null,
+      until ?? null,
+      key ?? null,
+      callerPrefix ?? null,
+      destination === undefined ? null : JSON.stringify([{ destination }]),
+      attribution ?? null,
+      outcome ?? null,
+      page.after?.receivedAt ?? null,
+      page.after?.id ?? null,
+      page.limit,
+    ],
+  );
   return rows.map(toRecord);
+}
+
+/** Calls in progress by pool. */
+export async function countLiveCalls(pool: pg.Pool): Promise<Readonly<Record<ResourceKey, number>>> {
+  const { rows } = await pool.query<{ pool_key: ResourceKey; calls: number }>(`select pool_key, count(*)::int as calls from call where ${LIVE} group by pool_key`);
+  return Object.fromEntries(rows.map(({ pool_key, calls }) => [pool_key, calls]));
 }
 
 export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | null> {

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, RouterStore, Term } from "../../domain/ports.ts";
+import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, Records, RouterStore, Term } from "../../domain/ports.ts";
 import { applyDesired } from "./apply.ts";
 import { readCallContext } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
@@ -9,6 +9,7 @@ import { readPods, removePod, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
 import { createDevices, eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
+import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
 import { readOpenCalls } from "./read-calls.ts";
@@ -22,6 +23,7 @@ export interface Stores {
   readonly pushes: PushBus;
   readonly router: RouterStore;
   readonly operator: OperatorStore;
+  readonly records: Records;
 }
 
 /** A database: by its pool, and by its address for connections that listen. */
@@ -55,6 +57,12 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
     pushes: pushBus(pool, url, logger),
     router: routerStore(pool, url, logger),
     operator: operatorStore({ pool, url, logger }),
+    records: {
+      calls: (filter, page) => readCalls(pool, filter, page),
+      call: (id) => readCall(pool, id),
+      liveCalls: () => countLiveCalls(pool),
+      totals: () => readTotals(pool),
+    },
   };
 }
 

@@ -264,13 +264,13 @@ describe("a call record", () => {
       await save(stage);
       expect(await readCall(world.database.pool, "call")).toEqual(stage);
     }
-    expect(await readCalls(world.database.pool, 10)).toEqual([ended]);
+    expect(await readCalls(world.database.pool, {}, { limit: 10 })).toEqual([ended]);
     expect(await readCall(world.database.pool, "unknown")).toBeNull();
   });
 
   test("may be written again and again", async () => {
     for (const stage of [ended, ended, ended]) await save(stage);
-    expect(await readCalls(world.database.pool, 10)).toEqual([ended]);
+    expect(await readCalls(world.database.pool, {}, { limit: 10 })).toEqual([ended]);
   });
 
   test.each(stages.slice(1).map((stage, n) => [n + 1, stage] as const))("of stage %i is not undone by any earlier one that is replayed", async (n, stage) => {
@@ -295,6 +295,6 @@ describe("a call record", () => {
 
   test("lists are newest first", async () => {
     for (const second of [2, 1, 3]) await save(aCall({ id: `call ${second}`, receivedAt: at(second) }));
-    expect((await readCalls(world.database.pool, 2)).map(({ id }) => id)).toEqual(["call 3", "call 2"]);
+    expect((await readCalls(world.database.pool, {}, { limit: 2 })).map(({ id }) => id)).toEqual(["call 3", "call 2"]);
   });
 });
