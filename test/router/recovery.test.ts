@@ -82,13 +82,13 @@ async function dialled(server: SippServer): Promise<number> {
 /** The one record, once it has an end. */
 async function theRecord(child: TestProcess): Promise<CallRecord> {
   const closed = async () => {
-    const calls = await readCalls(database.pool, 10);
+    const calls = await readCalls(database.pool, {}, { limit: 10 });
     return calls.length > 0 && calls.every(({ endedAt }) => endedAt !== null);
   };
   await eventually("the record has an end", closed, 15_000).catch(async (error: unknown) => {
-    throw new Error(`${JSON.stringify(await readCalls(database.pool, 10))} ${child.output()}`, { cause: error });
+    throw new Error(`${JSON.stringify(await readCalls(database.pool, {}, { limit: 10 }))} ${child.output()}`, { cause: error });
   });
-  const calls = await readCalls(database.pool, 10);
+  const calls = await readCalls(database.pool, {}, { limit: 10 });
   expect(calls).toHaveLength(1);
   return calls[0] as CallRecord;
 }
@@ -135,7 +135,7 @@ describe("a router that is killed (SIGKILL) while a call is", () => {
     const killed = await startRouter({ destination: rings });
     const result = world.call();
     await eventually("it rings", async () => ((await world.ari.request("GET", "/channels")) as { state: string }[]).some(({ state }) => state === "Ringing"));
-    await eventually("its record", async () => (await readCalls(database.pool, 1)).length === 1);
+    await eventually("its record", async () => (await readCalls(database.pool, {}, { limit: 1 })).length === 1);
     await kill(killed);
     const next = await startRouter({ destination: rings });
     expect(await result).toMatchObject({ exitCode: 0 });
@@ -179,9 +179,9 @@ describe("two routers on one Asterisk", () => {
     await eventually("the first takes over", () => first.output().split("ARI is connected").length > 2, 20_000);
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
     await world.expectEmpty();
-    const ended = async () => (await readCalls(database.pool, 10)).filter(({ endedAt }) => endedAt !== null).length === 2;
+    const ended = async () => (await readCalls(database.pool, {}, { limit: 10 })).filter(({ endedAt }) => endedAt !== null).length === 2;
     await eventually("both records have an end", ended, 15_000);
-    expect((await readCalls(database.pool, 10)).map(({ end }) => end)).toEqual(["completed", "completed"]);
+    expect((await readCalls(database.pool, {}, { limit: 10 })).map(({ end }) => end)).toEqual(["completed", "completed"]);
     expect([await dialled(answers), await dialled(fallback)]).toEqual([2, 0]);
     await kill(first);
   });
