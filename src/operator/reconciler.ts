@@ -60,11 +60,16 @@ export class Reconciler {
     this.#statuses = new Statuses(deps.recorded);
   }
 
-  /** Watches, then makes the first pass; resolves after it, whether it succeeded or will be retried. */
+  /** Watches, then makes the first pass; resolves after it, whether it succeeded or will be retried. A stop meanwhile leaves nothing behind. */
   async start(): Promise<void> {
     this.#unwatch = await this.#deps.source.watch(() => void this.request());
     await this.request();
     this.#unlisten = await this.#listen();
+    if (this.#stopped) {
+      await this.#unwatch();
+      await this.#unlisten?.();
+      return;
+    }
     this.#ticker = setInterval(() => void this.#observe(), STATUS_INTERVAL_MILLISECONDS);
   }
 
@@ -144,6 +149,8 @@ export class Reconciler {
     const unchanged = new Set(before);
     const keys = after.filter((pool) => !unchanged.has(pool)).map((pool) => pool.key);
     this.#totals = { ...this.#totals, ...(await this.#deps.store.totals(keys)) };
+    // A look by the clock may have told of the world meanwhile, with the numbers of before.
+    this.#lastLook = "";
   }
 
   /** One look at a time: a database that hangs must not find a queue of them when it comes back. */
@@ -187,6 +194,7 @@ export class Reconciler {
     this.#failures += 1;
     this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: delay }, "cannot apply the resources; will retry");
     clearTimeout(this.#retry);
+    if (this.#stopped) return;
     this.#retry = setTimeout(() => void this.request(), delay);
   }
 }

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import type { AppliedState, Declared, DesiredState, OperatorStore, PoolTotals, ResourceSource } from "../../src/domain/ports.ts";
+import type { NumberPool, SipTrunk } from "../../src/domain/resources.ts";
+import type { ResourceStatus } from "../../src/domain/statuses.ts";
+import { Reconciler } from "../../src/operator/reconciler.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import { aPool, aTrunk } from "../domain/builders.ts";
+import { eventually } from "../harness/process.ts";
+
+/** Moments that the real database can't be made to have on demand. */
+
+const metadata = (name: string) => ({ name, namespace: "default", uid: `uid-of-default/${name}`, generation: 1, creationTimestamp: "2026-01-01T00:00:00Z" });
+const trunk = { apiVersion: "dialplane.io/v1alpha1", kind: "SipTrunk", metadata: metadata("carrier"), spec: aTrunk().spec } as SipTrunk;
+const pool = { apiVersion: "dialplane.io/v1alpha1", kind: "NumberPool", metadata: metadata("sales"), spec: aPool().spec } as NumberPool;
+const TOTALS: PoolTotals = { total: 10, leased: 0, coolingDown: 0, available: 10, retiring: 0 };
+
+const NO_DELAY: (keys: readonly string[] | undefined) => Promise<void> = () => Promise.resolve();
+
+interface Fakes {
+  readonly reconciler: Reconciler;
+  declared: Declared;
+  changed: () => void;
+  statuses: readonly ResourceStatus[];
+  /** Held back until resolved. */
+  apply: Promise<void>;
+  totals: (keys: readonly string[] | undefined) => Promise<void>;
+  looks: number;
+  listening: number;
+  watching: number;
+}
+
+function fakes(): Fakes {
+  const state = { declared: { resources: [trunk], credentials: new Map(), problems: [] } as Declared, statuses: [] as readonly ResourceStatus[], looks: 0, listening: 0, watching: 0, revision: 0 };
+  const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY });
+  const store: OperatorStore = {
+    apply: async (desired: DesiredState, known?: AppliedState) => {
+      await world.apply;
+      const changed = JSON.stringify(desired.pools) !== JSON.stringify(known?.desired.pools);
+      if (changed) world.revision += 1;
+      return { revision: world.revision, changed };
+    },
+    totals: async (keys) => {
+      await world.totals(keys);
+      return keys === undefined ? {} : Object.fromEntries(keys.map((key) => [key, TOTALS]));
+    },
+    pods: () => {
+      world.looks += 1;
+      return Promise.resolve([]);
+    },
+    onPods: () => {
+      world.listening += 1;
+      return Promise.resolve(() => {
+        world.listening -= 1;
+        return Promise.resolve();
+      });
+    },
+  };
+  const source: ResourceSource = {
+    read: () => Promise.resolve(world.declared),
+    watch: (listener) => {
+      world.watching += 1;
+      world.changed = listener;
+      return Promise.resolve(() => {
+        world.watching = 0;
+        return Promise.resolve();
+      });
+    },
+  };
+  const reconciler = new Reconciler({
+    source,
+    store,
+    trunks: { write: () => Promise.resolve({ revision: "one" }) },
+    clock: { now: () => new Date() },
+    logger: createLogger("silent"),
+    onStatus: (statuses) => (world.statuses = statuses),
+  });
+  return Object.assign(world, { reconciler });
+}
+
+describe("a reconciler", () => {
+  test("that is stopped during its first pass leaves no listener and no watch behind, and looks no more", async () => {
+    const world = fakes();
+    let release: () => void = () => undefined;
+    world.apply = new Promise((resolve) => (release = resolve));
+    const started = world.reconciler.start();
+    await sleep(1);
+    const stopped = world.reconciler.stop();
+    release();
+    await Promise.all([started, stopped]);
+    expect({ listening: world.listening, watching: world.watching }).toEqual({ listening: 0, watching: 0 });
+    const looks = world.looks;
+    // Longer than the time between two looks.
+    await sleep(700);
+    expect(world.looks).toBe(looks);
+  });
+
+  test("tells the numbers of a new pool although a look by the clock came between", async () => {
+    const world = fakes();
+    await world.reconciler.start();
+    // Counting takes longer than the time between two looks.
+    world.totals = (keys) => (keys === undefined ? Promise.resolve() : sleep(1_200));
+    world.declared = { ...world.declared, resources: [trunk, pool] };
+    world.changed();
+    const numbers = () => (world.statuses.find(({ kind }) => kind === "NumberPool")?.status as { numbers?: object } | undefined)?.numbers;
+    await eventually("the numbers", numbers, 8_000);
+    expect(numbers()).toMatchObject({ total: 10, available: 10 });
+    await world.reconciler.stop();
+  });
+});
