@@ -2,6 +2,7 @@ import type { CallCursor, CallFilter } from "./call-filter.ts";
 import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource } from "./resources.ts";
 import type { NumberPoolSpec, ReachabilityState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
+import type { Demand } from "./sizing.ts";
 
 /** Everything that `domain` needs of the outside, and everything apps receive as arguments. */
 
@@ -210,6 +211,8 @@ export interface PoolTotals {
   readonly available: number;
   /** Numbers taken out of the spec that are still leased: they retire when the lease ends. */
   readonly retiring: number;
+  /** The busiest hour of the last week; absent until enough was measured. */
+  readonly demand?: Demand | undefined;
 }
 
 export interface OperatorStore {

@@ -53,6 +53,36 @@ function nextBlocking(load: number, n: number, previous: number): number {
   return (load * previous) / (n + load * previous);
 }
 
+/** What was measured of a pool. */
+export interface Demand {
+  /** Leases begun: visitors who found none free are not among them. */
+  readonly arrivalsPerHour: number;
+  /** Mean, from the assignment to the last sign of life. */
+  readonly visitSeconds: number;
+}
+
+/**
+ * The load that was offered when `carried` erlang were carried by so many numbers: those who found none free are added. A pool that
+ * was full all the time tells only that it was too small: then twice its size is taken, and what is measured next tells more.
+ */
+export function offeredFromCarried(carried: number, numbers: number): number {
+  let [low, high] = [carried, Math.max(2 * numbers, carried)];
+  for (let step = 0; step < 50; step += 1) {
+    const middle = (low + high) / 2;
+    if (middle * (1 - erlangB(middle, numbers)) < carried) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** `status.recommendedSize` of a pool of so many numbers: enough for its busiest hour at 1 % blocking; null until something was measured. */
+export function sizeForDemand(demand: Demand | undefined, assignment: Omit<Holding, "visitSeconds">, numbers: number): number | null {
+  if (demand === undefined || numbers === 0) return null;
+  const { leaseSeconds, cooldownSeconds } = assignment;
+  const carried = offeredLoad(demand.arrivalsPerHour, { visitSeconds: demand.visitSeconds, leaseSeconds, cooldownSeconds });
+  return numbersNeeded(offeredFromCarried(carried, numbers));
+}
+
 /** `status.recommendedSize`: enough for the measured arrivals at 1 % blocking; null until something was measured. */
 export function recommendedSize(arrivalsPerHour: number | null, holding: Holding): number | null {
   return arrivalsPerHour === null ? null : numbersNeeded(offeredLoad(arrivalsPerHour, holding));

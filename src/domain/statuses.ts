@@ -4,6 +4,7 @@ import { DialplanHistory } from "./dialplan-history.ts";
 import { Memo } from "./memo.ts";
 import type { PodReport, PoolTotals } from "./ports.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
+import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
 import { keyOf, type Verdict, type World } from "./world.ts";
 
@@ -59,10 +60,10 @@ export class Statuses {
 }
 
 /** For comparing. */
-function countsOf(numbers: PoolTotals | undefined): readonly number[] {
+function countsOf(numbers: PoolTotals | undefined): readonly (number | undefined)[] {
   if (numbers === undefined) return [];
-  const { total, leased, coolingDown, available, retiring } = numbers;
-  return [total, leased, coolingDown, available, retiring];
+  const { total, leased, coolingDown, available, retiring, demand } = numbers;
+  return [total, leased, coolingDown, available, retiring, demand?.arrivalsPerHour, demand?.visitSeconds];
 }
 
 /** Most objects share what can be said of their programming: it is worked out once a revision. */
@@ -129,12 +130,14 @@ function poolStatus(pool: NumberPool, { world, numbers }: Observation, common: C
   const verdict = world.verdicts.pools.get(keyOf(pool));
   if (verdict === undefined) return { ...pool, status: { conditions: common.previous } };
   const { revision, readyPods, pods } = common.programming;
+  const recommendedSize = sizeForDemand(numbers?.demand, pool.spec.assignment, numbers?.total ?? 0);
   return {
     ...pool,
     status: {
       observedGeneration: common.generation,
       conditions: poolConditions({ ...common, ...verdict, retiring: numbers?.retiring ?? 0 }),
       ...(numbers === undefined ? {} : { numbers: { ...withoutRetiring(numbers), utilizationPercent: utilisation(numbers) } }),
+      ...(recommendedSize === null ? {} : { recommendedSize }),
       dialplan: { revision: (revision ?? "").slice(0, 12), readyPods, pods },
     },
   };

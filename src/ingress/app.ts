@@ -65,7 +65,7 @@ export const defaultSettings: IngressSettings = {
   rateLimit: { perSecond: 20, burst: 60 },
   streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20 },
   presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
-  maxWaiting: 1_000,
+  maxWaiting: 500,
   trustedProxies: false,
 };
 

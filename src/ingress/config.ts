@@ -12,6 +12,8 @@ export interface IngressConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly poolsPollSeconds: number;
   readonly shutdownSeconds: number;
+  /** Days after which associations and calls are deleted; 0 keeps them. */
+  readonly retentionDays: number;
   readonly secrets: IngressSecrets;
   readonly settings: IngressSettings;
 }
@@ -78,6 +80,7 @@ const environment = z.object({
   DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
   DIALPLANE_POOLS_POLL_SECONDS: whole(1, 3600, 5),
   DIALPLANE_SHUTDOWN_SECONDS: whole(1, 600, 10),
+  DIALPLANE_RETENTION_DAYS: whole(0, 36_500, 0),
   DIALPLANE_TOKEN_KEYS: tokenKeys,
   DIALPLANE_SITE_SECRETS: siteSecrets,
   DIALPLANE_API_TOKENS: apiTokens,
@@ -113,6 +116,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
     logLevel: read.DIALPLANE_LOG_LEVEL,
     poolsPollSeconds: read.DIALPLANE_POOLS_POLL_SECONDS,
     shutdownSeconds: read.DIALPLANE_SHUTDOWN_SECONDS,
+    retentionDays: read.DIALPLANE_RETENTION_DAYS,
     secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS, apiTokens: read.DIALPLANE_API_TOKENS, reportTokens: read.DIALPLANE_REPORT_TOKENS },
     settings: {
       rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },

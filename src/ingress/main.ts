@@ -1,5 +1,6 @@
 import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
+import { purgeOlder } from "../adapters/postgres/retention.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
@@ -10,6 +11,7 @@ import { createIngress } from "./app.ts";
 import { ingressConfig, type IngressConfig } from "./config.ts";
 import { listen } from "./listen.ts";
 import { watchPools } from "./pool-watch.ts";
+import { startRetention } from "./retention.ts";
 
 /** Waiting longer would only fill the queue; pages have given up by then. */
 const statementTimeoutMilliseconds = 5_000;
@@ -51,6 +53,8 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   const stores = createStores(database, config.databaseUrl, logger);
   const watch = await watchPools(stores.router, logger, { pollSeconds: config.poolsPollSeconds });
   shutdown.add("the watch on pools", () => watch.stop());
+  const { retentionDays } = config;
+  if (retentionDays > 0) shutdown.add("retention", startRetention(() => purgeOlder(database, retentionDays * 86_400), logger));
   const health = new Health();
   health.register("pools", watch.ready);
   const { prospects, presence, pushes, records } = stores;

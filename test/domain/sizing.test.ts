@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { erlangB, numbersNeeded, offeredLoad, recommendedSize } from "../../src/domain/sizing.ts";
+import { erlangB, numbersNeeded, offeredFromCarried, offeredLoad, recommendedSize, sizeForDemand } from "../../src/domain/sizing.ts";
 
 describe("numbers needed for a load, by published Erlang B tables", () => {
   test.each([
@@ -42,5 +42,27 @@ describe("edges", () => {
 
   test("no blocking at all cannot be had", () => {
     expect(() => numbersNeeded(10, 0)).toThrow("blocking must be above 0, not 0");
+  });
+});
+
+describe("the size for what was measured", () => {
+  const assignment = { leaseSeconds: 1800, cooldownSeconds: 900 };
+  const busy = { arrivalsPerHour: 100, visitSeconds: 1500 };
+  test.each([
+    ["of a pool that was large enough is the table's", sizeForDemand(busy, assignment, 1000), 135],
+    ["of a pool that was never busy enough to measure is not known", sizeForDemand(undefined, assignment, 10), null],
+    ["of a pool without numbers is not known", sizeForDemand(busy, assignment, 0), null],
+  ])("%s", (_, actual, expected) => {
+    expect(actual).toBe(expected);
+  });
+
+  test("counts those who found none free: 116.7 erlang offered to 110 numbers ask for 135", () => {
+    const carried = (350 / 3) * (1 - erlangB(350 / 3, 110));
+    expect(offeredFromCarried(carried, 110)).toBeCloseTo(350 / 3, 3);
+    expect(sizeForDemand({ ...busy, arrivalsPerHour: (carried / (350 / 3)) * 100 }, assignment, 110)).toBe(135);
+  });
+
+  test("grows by steps of no more than double what a full pool tells", () => {
+    expect(offeredFromCarried(10, 10)).toBeCloseTo(20, 6);
   });
 });

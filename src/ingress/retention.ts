@@ -1,0 +1,23 @@
+import { messageOf } from "../domain/errors.ts";
+import type { Logger } from "../domain/ports.ts";
+
+const firstMilliseconds = 60_000;
+const everyMilliseconds = 3_600_000;
+
+/** Deletes what is too old, once an hour; a failure is tried again with the next. The answer stops it. */
+export function startRetention(purge: () => Promise<object>, logger: Logger, times = { firstMilliseconds, everyMilliseconds }): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  const run = () => {
+    running = running
+      .then(purge)
+      .then((purged) => logger.info(purged, "what was too old is deleted"))
+      .catch((error: unknown) => logger.warn({ reason: messageOf(error) }, "what is too old could not be deleted"));
+  };
+  const first = setTimeout(run, times.firstMilliseconds).unref();
+  const timer = setInterval(run, times.everyMilliseconds).unref();
+  return async () => {
+    clearTimeout(first);
+    clearInterval(timer);
+    await running;
+  };
+}
