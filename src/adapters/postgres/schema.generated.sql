@@ -148,6 +148,15 @@ create table pool (
 );
 CREATE UNIQUE INDEX pool_key ON public.pool USING btree (key) WHERE (removed_at IS NULL);
 
+create table pool_demand (
+  pool_uid text not null,
+  hour timestamp with time zone not null,
+  arrivals_per_hour double precision not null,
+  visit_seconds double precision not null,
+  constraint pool_demand_pkey PRIMARY KEY (pool_uid, hour),
+  constraint pool_demand_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid) ON DELETE CASCADE
+);
+
 create unlogged table pool_sequence (
   pool_key text not null,
   value bigint not null,
@@ -160,6 +169,7 @@ create table prospect (
   merged_into uuid,
   constraint prospect_pkey PRIMARY KEY (id)
 );
+CREATE INDEX prospect_merged ON public.prospect USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 
 create table revision (
   id boolean not null default true,
