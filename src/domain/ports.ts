@@ -232,7 +232,10 @@ export interface OperatorStore {
 
 // ---------------------------------------------------------------- router <-> Asterisk
 
-/** ARI operations by path (https://docs.asterisk.org, "Asterisk REST Interface"), whatever carries them. */
+/**
+ * ARI operations by path (https://docs.asterisk.org, "Asterisk REST Interface"), whatever carries them. The connection that calls go over
+ * does what is asked about one channel or bridge in the order it was asked: nobody has to wait for one answer to send the next.
+ */
 export interface AriRest {
   /** @throws AriError for a status of 300 and more, `ExpectedError` `Unavailable` when the socket is gone. */
   request(method: "GET" | "POST" | "PUT" | "DELETE", path: string, query?: Readonly<Record<string, string>>, body?: object): Promise<unknown>;

@@ -7,6 +7,8 @@ export interface RouterConfig {
   /** Name of the pod in reports and records. */
   readonly pod: string;
   readonly ari: { readonly url: string; readonly user: string; readonly password: string };
+  /** What carries ARI's requests: the event socket itself unless told, or HTTP for an Asterisk that can't. */
+  readonly ariTransport?: "websocket" | "rest";
   /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */
   readonly asteriskConfigDir: string;
   /** The mounted Secret with the trunks; null when whoever started Asterisk has given it its trunks. */
@@ -25,6 +27,7 @@ const schema = z.object({
   DIALPLANE_ARI_URL: z.string().regex(/^https?:\/\/[^/@]+\/ari$/, "must be http://host:port/ari, without credentials").default("http://127.0.0.1:8088/ari"),
   DIALPLANE_ARI_USER: z.string().max(80).default("dialplane"),
   DIALPLANE_ARI_PASSWORD: z.string({ error: "must be the password of the ARI user" }),
+  ARI_TRANSPORT: z.enum(["websocket", "rest"], "must be websocket or rest").default("websocket"),
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
   DIALPLANE_TRUNKS_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/dialplane/trunks"),
   DIALPLANE_LOOKUP_TIMEOUT_MS: z.coerce.number("must be 10 to 2000 milliseconds").int().min(10).max(2_000).default(250),
@@ -48,6 +51,7 @@ export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
   return {
     pod: read.DIALPLANE_POD ?? hostname(),
     ari: { url: read.DIALPLANE_ARI_URL, user: read.DIALPLANE_ARI_USER, password: read.DIALPLANE_ARI_PASSWORD },
+    ariTransport: read.ARI_TRANSPORT,
     asteriskConfigDir: read.DIALPLANE_ASTERISK_CONFIG_DIR,
     trunksDir: read.DIALPLANE_TRUNKS_DIR,
     lookUpTimeoutMs: read.DIALPLANE_LOOKUP_TIMEOUT_MS,

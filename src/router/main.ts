@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 
+import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
 import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
 import type { AriEvent } from "../adapters/ari/events.ts";
 import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
@@ -105,7 +106,8 @@ class RunningRouter implements Router {
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
     this.#rollout = startPodRollout(config, { store, logger, clock, table: () => this.#snapshots.current });
     this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
-    this.#ari = createAriClient({
+    const connect = config.ariTransport === "rest" ? createAriClientTransport : createAriClient;
+    this.#ari = connect({
       ...config.ari,
       app: STASIS_APP,
       logger,

@@ -1,14 +1,14 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type RawData, WebSocket } from "ws";
 
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { AriRest, Logger } from "../../domain/ports.ts";
-import { backoffMs } from "./backoff.ts";
 import { type AriEvent, parseEvent, WANTED_EVENTS } from "./events.ts";
-import { beat, BEAT_MS, holderGone } from "./holder.ts";
-import { createAriHttp } from "./http.ts";
+import { beat, BEAT_MS } from "./holder.ts";
 import { asObject, parseJson } from "./json.ts";
+import { keepTrying, type Pauses } from "./keep-trying.ts";
+import { watchLiveness } from "./liveness.ts";
 import { RestOverWebSocket } from "./rest-over-websocket.ts";
+import { standBy } from "./stand-by.ts";
 
 export interface AriOptions {
   /** Base address: `http://127.0.0.1:8088/ari`. */
@@ -29,6 +29,8 @@ export interface AriOptions {
   readonly requestTimeoutMs?: number;
   /** A ping is sent this often; a socket silent for two of them is dead. Default 5,000. */
   readonly pingIntervalMs?: number;
+  /** Between two tries to connect; default 100 to 5,000. */
+  readonly pauses?: Pauses;
 }
 
 export interface AriConnection extends AriRest {
@@ -38,7 +40,6 @@ export interface AriConnection extends AriRest {
   stop(): Promise<void>;
 }
 
-const RECONNECT = { firstMs: 100, maxMs: 5_000 };
 /** A call has a few requests on their way; ARI messages are small. Bounds what a broken peer can make us hold. */
 const MAX_MESSAGE_BYTES = 64 << 20;
 
@@ -86,35 +87,18 @@ class AriClient implements AriConnection {
     return this.#rest.request({ method, path, query, body }, (frame) => socket.send(frame));
   }
 
-  async #run(): Promise<void> {
-    let attempt = 0;
-    while (!this.#stopping.signal.aborted) {
-      const reason = await this.#session();
-      if (this.#up) {
-        attempt = 0;
-        this.#up = false;
-        this.#options.onDown(reason);
-      }
-      if (this.#replaced) await this.#standBy();
-      await this.#pause(attempt, reason);
-      attempt += 1;
-    }
+  #run(): Promise<void> {
+    const { logger, pauses } = this.#options;
+    return keepTrying({ session: () => this.#session(), ended: (reason) => this.#ended(reason), logger, signal: this.#stopping.signal, pauses });
   }
 
-  async #standBy(): Promise<void> {
+  async #ended(reason: string): Promise<boolean> {
+    const wasUp = this.#up;
+    this.#up = false;
+    if (wasUp) this.#options.onDown(reason);
+    if (this.#replaced) await standBy(this.#options, this.#stopping.signal);
     this.#replaced = false;
-    this.#options.logger.warn({ app: this.#options.app }, "another router took over this Asterisk, standing by");
-    this.#options.onReplaced?.();
-    await holderGone(createAriHttp(this.#options), this.#stopping.signal);
-  }
-
-  async #pause(attempt: number, reason: string): Promise<void> {
-    if (this.#stopping.signal.aborted) {
-      return;
-    }
-    const waitMs = backoffMs(attempt, Math.random(), RECONNECT);
-    this.#options.logger.info({ reason, attempt, waitMs }, "ARI is not connected, trying again");
-    await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    return wasUp;
   }
 
   /** From connecting until the socket is gone. @returns why it went */
@@ -179,28 +163,6 @@ class AriClient implements AriConnection {
 
 function asText(data: RawData): string {
   return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString("utf8");
-}
-
-/** A peer that was stopped or cut off keeps its socket open: only its silence tells. */
-function watchLiveness(socket: WebSocket, intervalMs: number): NodeJS.Timeout {
-  let heard = true;
-  let lookedAt = performance.now();
-  const alive = () => (heard = true);
-  socket.on("pong", alive);
-  socket.on("message", alive);
-  return setInterval(() => {
-    // This process itself stood still: what came meanwhile was not read yet.
-    const stalled = performance.now() - lookedAt > 1.5 * intervalMs;
-    lookedAt = performance.now();
-    if (!heard && !stalled) {
-      socket.terminate();
-      return;
-    }
-    if (socket.readyState === WebSocket.OPEN) {
-      heard = false;
-      socket.ping();
-    }
-  }, intervalMs);
 }
 
 function closed(socket: WebSocket): Promise<string> {
