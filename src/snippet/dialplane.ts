@@ -11,7 +11,8 @@ import { createSession } from "./session.ts";
  */
 function start(script: HTMLScriptElement): Dialplane {
   const page = new Page(script, createSession(new URL("v1/", script.src).href));
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => observe(page));
+  // Not before: the page's own scripts, which may wait for our events, are there then, and all elements travel in one request.
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => observe(page));
   else observe(page);
   followAddress(page);
   addEventListener("pagehide", page.gone);
@@ -19,9 +20,8 @@ function start(script: HTMLScriptElement): Dialplane {
     // Back from the back/forward cache, perhaps days later.
     if (event.persisted) void page.refresh();
   });
-  document.addEventListener("visibilitychange", page.seen);
-  const { identify, leave, refresh, release } = page;
-  return { identify, leave, refresh, release };
+  addEventListener("visibilitychange", page.seen);
+  return page;
 }
 
 /** What the script changes itself makes one more scan, which finds nothing to do. */

@@ -4,19 +4,23 @@ export interface Wanted {
   readonly mediaElement: string;
 }
 
-const nameForm = /^[A-Za-z0-9][\w.-]{0,62}$/;
+/** A media element as it stands in the page. */
+export interface Marked {
+  readonly element: HTMLElement;
+  readonly wanted: Wanted;
+  readonly key: string;
+}
+
+const nameForm = /^[a-z\d][\w.-]{0,62}$/i;
 
 export const keyOf = ({ pool, mediaElement }: Wanted): string => `${pool} ${mediaElement}`;
 
 /** One name out of format must not spoil the request for the others, so such elements are left alone. */
-export function markedElements(defaultPool: string | undefined): readonly { readonly element: HTMLElement; readonly wanted: Wanted }[] {
+export function markedElements(defaultPool: string | undefined): readonly Marked[] {
   return [...document.querySelectorAll<HTMLElement>("[data-dialplane]")].flatMap((element) => {
-    const { dialplane = "", pool = defaultPool } = element.dataset;
-    return pool && nameForm.test(dialplane) ? [{ element, wanted: { pool, mediaElement: dialplane } }] : [];
+    const { dialplane: mediaElement = "", pool = defaultPool } = element.dataset;
+    if (!pool || !nameForm.test(mediaElement)) return [];
+    const wanted = { pool, mediaElement };
+    return [{ element, wanted, key: keyOf(wanted) }];
   });
-}
-
-/** Asking for a number says "this person sees it now", so hidden parts wait until they are shown. */
-export function isHidden(element: Element): boolean {
-  return !!element.closest("[hidden]");
 }

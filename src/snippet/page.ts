@@ -1,5 +1,5 @@
 import { numberEvent, type Dialplane, type DialplaneNumber } from "./api.ts";
-import { isHidden, keyOf, markedElements, type Wanted } from "./elements.ts";
+import { keyOf, markedElements, type Marked } from "./elements.ts";
 import type { Session } from "./session.ts";
 import { createStream, type PushStream } from "./stream.ts";
 import { swap } from "./swap.ts";
@@ -28,13 +28,12 @@ export class Page implements Dialplane {
   /** Swaps what is known at once, before the next paint; asks for the rest. */
   readonly scan = (): void => {
     if (this.#released) return;
-    const unknown: Wanted[] = [];
-    for (const { element, wanted } of this.#marked()) {
-      const known = this.#shown.get(keyOf(wanted));
+    const marked = this.#marked();
+    for (const { element, key } of marked) {
+      const known = this.#shown.get(key);
       if (known) swap(element, known);
-      else if (!this.#asked.has(keyOf(wanted)) && !isHidden(element)) unknown.push(wanted);
     }
-    if (unknown.length) void this.#ask(unknown);
+    void this.#ask(marked.filter(({ key }) => !this.#shown.has(key)));
   };
 
   readonly identify = (token: string): Promise<void> => this.#otherPerson("identify", { token });
@@ -44,11 +43,7 @@ export class Page implements Dialplane {
   readonly refresh = (): Promise<void> => {
     this.#released = false;
     this.#asked.clear();
-    return this.#ask(
-      this.#marked()
-        .filter(({ element }) => !isHidden(element))
-        .map(({ wanted }) => wanted),
-    );
+    return this.#ask(this.#marked());
   };
 
   readonly release = (): Promise<void> => {
@@ -73,13 +68,14 @@ export class Page implements Dialplane {
     return markedElements(this.#script.dataset["pool"]);
   }
 
-  #ask(wanted: readonly Wanted[]): Promise<void> {
-    const elements = [...new Map(wanted.map((one) => [keyOf(one), one])).values()];
-    for (const one of elements) this.#asked.add(keyOf(one));
+  /** Each media element once. Asking says "this person sees it now", so hidden parts wait until they are shown. */
+  #ask(marked: readonly Marked[]): Promise<void> {
+    const asked = marked.filter(({ element, key }) => !element.closest("[hidden]") && !this.#asked.has(key) && this.#asked.add(key));
     return this.#session.enqueue(async () => {
       const consent = this.#script.dataset["visitorConsent"];
-      while (elements.length && consent !== "denied") {
-        const body = { elements: elements.splice(0, maxElements), page: location.href.slice(0, 2048), consent };
+      while (asked.length && consent !== "denied") {
+        const elements = asked.splice(0, maxElements).map(({ wanted }) => wanted);
+        const body = { elements, page: location.href.slice(0, 2048), consent };
         for (const answer of (await this.#session.post("numbers", body)).elements ?? []) this.#show(answer);
       }
     });
@@ -88,21 +84,16 @@ export class Page implements Dialplane {
   #show(answer: DialplaneNumber): void {
     if (this.#released) return;
     this.#shown.set(keyOf(answer), answer);
-    const elements = this.#marked().filter(({ wanted }) => keyOf(wanted) === keyOf(answer));
-    for (const { element } of elements) swap(element, answer);
-    const targets = elements.length ? elements.map(({ element }) => element) : [document];
-    for (const target of targets) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
+    const elements = this.#marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [element] : []));
+    for (const element of elements) swap(element, answer);
+    for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     if (!answer.expiresAt) return;
-    this.#renewIn(((Date.parse(answer.expiresAt) - Date.now()) * 2) / 3);
     this.#stream.listen();
-  }
-
-  #renewIn(milliseconds: number): void {
     clearTimeout(this.#renewal);
     this.#renewal = setTimeout(() => {
       this.#renewal = 0;
       this.seen();
-    }, Math.max(minRenewalMs, milliseconds));
+    }, Math.max(minRenewalMs, ((Date.parse(answer.expiresAt) - Date.now()) * 2) / 3));
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */

@@ -3,7 +3,7 @@ import type { DialplaneNumber } from "./api.ts";
 /** Who this browser is to the service, and the requests it makes. */
 export interface Session {
   readonly base: string;
-  device(): string | undefined;
+  device(): string | null | undefined;
   post(path: string, body: object): Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
   enqueue(task: () => Promise<unknown>): Promise<void>;
@@ -24,7 +24,7 @@ export function createSession(base: string): Session {
   let queue: Promise<void> = Promise.resolve();
   return {
     base,
-    device: () => tokens.device ?? undefined,
+    device: () => tokens.device,
     enqueue: (task) =>
       (queue = queue.then(task).then(
         () => undefined,

@@ -16,7 +16,7 @@ const longestWaitMs = 60_000;
  * a lock decides which tab has it, and the others hear of pushes by a channel.
  */
 export function createStream(session: Session, onPush: (pushed: DialplaneNumber) => void): PushStream {
-  const channel = "BroadcastChannel" in window ? new BroadcastChannel("dialplane") : undefined;
+  const channel = new BroadcastChannel("dialplane");
   let source: EventSource | undefined;
   let listening = false;
   let letGo: (() => void) | undefined;
@@ -29,7 +29,7 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     source = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
     source.addEventListener("number", (event: MessageEvent<string>) => {
       const pushed = { ...(JSON.parse(event.data) as DialplaneNumber), pushed: true as const };
-      channel?.postMessage(pushed);
+      channel.postMessage(pushed);
       onPush(pushed);
     });
     source.onopen = () => (failures = 0);
@@ -69,6 +69,6 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     else connect();
   }
 
-  if (channel) channel.onmessage = (event: MessageEvent<DialplaneNumber>) => onPush(event.data);
+  channel.onmessage = (event: MessageEvent<DialplaneNumber>) => onPush(event.data);
   return { listen, hangUp };
 }

@@ -5,8 +5,8 @@ export interface Found {
   readonly at: number;
 }
 
-/** Digits of any script with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes, marks of direction. */
-const written = /\+?[(]?\p{Nd}[\p{Nd}\s()./\u200e\u200f\u2010-\u2014-]{4,}\p{Nd}/gu;
+/** Latin, Arabic and Persian digits with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes, marks of direction. */
+const written = /\+?[(]?[\d٠-٩۰-۹][\d٠-٩۰-۹\s()./\u200e\u200f\u2010-\u2014-]{4,}[\d٠-٩۰-۹]/g;
 
 export function textsOf(element: Element): Text[] {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
@@ -19,7 +19,7 @@ export function textsOf(element: Element): Text[] {
 export function numberIn(texts: readonly Text[]): Found | undefined {
   const joined = texts.map((text) => text.data).join("");
   for (const match of joined.matchAll(written)) {
-    const digits = match[0].replace(/\P{Nd}/gu, "").length;
+    const digits = match[0].replace(/[^\d٠-٩۰-۹]/g, "").length;
     if (digits >= 6 && digits <= 15) return { text: match[0], at: match.index };
   }
   return undefined;
