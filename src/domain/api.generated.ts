@@ -474,9 +474,15 @@ export interface SipTrunkSpec {
   readonly callerId: SipTrunkCallerId;
   /** How the trunk is watched. */
   readonly keepAlive: SipTrunkKeepAlive;
-  /** Outgoing calls a second that one Asterisk pod starts at most; more wait. Not given, no limit. */
+  /**
+   * Outgoing calls a second that one Asterisk pod starts at most. More wait for up to two seconds; then the next
+   * destination is tried, or the caller gets 503. Not given, no limit.
+   */
   readonly maxCallsPerSecond?: number;
-  /** Outgoing calls in progress at which the trunk counts as busy. Not given, no limit. */
+  /**
+   * Outgoing calls in progress, over all pods, at which the trunk is full: the next destination is tried, or the
+   * caller gets 503. Calls that the dialplan rings by itself are not counted. Not given, no limit.
+   */
   readonly maxConcurrentCalls?: number;
 }
 

@@ -151,6 +151,16 @@ export interface TrunkReport {
   readonly reachability: Readonly<Record<ResourceKey, ReachabilityState>>;
 }
 
+/** A place at a destination and on a trunk, for as long as the leg's channel lives. */
+export interface SeatRequest {
+  readonly channel: string;
+  readonly destination: string;
+  /** Most calls at the same time; null: no limit. */
+  readonly destinationLimit: number | null;
+  readonly trunk: ResourceKey;
+  readonly trunkLimit: number | null;
+}
+
 export interface RouterStore {
   revision(): Promise<number>;
   snapshot(): Promise<Snapshot>;
@@ -166,6 +176,11 @@ export interface RouterStore {
   saveCall(record: CallRecord): Promise<void>;
   /** Calls of the pod without an end that were received earlier: live ones, and those whose router died. */
   openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]>;
+  /** Takes a seat unless a limit is reached, however many pods ask at the same moment; answers which limit, null when it was taken. */
+  takeSeat(seat: SeatRequest): Promise<"destination" | "trunk" | null>;
+  /** Renews the seats of channels that live; those that nobody renews for a minute are free. */
+  keepSeats(channels: readonly string[]): Promise<void>;
+  leaveSeat(channel: string): Promise<void>;
   onChange(listener: () => void): Promise<() => Promise<void>>;
 }
 

@@ -16,6 +16,8 @@ export interface CallsDeps {
   readonly metrics: RouterMetrics;
   readonly perform: (command: TelephonyCommand, call: Call) => Promise<unknown>;
   readonly save: (record: CallRecord) => void;
+  /** The channel is no more. May be told twice, and of any channel. */
+  readonly left: (channel: string) => void;
   /** False while ARI is away: what was asked then is settled by the resync. */
   readonly connected: () => boolean;
 }
@@ -86,6 +88,7 @@ export class Calls {
     if (live === undefined) {
       return;
     }
+    if (happening.type === "ChannelGone") this.#deps.left(happening.channel);
     const before = live.call;
     const [call, commands] = step(before, { ...happening, at: this.#deps.clock.now() });
     live.call = call;
@@ -200,6 +203,7 @@ export class Calls {
     this.#calls.delete(call.id);
     for (const channel of [call.inbound.channel, ...call.legs.map((leg) => leg.channel)]) {
       this.#byChannel.delete(channel);
+      this.#deps.left(channel);
     }
     this.#deps.metrics.liveCalls.set(this.#calls.size);
   }

@@ -4,11 +4,15 @@ import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
 import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
 import type { AriEvent } from "../adapters/ari/events.ts";
 import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
+import { Limits } from "./limits.ts";
 import { listenForHealth } from "../adapters/http/health-server.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
 import { STASIS_APP } from "../domain/asterisk-names.ts";
-import { messageOf } from "../domain/errors.ts";
+import type { CallCommand } from "../domain/call/commands.ts";
+import { isRinging } from "../domain/call/legs.ts";
+import type { Call } from "../domain/call/states.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
 import { createLogger } from "../shared/logger.ts";
@@ -87,6 +91,7 @@ class RunningRouter implements Router {
   readonly #ari: AriConnection;
   readonly #telephony: Telephony;
   readonly #calls: Calls;
+  readonly #limits: Limits;
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -123,8 +128,10 @@ class RunningRouter implements Router {
       metrics: this.#metrics,
       save: (record) => this.#records.save(record),
       connected: () => this.#ari.connected,
-      perform: (command, call) => perform(this.#telephony, command, (originate) => originationOf(originate, call, this.#snapshots.current)),
+      left: (channel) => this.#limits.leave(channel),
+      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#telephony, command)),
     });
+    this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
     this.#ari.start();
@@ -154,6 +161,23 @@ class RunningRouter implements Router {
     });
   }
 
+  async #dial(command: Extract<CallCommand, { type: "Originate" }>, call: Call): Promise<unknown> {
+    const { channel, attempt } = command;
+    const table = this.#snapshots.current;
+    const origination = originationOf(command, call, table);
+    await this.#limits.admit(channel, attempt, table?.trunks.get(attempt.trunk));
+    const leg = this.#calls.callOf(channel)?.legs.find((one) => one.channel === channel);
+    if (leg === undefined || !isRinging(leg)) {
+      this.#limits.leave(channel);
+      throw new ExpectedError("NotFound", "the call went on while its leg waited for its turn");
+    }
+    return this.#telephony.originate(origination);
+  }
+
+  #livingLegs(): readonly string[] {
+    return this.#calls.all().flatMap(({ legs }) => legs.filter(({ gone }) => !gone).map(({ channel }) => channel));
+  }
+
   ready(): { readonly ready: boolean; readonly reason: string } {
     const missing = [
       ...(this.#stopping ? ["stopping"] : []),
@@ -173,6 +197,7 @@ class RunningRouter implements Router {
     this.#ending.abort();
     await this.#rollout.stop();
     await this.#snapshots.stop();
+    this.#limits.stop();
     this.#calls.abandon();
     await this.#ari.stop();
     const lost = await this.#records.stop(RECORDS_AT_STOP_MS);

@@ -11,6 +11,7 @@ export interface RouterMetrics {
   readonly spoolRefused: Counter;
   readonly lookups: Counter<"outcome">;
   readonly handedBack: Counter;
+  readonly limited: Counter<"limit">;
 }
 
 /** Names and labels are an interface: dashboards and alerts read them. */
@@ -31,6 +32,12 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     spoolBytes: new Gauge({ name: "dialplane_router_spool_bytes", help: "Call records on disk, in bytes", registers }),
     spoolRefused: new Counter({ name: "dialplane_router_spool_refused_total", help: "Writes and reads of the spool that failed: disk full, folder not writable, limit reached", registers }),
     lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Look-ups of who is calling: answered, late, failed, or shed (not asked, too many are late)", labelNames: ["outcome"], registers }),
+    limited: new Counter({
+      name: "dialplane_router_limited_total",
+      help: "Legs not dialled because a limit was reached: calls at the destination, calls on the trunk, or the trunk's calls a second",
+      labelNames: ["limit"],
+      registers,
+    }),
     handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
   };
 }

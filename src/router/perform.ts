@@ -1,23 +1,15 @@
-import type { Origination, Telephony } from "../adapters/ari/telephony.ts";
+import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext } from "../domain/asterisk-names.ts";
 import type { CallCommand } from "../domain/call/commands.ts";
 
 /** Commands that Asterisk carries out; timers and records are the router's own. */
 export type TelephonyCommand = Exclude<CallCommand, { type: "StartTimer" | "SaveRecord" }>;
+/** A leg has to be described by its trunk and admitted by the limits first. */
+type SimpleCommand = Exclude<TelephonyCommand, { type: "Originate" }>;
 
-/**
- * One command, one ARI operation.
- *
- * @param describe resolves trunk and caller ID of a leg; throws ExpectedError when the trunk is not there any more
- */
-export function perform(
-  telephony: Telephony,
-  command: TelephonyCommand,
-  describe: (command: Extract<CallCommand, { type: "Originate" }>) => Origination,
-): Promise<unknown> {
+/** One command, one ARI operation. */
+export function perform(telephony: Telephony, command: SimpleCommand): Promise<unknown> {
   switch (command.type) {
-    case "Originate":
-      return telephony.originate(describe(command));
     case "CreateBridge":
       return telephony.createBridge(command.bridge);
     case "AddToBridge":

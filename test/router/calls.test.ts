@@ -249,3 +249,41 @@ test("ten calls at the same time get ten bridges and ten records", async () => {
   expect(new Set(records.map(({ bridge }) => bridge)).size).toBe(10);
   expect(await router.registry.metrics()).toMatch(/dialplane_router_calls_total\{end="completed"\} [0-9]+/);
 });
+
+describe("limits", () => {
+  test("of a destination hold when calls race: one too many goes to the next destination", async () => {
+    const one = { ...to("answers"), maxConcurrentCalls: 2 };
+    await setRules(world, router, { rule: { destinations: [one, to("alsoAnswers")] } });
+    const before = router.store.final().length;
+    const result = await world.call({ calls: 3, rate: 100, holdMs: 1_500 });
+    expect(result.stats).toMatchObject({ successful: 3, failed: 0 });
+    await eventually("three records", () => router.store.final().length === before + 3);
+    const records = router.store.final().slice(before);
+    expect(records.map(({ answeredBy }) => answeredBy).sort()).toEqual([toUri(servers["answers"]!), toUri(servers["answers"]!), toUri(servers["alsoAnswers"]!)].sort());
+    expect(records.flatMap(({ legs }) => legs.map((leg) => leg.result)).sort()).toEqual(["answered", "answered", "answered", "congestion"]);
+    expect(router.store.seats.size).toBe(0);
+  });
+
+  test("of a trunk: the caller of one call too many gets 503, and the seat is free after the first call", async () => {
+    const rules = { rule: { destinations: [to("answers")] }, limits: { maxConcurrentCalls: 1 } };
+    await setRules(world, router, rules);
+    const first = world.call({ holdMs: 2_500 });
+    await eventually("the first call's seat", () => router.store.seats.size === 1);
+    const second = await placeCall({ scenario: refusedWith(503), keys: { headers: "Subject: none" } });
+    expect(second.result).toMatchObject({ exitCode: 0 });
+    expect(second.record).toMatchObject({ end: "congestion", hangupCause: 34, legs: [{ result: "congestion" }] });
+    expect(await first).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    await eventually("the seat is free", () => router.store.seats.size === 0);
+    expect((await placeCall()).record).toMatchObject({ end: "completed" });
+    expect(await router.registry.metrics()).toMatch(/dialplane_router_limited_total\{limit="trunk"\} 1/);
+  });
+
+  test("of calls a second: more wait for their turn, and who would wait for more than two seconds gets 503", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] }, limits: { maxCallsPerSecond: 1 } });
+    const before = router.store.final().length;
+    const result = await world.call({ calls: 5, rate: 100, holdMs: 100 });
+    expect(result.stats).toMatchObject({ successful: 3, failed: 2 });
+    await eventually("five records", () => router.store.final().length === before + 5);
+    expect(router.store.final().slice(before).map(({ end }) => end).sort()).toEqual(["completed", "completed", "completed", "congestion", "congestion"]);
+  });
+});

@@ -1,4 +1,4 @@
-import type { DialplanRevision, PodReport, RouterStore, Snapshot } from "../../src/domain/ports.ts";
+import type { DialplanRevision, PodReport, RouterStore, SeatRequest, Snapshot } from "../../src/domain/ports.ts";
 import type { CallContext, CallRecord } from "../../src/domain/types.ts";
 
 /** The router's port to the database, held in memory: what it reads is set by the test, what it writes is kept. */
@@ -56,6 +56,28 @@ export class MemoryStore implements RouterStore {
   openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]> {
     const last = new Map(this.records.map((record) => [record.id, record]));
     return Promise.resolve([...last.values()].filter((record) => record.pod === pod && record.endedAt === null && record.receivedAt < receivedBefore));
+  }
+
+  /** Channels that hold a seat. */
+  readonly seats = new Map<string, SeatRequest>();
+
+  /** Which limit is reached, as Postgres would say it. */
+  takeSeat(seat: SeatRequest): Promise<"destination" | "trunk" | null> {
+    const taken = [...this.seats.values()];
+    const reached = (limit: number | null, of: "destination" | "trunk") => limit !== null && taken.filter((one) => one[of] === seat[of]).length >= limit;
+    if (reached(seat.destinationLimit, "destination")) return Promise.resolve("destination");
+    if (reached(seat.trunkLimit, "trunk")) return Promise.resolve("trunk");
+    this.seats.set(seat.channel, seat);
+    return Promise.resolve(null);
+  }
+
+  keepSeats(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  leaveSeat(channel: string): Promise<void> {
+    this.seats.delete(channel);
+    return Promise.resolve();
   }
 
   onChange(listener: () => void): Promise<() => Promise<void>> {

@@ -23,6 +23,8 @@ export interface Rules {
   readonly rule?: Parameters<typeof aRule>[0] | null;
   readonly pool?: Partial<NumberPoolSpec>;
   readonly callerId?: Partial<SipTrunkSpec["callerId"]> | undefined;
+  /** Limits of the trunk. */
+  readonly limits?: Pick<SipTrunkSpec, "maxCallsPerSecond" | "maxConcurrentCalls">;
 }
 
 /** A real Asterisk with one trunk whose calls come from `carrier`, and rules that the test sets. */
@@ -54,10 +56,11 @@ export async function startWorld(fallback: string, { trunk: spec = {}, credentia
       ...spec,
     });
   let revision = 0;
-  const state: World["state"] = ({ rule, pool, callerId }) => {
+  const state: World["state"] = ({ rule, pool, callerId, limits }) => {
     revision += 1;
     const entry = aPool({ defaultDestination: { sipUri: fallback }, ...pool });
-    const trunks = [trunk(callerId)];
+    const one = trunk(callerId);
+    const trunks = [{ ...one, spec: { ...one.spec, ...limits } }];
     const rules = rule === null || rule === undefined ? [] : [aRule(rule)];
     const owned = [{ from: "+12025550100", to: "+12025550109" }];
     return {

@@ -187,6 +187,16 @@ create table rule (
   constraint rule_pkey PRIMARY KEY (uid)
 );
 
+create unlogged table seat (
+  channel text not null,
+  destination text not null,
+  trunk text not null,
+  expires_at timestamp with time zone not null,
+  constraint seat_pkey PRIMARY KEY (channel)
+);
+CREATE INDEX seat_destination ON public.seat USING btree (destination);
+CREATE INDEX seat_trunk ON public.seat USING btree (trunk);
+
 create table trunk (
   uid text not null,
   key text not null,
@@ -365,6 +375,29 @@ begin
   from jsonb_array_elements(new.legs) leg
   where new.ended_at is null and leg ->> 'endedAt' is null
   on conflict (channel) do nothing;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.take_seat(p_channel text, p_destination text, p_destination_limit integer, p_trunk text, p_trunk_limit integer, p_lifetime interval)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_destination_limit is not null then
+    perform pg_advisory_xact_lock(1480, hashtext(p_destination));
+    if (select count(*) from seat where destination = p_destination and expires_at > now() and channel <> p_channel) >= p_destination_limit then
+      return 'destination';
+    end if;
+  end if;
+  if p_trunk_limit is not null then
+    perform pg_advisory_xact_lock(1481, hashtext(p_trunk));
+    if (select count(*) from seat where trunk = p_trunk and expires_at > now() and channel <> p_channel) >= p_trunk_limit then
+      return 'trunk';
+    end if;
+  end if;
+  insert into seat (channel, destination, trunk, expires_at) values (p_channel, p_destination, p_trunk, now() + p_lifetime)
+  on conflict (channel) do update set expires_at = excluded.expires_at;
   return null;
 end
 $function$;

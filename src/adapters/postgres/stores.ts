@@ -14,6 +14,7 @@ import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
 import { readOpenCalls } from "./read-calls.ts";
 import { readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
+import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
 import { readTotals } from "./totals.ts";
 
 export interface Stores {
@@ -87,6 +88,9 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     callContext: (question) => readCallContext(pool, question),
     saveCall: (record) => saveCall(pool, record),
     openCalls: (pod, receivedBefore) => readOpenCalls(pool, pod, receivedBefore),
+    takeSeat: (seat) => takeSeat(pool, seat),
+    keepSeats: (channels) => keepSeats(pool, channels),
+    leaveSeat: (channel) => leaveSeat(pool, channel),
     onChange: (listener) => listen({ url, channel: "dialplane_revision", logger, onNotification: listener, onConnected: listener }),
   };
 }

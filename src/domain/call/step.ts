@@ -163,7 +163,9 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
 /** Without an answer the leg may ring after all: it is hung up and its end awaited. */
 function originateFailed(call: Call, { channel, status, at }: EventOf<"CommandFailed">): Stepped {
   if (status !== 0) {
-    return gone(call, { type: "ChannelGone", channel, cause: null, sipStatus: null, at });
+    // A limit of ours was reached: the same as a far end without capacity.
+    const cause = status === 503 ? CAUSE.congestion : null;
+    return gone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
   }
   const leg = findLeg(call, channel);
   if (call.kind !== "dialing" || leg?.result !== null) {

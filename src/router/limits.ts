@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { messageOf } from "../domain/errors.ts";
+import { pace } from "../domain/pace.ts";
+import { AriError, type Logger, type RouterStore, type SeatRequest, type TrunkEntry } from "../domain/ports.ts";
+import type { Attempt, ResourceKey } from "../domain/types.ts";
+import type { RouterMetrics } from "./metrics.ts";
+
+export interface LimitsDeps {
+  readonly store: Pick<RouterStore, "takeSeat" | "keepSeats" | "leaveSeat">;
+  readonly logger: Logger;
+  readonly metrics: RouterMetrics;
+  /** How long a call waits for the database. */
+  readonly withinMs: number;
+  /** Channels of all legs that live now. */
+  readonly living: () => readonly string[];
+}
+
+/** A caller who hears nothing for longer thinks the line is dead. */
+const LONGEST_WAIT_MS = 2_000;
+/** Well within the life time of a seat. */
+const RENEW_MS = 20_000;
+const FULL = 503;
+
+/** The limits of destinations (over all pods) and trunks (concurrent calls over all pods, calls a second of this pod). */
+export class Limits {
+  readonly #deps: LimitsDeps;
+  readonly #seated = new Set<string>();
+  readonly #next = new Map<ResourceKey, number>();
+  readonly #renewal: NodeJS.Timeout;
+
+  constructor(deps: LimitsDeps) {
+    this.#deps = deps;
+    this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
+  }
+
+  /**
+   * Resolves when the leg may be dialled. A database that does not answer in time lets the call pass: a call too many is
+   * better than a call lost.
+   *
+   * @throws AriError 503 when a limit is reached, as a far end without capacity would answer
+   */
+  async admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {
+    const { maxConcurrentCalls, maxCallsPerSecond } = trunk?.spec ?? {};
+    if (maxCallsPerSecond !== undefined) await this.#wait(attempt.trunk, maxCallsPerSecond);
+    if (attempt.maxConcurrentCalls === null && maxConcurrentCalls === undefined) return;
+    const { destination } = attempt;
+    await this.#sit({ channel, destination, destinationLimit: attempt.maxConcurrentCalls, trunk: attempt.trunk, trunkLimit: maxConcurrentCalls ?? null });
+  }
+
+  /** The leg is over, or is not dialled after all. */
+  leave(channel: string): void {
+    if (!this.#seated.delete(channel)) return;
+    this.#deps.store.leaveSeat(channel).catch((error: unknown) => {
+      this.#deps.logger.warn({ channel, error: messageOf(error) }, "a seat was not given back, it expires");
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#renewal);
+  }
+
+  async #wait(trunk: ResourceKey, perSecond: number): Promise<void> {
+    const turn = pace(this.#next.get(trunk) ?? 0, performance.now(), perSecond, LONGEST_WAIT_MS);
+    if (turn === null) throw this.#reached("rate", `trunk ${trunk} starts ${perSecond} calls a second at most`);
+    this.#next.set(trunk, turn.next);
+    if (turn.waitMs > 0) await sleep(turn.waitMs);
+  }
+
+  async #sit(seat: SeatRequest): Promise<void> {
+    this.#seated.add(seat.channel);
+    const answer = this.#deps.store.takeSeat(seat).catch((error: unknown) => messageOf(error));
+    const late = sleep(this.#deps.withinMs, "the database did not answer in time", { ref: false });
+    const reached = await Promise.race([answer, late]);
+    if (reached === null) return;
+    if (reached !== "destination" && reached !== "trunk") {
+      this.#deps.logger.warn({ channel: seat.channel, error: reached }, "limits could not be asked for, the call passes");
+      return;
+    }
+    this.#seated.delete(seat.channel);
+    throw this.#reached(reached, `${reached === "trunk" ? `trunk ${seat.trunk}` : "the destination"} has as many calls as it may`);
+  }
+
+  #reached(limit: "destination" | "trunk" | "rate", message: string): AriError {
+    this.#deps.metrics.limited.inc({ limit });
+    return new AriError(FULL, "originate", message);
+  }
+
+  #renew(): void {
+    this.#deps.store.keepSeats(this.#deps.living()).catch((error: unknown) => {
+      this.#deps.logger.warn({ error: messageOf(error) }, "seats were not renewed");
+    });
+  }
+}
