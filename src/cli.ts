@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: "the sidecar of one Asterisk: routes and bridges its calls",
     run: async () => (await import("./router/main.ts")).main(process.env),
   },
+  drain: {
+    summary: "preStop hook: the router of this pod takes no new calls; ends when no call is left",
+    run: async () => (await import("./router/drain-command.ts")).drainCommand(process.env, process),
+  },
   ingress: {
     summary: "the HTTP service that hands numbers to pages",
     run: async () => (await import("./ingress/main.ts")).main(process.env),

@@ -94,7 +94,7 @@ async function start(config: OperatorConfig, { client, logger, noticeAfterMs = N
   shutdown.add("leading", () => elector.stop());
   health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
   health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));
-  shutdown.add("the health port", await listenForHealth(config.healthPort, health, registry));
+  shutdown.add("the health port", await listenForHealth(config.healthPort, { health, registry }));
   source.start();
   elector.start();
   return {

@@ -21,6 +21,8 @@ import { Shutdown } from "../shared/shutdown.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { Calls } from "./calls.ts";
 import { readRouterConfig, type RouterConfig } from "./config.ts";
+import { drainEndpoint } from "./drain-endpoint.ts";
+import { createDrain, type Drain } from "./drain.ts";
 import { takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
@@ -45,7 +47,7 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   shutdown.add("the router", () => router.stop());
   const health = new Health();
   health.register("router", () => router.ready());
-  const close = await listenForHealth(config.healthPort, health, registry);
+  const close = await listenForHealth(config.healthPort, { health, registry, further: { "/drain": drainEndpoint(router.drain) } });
   shutdown.add("the health port", close);
   await terminationSignal();
   const errors = await shutdown.run();
@@ -70,6 +72,7 @@ export interface RouterDeps {
 export interface Router {
   ready(): { readonly ready: boolean; readonly reason: string };
   liveCalls(): number;
+  readonly drain: Drain;
   /** Leaves living calls to Asterisk, writes the records that wait (5 s at most) and closes everything. */
   stop(): Promise<void>;
 }
@@ -95,6 +98,7 @@ class RunningRouter implements Router {
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
+  readonly drain: Drain;
   readonly #pod: string;
   readonly #ending = new AbortController();
   #stopping = false;
@@ -132,6 +136,7 @@ class RunningRouter implements Router {
       perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#telephony, command)),
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
+    this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
     this.#ari.start();
@@ -155,9 +160,9 @@ class RunningRouter implements Router {
       calls: this.#calls,
       telephony: this.#telephony,
       logger,
-      // Without a snapshot the dialplan's own default is the better answer.
-      accepting: () => !this.#stopping && this.#snapshots.current !== null,
-      takeCall: (channel, args) => takeCall(inbound, channel, args),
+      // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
+      accepting: () => !this.#stopping && (this.drain.draining || this.#snapshots.current !== null),
+      takeCall: (channel, args) => (this.drain.draining ? this.drain.refuse(channel.id) : takeCall(inbound, channel, args)),
     });
   }
 
@@ -181,6 +186,7 @@ class RunningRouter implements Router {
   ready(): { readonly ready: boolean; readonly reason: string } {
     const missing = [
       ...(this.#stopping ? ["stopping"] : []),
+      ...(this.drain.draining ? ["draining"] : []),
       ...(this.#ari.connected ? [] : ["ARI is not connected"]),
       ...(this.#snapshots.current === null ? ["no routing snapshot was read yet"] : []),
       ...this.#rollout.missing(),

@@ -12,6 +12,7 @@ export interface RouterMetrics {
   readonly lookups: Counter<"outcome">;
   readonly handedBack: Counter;
   readonly limited: Counter<"limit">;
+  readonly drainRefused: Counter;
 }
 
 /** Names and labels are an interface: dashboards and alerts read them. */
@@ -38,6 +39,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
       labelNames: ["limit"],
       registers,
     }),
+    drainRefused: new Counter({ name: "dialplane_router_drain_refused_total", help: "Calls answered with 503 because this pod is being drained", registers }),
     handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
   };
 }

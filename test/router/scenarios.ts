@@ -96,6 +96,28 @@ export const CALLER_CANCELS = scenario(
   ]]></send>`,
 );
 
+/** Rings for the length of the pause, answers, and waits for BYE. */
+export function answersLate(afterMs: number): string {
+  const reply = (line: string, body: string) => `  <send><![CDATA[
+      SIP/2.0 ${line}
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Contact: <sip:[local_ip]:[local_port];transport=[transport]>${body}
+  ]]></send>`;
+  return scenario(
+    "ring, then answer",
+    `  <recv request="INVITE" rrs="true"/>`,
+    reply("180 Ringing", "\n      Content-Length: 0\n"),
+    `  <pause milliseconds="${afterMs}"/>`,
+    reply("200 OK", `\n      Content-Type: application/sdp\n      Content-Length: [len]\n${SDP}`),
+    `  <recv request="ACK"/>\n  <recv request="BYE" timeout="60000"/>`,
+    OK_TO_BYE,
+  );
+}
+
 /** Answers and hangs up after the length of the pause, with the cause "network out of order" (Q.850, 38). */
 export function answersAndHangsUp(afterMs: number): string {
   return scenario(

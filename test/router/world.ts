@@ -125,6 +125,7 @@ export async function startTestRouter(world: World, rules: Rules): Promise<Runni
   const running: RunningRouter = {
     ready: () => router.ready(),
     liveCalls: () => router.liveCalls(),
+    drain: router.drain,
     stop: () => router.stop(),
     store,
     registry,

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+
+import { messageOf } from "../domain/errors.ts";
+import { ConfigError, readEnv } from "../shared/env.ts";
+
+const schema = z.object({
+  DIALPLANE_HEALTH_PORT: z.coerce.number("must be a port, 1 to 65535").int().min(1).max(65_535).default(8_081),
+  DIALPLANE_DRAIN_SECONDS: z.coerce.number("must be 1 to 86400 seconds").int().min(1).max(86_400).default(3_600),
+});
+
+const report = z.object({ draining: z.boolean(), channels: z.number().nullable(), records: z.number() });
+type Report = z.infer<typeof report>;
+
+const LOOK_MS = 500;
+
+interface Output {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/**
+ * `dialplane drain`, a preStop hook: tells the router of this pod to take no new calls and waits until none is left.
+ *
+ * @returns 0 when no call and no unwritten record is left, 1 when DIALPLANE_DRAIN_SECONDS were over before or the router is gone
+ * @throws ConfigError
+ */
+export async function drainCommand(env: NodeJS.ProcessEnv, { stdout, stderr }: Output): Promise<number> {
+  const config = readEnv(schema, env);
+  const url = `http://127.0.0.1:${config.DIALPLANE_HEALTH_PORT}/drain`;
+  const deadline = performance.now() + config.DIALPLANE_DRAIN_SECONDS * 1000;
+  try {
+    let now = await ask(url, "POST");
+    stdout.write(`draining: ${describe(now)}\n`);
+    while (!isEmpty(now) && performance.now() < deadline) {
+      await sleep(LOOK_MS);
+      now = await ask(url, "GET");
+    }
+    stdout.write(isEmpty(now) ? "drained\n" : `not drained within ${config.DIALPLANE_DRAIN_SECONDS} s: ${describe(now)}\n`);
+    return isEmpty(now) ? 0 : 1;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    stderr.write(`dialplane: the router can't be asked at ${url}: ${messageOf(error)}\n`);
+    return 1;
+  }
+}
+
+async function ask(url: string, method: "GET" | "POST"): Promise<Report> {
+  const response = await fetch(url, { method, signal: AbortSignal.timeout(10_000) });
+  if (!response.ok) throw new Error(`it answered ${response.status}`);
+  return report.parse(await response.json());
+}
+
+/** Asterisk that can't be asked may hold calls. */
+function isEmpty({ channels, records }: Report): boolean {
+  return channels === 0 && records === 0;
+}
+
+function describe({ channels, records }: Report): string {
+  return `${channels === null ? "Asterisk can't be asked" : `${channels} channels`}, ${records} records to write`;
+}

@@ -1,0 +1,56 @@
+import { messageOf } from "../domain/errors.ts";
+import type { Logger } from "../domain/ports.ts";
+import type { Telephony } from "../adapters/ari/telephony.ts";
+import type { Calls } from "./calls.ts";
+import type { RouterMetrics } from "./metrics.ts";
+import type { RecordSink } from "./record-sink.ts";
+
+export interface DrainReport {
+  readonly draining: boolean;
+  /** Channels that Asterisk holds, those of the dialplan's own calls included; null when it can't be asked. */
+  readonly channels: number | null;
+  /** Call records that the database does not have yet. */
+  readonly records: number;
+}
+
+export interface Drain {
+  readonly draining: boolean;
+  /** From now on new calls are refused; those that are here go on. There is no way back but a restart. */
+  begin(): void;
+  report(): Promise<DrainReport>;
+  /** 503: the carrier tries another pod at once. Asterisk 22.10 has no way to add Retry-After: PJSIP_HEADER reaches requests only. */
+  refuse(channel: string): void;
+}
+
+export interface DrainDeps {
+  readonly telephony: Telephony;
+  readonly calls: Calls;
+  readonly records: Pick<RecordSink, "waiting">;
+  readonly metrics: RouterMetrics;
+  readonly logger: Logger;
+}
+
+/** Q.850 "no circuit available": chan_pjsip answers 503. */
+const NO_CIRCUIT = 34;
+
+export function createDrain({ telephony, calls, records, metrics, logger }: DrainDeps): Drain {
+  let draining = false;
+
+  return {
+    get draining() {
+      return draining;
+    },
+    begin: () => {
+      if (!draining) logger.info({ calls: calls.live }, "draining: new calls are refused, the others go on to their end");
+      draining = true;
+    },
+    report: async () => {
+      const channels = await telephony.channels().then(({ length }) => length, () => null);
+      return { draining, channels, records: records.waiting };
+    },
+    refuse: (channel) => {
+      metrics.drainRefused.inc();
+      telephony.hangUp(channel, NO_CIRCUIT).catch((error: unknown) => logger.debug({ channel, error: messageOf(error) }, "a refused caller went by themselves"));
+    },
+  };
+}
