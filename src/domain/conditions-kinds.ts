@@ -13,8 +13,10 @@ export interface Programming {
   readonly revision: string | null;
   readonly readyPods: number;
   readonly pods: number;
-  /** What a pod said when it could not load it. */
+  /** What a pod said when it could not load it, with its name. */
   readonly error: string | null;
+  /** Names of the pods that do not run it. */
+  readonly behind?: readonly string[];
 }
 
 interface CommonFacts {
@@ -133,9 +135,18 @@ function programming(facts: CommonFacts, accepted: boolean): Finding {
   if (error !== null) return say("False", ConditionReason.ProgrammingFailed, `${readyPods} of ${pods} pods run revision ${short(revision)}: ${error}`);
   if (pods === 0) return say("Unknown", ConditionReason.NoPods, "no Asterisk pod has reported");
   const message = `${readyPods} of ${pods} pods run revision ${short(revision)}`;
-  if (readyPods < pods) return say("False", ConditionReason.Pending, message);
+  if (readyPods < pods) return say("False", ConditionReason.Pending, `${message}${waiting(facts.programming.behind ?? [])}`);
   return say("True", ConditionReason.Programmed, message);
 }
+
+function waiting(behind: readonly string[]): string {
+  if (behind.length === 0) return "";
+  const more = behind.length > MOST_NAMES ? ` and ${behind.length - MOST_NAMES} more` : "";
+  return `; waiting for ${behind.slice(0, MOST_NAMES).join(", ")}${more}`;
+}
+
+/** Enough to find out what they have in common. */
+const MOST_NAMES = 5;
 
 /** Twelve digits of the hash are enough to compare by eye. */
 function short(revision: string): string {

@@ -1,9 +1,9 @@
-import type { Condition } from "./api.generated.ts";
+import type { Condition, TrunkReachability } from "./api.generated.ts";
 import { poolConditions, rulePoolStatuses, ruleConditions, trunkConditions, type Programming } from "./conditions-kinds.ts";
-import { DialplanHistory } from "./dialplan-history.ts";
 import { Memo } from "./memo.ts";
 import type { PodReport, PoolTotals } from "./ports.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
+import { RolloutHistory, type Rolled } from "./rollout-history.ts";
 import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
 import { keyOf, type Verdict, type World } from "./world.ts";
@@ -15,9 +15,20 @@ export interface StatusInput {
   readonly resources: readonly AnyResource[];
   readonly world: World;
   readonly pods: readonly PodReport[];
+  /** What was written, but for the dialplan, which `world` has. Pods are held to what is known. */
+  readonly written?: WrittenState;
   readonly totals: Readonly<Record<ResourceKey, PoolTotals>>;
   readonly previous: readonly ResourceStatus[];
   readonly now: Date;
+}
+
+export interface WrittenState {
+  /** Of the database. */
+  readonly routing: number;
+  /** Of the trunks' file; null when it could not be written. */
+  readonly trunks: string | null;
+  /** Why the trunks could not be brought on their way. */
+  readonly trunksError: string | null;
 }
 
 /** The status of every declared object. Pure: the same observations give the same status, transition times included. */
@@ -34,30 +45,46 @@ type Observed = Omit<StatusInput, "previous">;
 export class Statuses {
   readonly #recorded: (resource: AnyResource) => ResourceStatus | undefined;
   readonly #memo = new Memo<ResourceStatus>();
-  readonly #history = new DialplanHistory();
+  readonly #history = new RolloutHistory();
 
   /** @param recorded what was said of an object before it was seen here: its transition times go on */
   constructor(recorded: (resource: AnyResource) => ResourceStatus | undefined = () => undefined) {
     this.#recorded = recorded;
   }
 
-  observe({ resources, world, pods, totals, now }: Observed): readonly ResourceStatus[] {
+  observe({ resources, world, pods, written, totals, now }: Observed): readonly ResourceStatus[] {
     const { pools, rules, trunks } = world.verdicts;
-    for (const verdicts of [pools, rules, trunks]) this.#history.note(world.desired.dialplan.hash, verdicts.values());
-    const programmings = new Programmings(this.#history, pods);
+    const rolled: Rolled = { dialplan: world.desired.dialplan.hash, routing: written?.routing ?? null, trunks: written?.trunks ?? null };
+    for (const verdicts of [pools, rules, trunks]) this.#history.note(rolled, verdicts.values());
+    const programmings = new Programmings(this.#history, pods, written?.trunksError ?? null);
     const statuses = resources.map((resource) => {
-      const programming = programmings.of(verdictOf(resource, world));
+      const programming = programmings.of(resource.kind, verdictOf(resource, world));
       const numbers = resource.kind === "NumberPool" ? totals[keyOf(resource)] : undefined;
-      const { revision, readyPods, error } = programming;
-      const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, ...countsOf(numbers)];
+      const reachability = resource.kind === "SipTrunk" ? reachabilityOf(keyOf(resource), pods) : [];
+      const { revision, readyPods, error, behind = [] } = programming;
+      const states = reachability.flatMap(({ pod, state }) => [pod, state]);
+      const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, behind.join(), ...countsOf(numbers), ...states];
       return this.#memo.value(resource.metadata.uid, inputs, (previous) => {
-        return statusOf(resource, { world, numbers }, { now, programming, before: previous ?? this.#recorded(resource) });
+        return statusOf(resource, { world, numbers, reachability }, { now, programming, before: previous ?? this.#recorded(resource) });
       });
     });
     this.#memo.nextRound();
     return statuses;
   }
 }
+
+/** Pods that ask the carrier with OPTIONS. */
+function reachabilityOf(trunk: ResourceKey, pods: readonly PodReport[]): readonly TrunkReachability[] {
+  return pods
+    .flatMap(({ pod, trunks }) => {
+      const state = trunks?.reachability[trunk];
+      return state === undefined ? [] : [{ pod, state }];
+    })
+    .slice(0, MOST_PODS);
+}
+
+/** The limit of the schema. */
+const MOST_PODS = 1_000;
 
 /** For comparing. */
 function countsOf(numbers: PoolTotals | undefined): readonly (number | undefined)[] {
@@ -68,27 +95,49 @@ function countsOf(numbers: PoolTotals | undefined): readonly (number | undefined
 
 /** Most objects share what can be said of their programming: it is worked out once a revision. */
 class Programmings {
-  readonly #history: DialplanHistory;
+  readonly #history: RolloutHistory;
   readonly #pods: readonly PodReport[];
-  readonly #known = new Map<string | null, Programming>();
+  readonly #trunksError: string | null;
+  readonly #known = { trunks: new Map<Rolled | null, Programming>(), others: new Map<Rolled | null, Programming>() };
 
-  constructor(history: DialplanHistory, pods: readonly PodReport[]) {
+  constructor(history: RolloutHistory, pods: readonly PodReport[], trunksError: string | null) {
     this.#history = history;
     this.#pods = pods;
+    this.#trunksError = trunksError;
   }
 
-  of(verdict: object | undefined): Programming {
-    const revision = this.#history.since(verdict);
-    const known = this.#known.get(revision) ?? this.#make(verdict, revision);
-    this.#known.set(revision, known);
+  of(kind: AnyResource["kind"], verdict: object | undefined): Programming {
+    const since = this.#history.since(verdict);
+    const all = kind === "SipTrunk" ? this.#known.trunks : this.#known.others;
+    const known = all.get(since) ?? this.#make(kind === "SipTrunk", since);
+    all.set(since, known);
     return known;
   }
 
-  #make(verdict: object | undefined, revision: string | null): Programming {
-    const behind = this.#pods.filter((pod) => !this.#history.holds(pod, verdict));
-    const error = behind.find((pod) => pod.error !== null)?.error ?? null;
-    return { revision, readyPods: this.#pods.length - behind.length, pods: this.#pods.length, error };
+  /** A pool or a rule needs the dialplan and the router's rules; a trunk needs to be in Asterisk's PJSIP besides. */
+  #make(isTrunk: boolean, since: Rolled | null): Programming {
+    const has = (pod: PodReport) => since !== null && this.#history.routes(pod, since) && (!isTrunk || this.#history.hasTrunks(pod, since));
+    const behind = this.#pods.filter((pod) => !has(pod));
+    const errors = behind.flatMap((pod) => {
+      const said = (isTrunk ? pod.trunks?.error : null) ?? pod.error;
+      return said === null ? [] : [`${pod.pod}: ${said}`];
+    });
+    const unwritten = isTrunk ? this.#trunksError : null;
+    return {
+      revision: since?.dialplan ?? null,
+      readyPods: this.#pods.length - behind.length,
+      pods: this.#pods.length,
+      error: unwritten ?? errorOf(errors),
+      behind: behind.map(({ pod }) => pod),
+    };
   }
+}
+
+/** The first pod's own words: mostly all fail for the same reason. */
+function errorOf(errors: readonly string[]): string | null {
+  const [first] = errors;
+  if (first === undefined) return null;
+  return errors.length === 1 ? first : `${first} (and ${errors.length - 1} more)`;
 }
 
 function verdictOf(resource: AnyResource, { verdicts }: World): Verdict | undefined {
@@ -99,6 +148,7 @@ function verdictOf(resource: AnyResource, { verdicts }: World): Verdict | undefi
 interface Observation {
   readonly world: World;
   readonly numbers: PoolTotals | undefined;
+  readonly reachability: readonly TrunkReachability[];
 }
 
 interface Common {
@@ -163,9 +213,9 @@ function ruleStatus(rule: RoutingRule, { world }: Observation, common: Common, b
   };
 }
 
-function trunkStatus(trunk: SipTrunk, { world }: Observation, common: Common): ResourceStatus {
+function trunkStatus(trunk: SipTrunk, { world, reachability }: Observation, common: Common): ResourceStatus {
   const verdict = world.verdicts.trunks.get(keyOf(trunk));
   if (verdict === undefined) return { ...trunk, status: { conditions: common.previous } };
-  const conditions = trunkConditions({ ...common, ...verdict, reachability: [] });
-  return { ...trunk, status: { observedGeneration: common.generation, conditions } };
+  const conditions = trunkConditions({ ...common, ...verdict, reachability: reachability.map(({ state }) => state) });
+  return { ...trunk, status: { observedGeneration: common.generation, conditions, ...(reachability.length === 0 ? {} : { reachability }) } };
 }

@@ -1,7 +1,7 @@
-import { messageOf } from "../domain/errors.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { AppliedState, Clock, Declared, DesiredState, Logger, OperatorStore, PodReport, PoolTotals, ResourceSource, SourceProblem, TrunkSink } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
-import { Statuses, type ResourceStatus } from "../domain/statuses.ts";
+import { Statuses, type ResourceStatus, type WrittenState } from "../domain/statuses.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { WorldCompiler, type World } from "../domain/world.ts";
 
@@ -39,6 +39,7 @@ export class Reconciler {
   readonly #compiler = new WorldCompiler();
   readonly #statuses: Statuses;
   #applied: AppliedState | undefined;
+  #written: WrittenState | undefined;
   #world: World | undefined;
   #declared: Declared = { resources: [], credentials: new Map(), problems: [] };
   #totals: Totals = {};
@@ -126,11 +127,12 @@ export class Reconciler {
     if (this.#stopped) return false;
     const world = this.#compiler.compile(declared);
     // Trunks first: a dialplan must never name an endpoint that Asterisk does not have.
-    await this.#deps.trunks.write(world.trunks);
+    const trunks = await this.#writeTrunks(world);
     const before = this.#applied;
     const { revision, changed } = await this.#deps.store.apply(world.desired, before);
     if (changed) this.#deps.logger.info({ revision, hash: world.desired.dialplan.hash.slice(0, 12) }, "resources applied");
     this.#applied = { revision, desired: world.desired };
+    this.#written = { routing: revision, ...trunks };
     this.#world = world;
     this.#declared = declared;
     this.#lastLook = "";
@@ -140,6 +142,18 @@ export class Reconciler {
     if (changed) await this.#recount(before?.desired.pools, world.desired.pools);
     await this.#observe();
     return changed;
+  }
+
+  /** Trunks that can't be written at all are said in their conditions, and keep nothing else from being applied. */
+  async #writeTrunks(world: World): Promise<Pick<WrittenState, "trunks" | "trunksError">> {
+    try {
+      const { revision } = await this.#deps.trunks.write(world.trunks);
+      return { trunks: revision, trunksError: null };
+    } catch (error) {
+      if (!(error instanceof ExpectedError) || error.code !== "InvalidInput") throw error;
+      this.#deps.logger.error({ error: messageOf(error) }, "the trunks can't be brought to the pods, which keep those that they have");
+      return { trunks: null, trunksError: messageOf(error) };
+    }
   }
 
   /** Numbers of pools that changed; those of all with the next look, when it isn't known which did. */
@@ -186,7 +200,11 @@ export class Reconciler {
     if (seen === this.#lastLook && !counted) return;
     this.#lastLook = seen;
     const { resources, problems } = this.#declared;
-    this.#deps.onStatus(this.#statuses.observe({ resources, world: this.#world, pods, totals: this.#totals, now: this.#deps.clock.now() }), problems);
+    this.#deps.onStatus(this.#statuses.observe({ resources, world: this.#world, pods, ...this.#writtenState(), totals: this.#totals, now: this.#deps.clock.now() }), problems);
+  }
+
+  #writtenState(): { readonly written?: WrittenState } {
+    return this.#written === undefined ? {} : { written: this.#written };
   }
 
   #retryLater(error: unknown): void {

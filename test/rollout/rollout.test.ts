@@ -1,5 +1,12 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { createAriHttp } from "../../src/adapters/ari/http.ts";
+import { trunkEndpoint } from "../../src/domain/asterisk-names.ts";
+import type { AriRest } from "../../src/domain/ports.ts";
+import { podsReady, startPod, type TestPod } from "../harness/pods.ts";
+import { eventually } from "../harness/process.ts";
 import type { SippServer } from "../harness/sipp.ts";
 import { startRolloutWorld, type RolloutWorld } from "./rollout-world.ts";
 
@@ -14,10 +21,139 @@ async function invitesAt(desk: SippServer): Promise<number> {
   return (await desk.messages()).filter(({ direction, startLine }) => direction === "received" && startLine.startsWith("INVITE")).length;
 }
 
-describe("three pods", () => {
-  test("run what was declared, and a call to each is bridged to where the rule says", async () => {
-    await world.becomes("NumberPool", "Programmed", "True/Programmed 3 of 3 pods run");
-    for (const pod of world.pods) expect(await world.call(pod)).toMatchObject({ exitCode: 0 });
-    expect(await invitesAt(world.desks.first)).toBe(3);
+function ari(pod: TestPod): AriRest {
+  return createAriHttp(pod.asterisk.ari);
+}
+
+async function passwordIn(pod: TestPod): Promise<string | undefined> {
+  const answer = await ari(pod).request("GET", `/asterisk/config/dynamic/res_pjsip/auth/${trunkEndpoint("default/carrier")}`);
+  return (answer as { attribute: string; value: string }[]).find(({ attribute }) => attribute === "password")?.value;
+}
+
+async function bridgedBy(pods: readonly TestPod[], desk: SippServer): Promise<void> {
+  const before = await invitesAt(desk);
+  for (const pod of pods) expect(await world.call(pod), `a call to ${pod.name}`).toMatchObject({ exitCode: 0 });
+  expect(await invitesAt(desk)).toBe(before + pods.length);
+}
+
+
+const ALL = "True/Programmed 3 of 3 pods run revision";
+
+test("three pods run what was declared, and a call to each is bridged to where the rule says", async () => {
+  for (const kind of ["NumberPool", "RoutingRule", "SipTrunk"] as const) await world.becomes(kind, "Programmed", ALL);
+  await bridgedBy(world.pods, world.desks.first);
+});
+
+test("a changed rule is Programmed when every router has it: then the next call to each pod goes elsewhere", async () => {
+  world.declared.ruleTo = world.desks.second;
+  await world.changed();
+  await world.becomes("RoutingRule", "Programmed", ALL);
+  await bridgedBy(world.pods, world.desks.second);
+});
+
+test("whether the carrier answers, as each pod sees it", async () => {
+  await world.becomes("SipTrunk", "Reachable", "True/Reachable the carrier answers 3 of 3 pods");
+  world.carrier.answering = false;
+  await world.becomes("SipTrunk", "Reachable", "False/Unreachable the carrier answers 0 of 3 pods");
+  expect(world.status("SipTrunk")).toMatchObject({ reachability: world.pods.map(({ name }) => ({ pod: name, state: "Unreachable" })) });
+  world.carrier.answering = true;
+  await world.becomes("SipTrunk", "Reachable", "True/Reachable the carrier answers 3 of 3 pods");
+  await world.becomes("SipTrunk", "Ready", "True/Ready");
+});
+
+describe("a Secret that rotates", () => {
+  test("reaches every pod, and no status or report holds anything of it", async () => {
+    world.declared.password = "second-password";
+    await world.changed();
+    await world.becomes("SipTrunk", "Programmed", ALL);
+    for (const pod of world.pods) expect(await passwordIn(pod)).toBe("second-password");
+    const { rows } = await world.database.pool.query("select * from pod");
+    const everything = JSON.stringify([rows, world.status("SipTrunk")]) + world.pods.map((pod) => pod.log()).join("");
+    expect(everything).not.toContain("second-password");
+    for (const file of Object.values(world.secret())) expect(everything).not.toContain(/voicemail_extension = ([0-9a-f]{64})/.exec(file)![1]);
+  });
+
+  test("and is mounted late in one pod: that pod is waited for by name and goes on with what it has", async () => {
+    const [late] = world.pods;
+    world.cutOff.add(late!.name);
+    world.declared.password = "third-password";
+    await world.changed();
+    await world.becomes("SipTrunk", "Programmed", /^False\/Pending 2 of 3 pods run revision [0-9a-f]{12}; waiting for asterisk-0$/);
+    await world.becomes("NumberPool", "Programmed", ALL);
+    expect(await passwordIn(late!)).toBe("second-password");
+    await late!.trunks.publish(world.secret());
+    await world.becomes("SipTrunk", "Programmed", ALL);
+    expect(await passwordIn(late!)).toBe("third-password");
+    world.cutOff.clear();
+  });
+
+  test("and arrives damaged in one pod: it keeps the last good one and says why", async () => {
+    const [pod] = world.pods;
+    world.cutOff.add(pod!.name);
+    world.declared.password = "fourth-password";
+    await world.changed();
+    const cut = Object.fromEntries(Object.entries(world.secret()).map(([name, text]) => [name, text.slice(0, -100)]));
+    await pod!.trunks.publish(cut);
+    await world.becomes("SipTrunk", "Programmed", /^False\/ProgrammingFailed 2 of 3 pods run revision [0-9a-f]{12}: asterisk-0: the PJSIP configuration doesn't end/);
+    expect(await passwordIn(pod!)).toBe("third-password");
+    await bridgedBy([pod!], world.desks.second);
+    await pod!.trunks.publish(world.secret());
+    await world.becomes("SipTrunk", "Programmed", ALL);
+    world.cutOff.clear();
+  });
+});
+
+describe("a pod", () => {
+  test("that can't write a new dialplan keeps the last good one, is named with the reason, and takes it when it can", async () => {
+    const pod = world.pods[1]!;
+    const folder = join(pod.asterisk.configDir, "extensions.d");
+    await rename(folder, `${folder}.away`);
+    world.declared.pool = { ranges: [{ from: "+12025550100", to: "+12025550119" }] };
+    await world.changed();
+    await world.becomes("NumberPool", "Programmed", /^False\/ProgrammingFailed 2 of 3 pods run revision [0-9a-f]{12}: asterisk-1: .*the folder does not exist/);
+    await bridgedBy(world.pods, world.desks.second);
+    await rename(`${folder}.away`, folder);
+    await world.becomes("NumberPool", "Programmed", ALL);
+  });
+
+  test("whose Asterisk is down is named, and after its restart what it runs is read back", async () => {
+    const pod = world.pods[2]!;
+    await pod.stopAsterisk();
+    await world.becomes("NumberPool", "Programmed", /^False\/ProgrammingFailed 2 of 3 pods .*: asterisk-2: what Asterisk runs can't be read back/);
+    await pod.startAsterisk();
+    await world.becomes("SipTrunk", "Programmed", ALL);
+    await podsReady([pod]);
+    await bridgedBy([pod], world.desks.second);
+  });
+
+  test("that lost its dialplan behind the router's back gets it again", async () => {
+    const pod = world.pods[2]!;
+    await ari(pod).request("POST", "/asterisk/variable", { variable: "DIALPLANE_REVISION", value: "somebody" });
+    await eventually("it is put right", () => pod.log().split("dialplan programmed and verified").length >= 3, 30_000);
+    await world.becomes("NumberPool", "Programmed", ALL);
+  });
+
+  test("that ends is not waited for, and counts again when it is back", async () => {
+    const pod = world.pods[0]!;
+    await pod.stopRouter();
+    await world.becomes("NumberPool", "Programmed", "True/Programmed 2 of 2 pods run revision");
+    pod.startRouter();
+    await world.becomes("NumberPool", "Programmed", ALL);
+  });
+
+  test("that is new gets dialplan and trunks and is counted; one that fell silent is forgotten", async () => {
+    const fourth = await startPod("asterisk-9", { databaseUrl: world.database.url });
+    try {
+      await world.becomes("SipTrunk", "Programmed", "False/ProgrammingFailed 3 of 4 pods");
+      expect(world.condition("SipTrunk", "Programmed")).toContain("asterisk-9: there is no trunks.conf");
+      await fourth.trunks.publish(world.secret());
+      await world.becomes("SipTrunk", "Programmed", "True/Programmed 4 of 4 pods run revision");
+    } finally {
+      await fourth.stop();
+    }
+    await world.database.pool.query("insert into pod (pod, running, seen_at) values ('asterisk-8', 'old', now() - interval '31 seconds')");
+    await world.becomes("NumberPool", "Programmed", ALL);
+    const { rows } = await world.database.pool.query<{ pod: string }>("select pod from pod order by pod");
+    expect(rows.map(({ pod }) => pod)).toEqual(["asterisk-0", "asterisk-1", "asterisk-2"]);
   });
 });
