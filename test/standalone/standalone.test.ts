@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Condition } from "../../src/domain/api.generated.ts";
+import { startCarrier, type TestCarrier } from "../harness/carrier.ts";
 import { freeTcpPort, loopbackAddress } from "../harness/ports.ts";
 import { eventually, isAlive, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";
 
@@ -19,10 +20,13 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let env: NodeJS.ProcessEnv;
 let url: string;
 let running: TestProcess | undefined;
+let carrier: TestCarrier;
 
 beforeEach(async () => {
   folder = await temporaryFolder("standalone");
+  carrier = await startCarrier();
   await cp(join(ROOT, "examples/quickstart"), join(folder.path, "manifests"), { recursive: true });
+  await edit("trunk.yaml", (text) => text.replace("host: 127.0.0.2", `host: ${carrier.address}`));
   const port = await freeTcpPort();
   url = `http://127.0.0.1:${port}`;
   env = {
@@ -37,6 +41,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await running?.stop();
   running = undefined;
+  await carrier[Symbol.asyncDispose]();
   await folder.remove();
 });
 
@@ -82,6 +87,7 @@ describe("manifests that change while it runs", () => {
     await started();
     await becomes("NumberPool", "sales", "Ready", "True");
     await becomes("RoutingRule", "front-desk", "Ready", "True");
+    // The carrier answers OPTIONS.
     await becomes("SipTrunk", "carrier", "Ready", "True");
 
     // A rule that changes is in force with its new generation.
