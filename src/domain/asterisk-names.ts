@@ -19,6 +19,8 @@ export const END_CONTEXT = "dialplane-end";
 
 /** A channel is parked here for some milliseconds while a revision is verified; nothing else leads here. */
 export const VERIFY_CONTEXT = "dialplane-verify";
+/** Never rendered: where a far end's redirection (302) would be looked up, so that none is followed. */
+export const NO_FORWARD_CONTEXT = "dialplane-no-forward";
 
 /** Global variable with the SHA-256 of the dialplan that runs. */
 export const REVISION_VARIABLE = "DIALPLANE_REVISION";

@@ -196,13 +196,14 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
   }
   const destination = defaultDestination.number ?? defaultDestination.sipUri ?? "";
   const endpoint = trunkEndpoint(trunk.key);
-  const handler = hasHeaders(trunk.spec.callerId) ? `,b(${headersContext(endpoint)}^s^1)` : "";
+  // i: where the far end would send the call instead (302) is not followed.
+  const handler = hasHeaders(trunk.spec.callerId) ? `b(${headersContext(endpoint)}^s^1)` : "";
   return [
     ...head,
     `exten = _X!,1,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
     " same = n,Set(_DIALPLANE_DID=+${FILTER(0-9,${EXTEN}):0:15})",
     ...callerIdLines(trunk.spec.callerId),
-    ` same = n,Dial(${dialplanDialString(dialString(destination, endpoint), "spec.defaultDestination")},${FALLBACK_RING_SECONDS}${handler})`,
+    ` same = n,Dial(${dialplanDialString(dialString(destination, endpoint), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
     ` same = n,Goto(${END_CONTEXT},\${DIALSTATUS},1)`,
   ];
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Codec, MediaEncryption, SipTrunkSpec } from "./api.generated.ts";
 import { pjsipValue } from "./asterisk-escape.ts";
-import { INBOUND_CONTEXT, isPort, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
+import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
 import { readConfig } from "./asterisk-reader.ts";
 import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
@@ -139,6 +139,8 @@ function endpointSettings(id: string, spec: SipTrunkSpec, authenticated: boolean
     ["allow_overlap", "no"],
     ["allow_transfer", "no"],
     ["allow_subscribe", "no"],
+    // A destination's 302 would be dialled as an extension of `context`: back to us in a loop, or to whom it likes, at our cost.
+    ["set_var", `FORWARD_CONTEXT=${NO_FORWARD_CONTEXT}`],
   ];
 }
 

@@ -5,7 +5,7 @@ import { eventually } from "../harness/process.ts";
 import { startSippServer, type SippServer } from "../harness/sipp.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { answersAndHangsUp, CALLER_CANCELS, CALLER_WAITS_FOR_BYE } from "./scenarios.ts";
-import { type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+import { DID, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 let world: World;
 let router: RunningRouter;
@@ -21,6 +21,7 @@ const SCENARIOS = {
   busy: "busy-486.xml",
   rings: "no-answer-ring.xml",
   full: "unavailable-503.xml",
+  premium: "answer-200.xml",
   fallback: "answer-200.xml",
 };
 
@@ -28,6 +29,9 @@ beforeAll(async () => {
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     servers[name] = parts.use(await startSippServer({ scenario }));
   }
+  // Premium numbers are where a stolen telephone sends its calls.
+  servers["redirects"] = parts.use(await startSippServer({ scenario: "redirect-302.xml", keys: { contact: toUri(servers["premium"]!) } }));
+  servers["comesBack"] = parts.use(await startSippServer({ scenario: "redirect-302.xml", keys: { contact: `sip:${DID}@${servers["premium"]!.address}:5060` } }));
   world = await startWorld(toUri(servers["fallback"]!));
   parts.defer(() => world.stop());
   router = await startTestRouter(world, { rule: null });
@@ -39,7 +43,7 @@ afterEach(async () => {
   await eventually("no live call", () => router.liveCalls() === 0);
 });
 
-function to(name: keyof typeof SCENARIOS, ringTimeoutSeconds = 5) {
+function to(name: keyof typeof SCENARIOS | "redirects" | "comesBack", ringTimeoutSeconds = 5) {
   return aDestination({ name: name.toLowerCase(), sipUri: toUri(servers[name]!), ringTimeoutSeconds });
 }
 
@@ -179,6 +183,24 @@ describe("a destination that is not to be had", () => {
     const { result, record } = await placeCall();
     expect(result).toMatchObject({ exitCode: 0 });
     expect(record.legs).toMatchObject([{ result: "unreachable" }, { result: "answered" }]);
+  });
+
+  test.each(["redirects", "comesBack"] as const)("%s (302) is not followed: nobody else's number is paid for, and the next one is rung", async (name) => {
+    await setRules(world, router, { rule: { destinations: [to(name), to("answers")] } });
+    const before = router.store.final().length;
+    const { result, record } = await placeCall();
+    expect(router.store.final()).toHaveLength(before + 1);
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "completed", answeredBy: toUri(servers["answers"]!), legs: [{ result: "unreachable" }, { result: "answered" }] });
+    expect(await requestsAt("premium")).toEqual([]);
+  });
+
+  test("that sends the call elsewhere (302) and is the only one: the caller gets 480", async () => {
+    await setRules(world, router, { rule: { destinations: [to("redirects")] } });
+    const { result, record } = await placeCall({ scenario: refusedWith(480), keys: { headers: "Subject: none" } });
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(record).toMatchObject({ end: "unreachable", answeredBy: null, legs: [{ result: "unreachable" }] });
+    expect(await requestsAt("premium")).toEqual([]);
   });
 
   test("a blocked caller is refused with 403 and nobody is rung", async () => {

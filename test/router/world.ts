@@ -6,7 +6,7 @@ import { createAriHttp } from "../../src/adapters/ari/http.ts";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { type PjsipInput, renderPjsip } from "../../src/domain/pjsip.ts";
 import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
-import type { AriRest, DialplanRevision, Snapshot } from "../../src/domain/ports.ts";
+import type { AriRest, DialplanRevision, RuleEntry, Snapshot } from "../../src/domain/ports.ts";
 import { startRouter, type Router } from "../../src/router/main.ts";
 import type { RouterConfig } from "../../src/router/config.ts";
 import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
@@ -21,6 +21,8 @@ export const CALLER = "+13125550123";
 
 export interface Rules {
   readonly rule?: Parameters<typeof aRule>[0] | null;
+  /** Instead of `rule`. */
+  readonly rules?: readonly RuleEntry[];
   readonly pool?: Partial<NumberPoolSpec>;
   readonly callerId?: Partial<SipTrunkSpec["callerId"]> | undefined;
   /** Limits of the trunk. */
@@ -56,12 +58,12 @@ export async function startWorld(fallback: string, { trunk: spec = {}, credentia
       ...spec,
     });
   let revision = 0;
-  const state: World["state"] = ({ rule, pool, callerId, limits }) => {
+  const state: World["state"] = ({ rule, rules: several, pool, callerId, limits }) => {
     revision += 1;
     const entry = aPool({ defaultDestination: { sipUri: fallback }, ...pool });
     const one = trunk(callerId);
     const trunks = [{ ...one, spec: { ...one.spec, ...limits } }];
-    const rules = rule === null || rule === undefined ? [] : [aRule(rule)];
+    const rules = several ?? (rule === null || rule === undefined ? [] : [aRule(rule)]);
     const owned = [{ from: "+12025550100", to: "+12025550109" }];
     return {
       snapshot: { revision, pools: [entry], rules, trunks },

@@ -134,6 +134,13 @@ describe("with no router, the dialplan rings the pool's default destination", ()
     expect(await server.errors()).toBe("");
   });
 
+  test.each([TRACKING, "+12025550199"])("a destination that sends the call on to %s is not followed, and the caller gets 486", async (elsewhere) => {
+    await program({});
+    await using server = await startSippServer({ scenario: "redirect-302.xml", address: destination, keys: { contact: `sip:${elsewhere}@${destination}` } });
+    expect(await refused(486, TRACKING)).toMatchObject({ exitCode: 0, errors: "" });
+    expect((await server.messages()).filter(({ startLine }) => startLine.startsWith("INVITE"))).toHaveLength(1);
+  });
+
   test("a destination that doesn't answer is rung no longer than the ring time, and the caller gets 480", async () => {
     await program({}, "Broadcast", (content) => content.replaceAll(/(Dial\(.*),60/g, "$1,1"));
     await using server = await startSippServer({ scenario: "no-answer-ring.xml", address: destination });
