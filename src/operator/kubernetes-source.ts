@@ -1,19 +1,20 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
-import type { StoreEvent } from "../adapters/kubernetes/cache/store.ts";
-import { collectionPath, type KubeObject } from "../adapters/kubernetes/objects.ts";
-import { Reflector, type ReflectorState } from "../adapters/kubernetes/reflector.ts";
+import type { KubeObject } from "../adapters/kubernetes/objects.ts";
+import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
+import { objectOf, type ResourceEvent } from "../adapters/kubernetes/operator-base.ts";
 import type { Schemas } from "../adapters/manifest/load-schemas.ts";
 import type { Declared, LeavingPool, Logger, ResourceSource } from "../domain/ports.ts";
 import type { AnyResource, ResourceKind } from "../domain/resources.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { CredentialsWatch } from "./credentials-watch.ts";
 import { meaningOf, meansTheSame, type Meaning } from "./declared-objects.ts";
-import { KINDS, TYPES } from "./kinds.ts";
 
 export interface KubernetesSourceOptions {
   readonly client: KubeClient;
   readonly schemas: Schemas;
   readonly logger: Logger;
+  /** Whether every object that is there was taken once. */
+  readonly hasSynced: () => boolean;
 }
 
 /** One object as the API server last showed it, and what it means. */
@@ -23,18 +24,17 @@ export interface Known {
   readonly meaning: Meaning;
 }
 
-type Listener = (known: Known, event: StoreEvent["type"]) => void;
+type Listener = (known: Known, event: ResourceEvent["type"]) => void;
 
 /** How often a start looks whether everything was read. */
 const SETTLE_POLL_MILLISECONDS = 5;
 
 /**
- * Resources out of an API server: copies that are kept up to date by watches, in a leader and in whoever waits to become one.
+ * Resources out of an API server: copies that the operator's watches keep up to date, in a leader and in whoever waits to become one.
  * An object is parsed once a change of it, and a change that means nothing (our own status) is not told.
  */
 export class KubernetesSource implements ResourceSource {
   readonly #options: KubernetesSourceOptions;
-  readonly #reflectors: ReadonlyMap<ResourceKind, Reflector>;
   readonly #secrets: CredentialsWatch;
   /** By uid, in the order of their arrival. */
   readonly #known = new Map<string, Known>();
@@ -48,26 +48,16 @@ export class KubernetesSource implements ResourceSource {
   constructor(options: KubernetesSourceOptions) {
     this.#options = options;
     this.#secrets = new CredentialsWatch(options.client, options.logger, () => this.#changed());
-    this.#reflectors = new Map(KINDS.map((kind) => [kind, this.#reflector(kind)]));
-  }
-
-  start(): void {
-    for (const reflector of this.#reflectors.values()) reflector.start();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
     await this.#secrets.stop();
   }
 
   /** Whether everything was read once. A pass before that would take what is not known yet for deleted. */
   get ready(): boolean {
-    return [...this.#reflectors.values()].every(({ hasSynced }) => hasSynced) && this.#secrets.settled;
-  }
-
-  states(): readonly { readonly kind: ResourceKind; readonly objects: number; readonly state: ReflectorState }[] {
-    return [...this.#reflectors].map(([kind, reflector]) => ({ kind, objects: reflector.store.size, state: reflector.state }));
+    return this.#options.hasSynced() && this.#secrets.settled;
   }
 
   /** Every object, for who looks at one at a time. */
@@ -116,21 +106,18 @@ export class KubernetesSource implements ResourceSource {
     return () => this.#objectListeners.delete(listener);
   }
 
-  #reflector(kind: ResourceKind): Reflector {
-    const { client, logger } = this.#options;
-    return new Reflector({ client, logger, path: collectionPath(TYPES[kind]), onEvent: (event) => this.#take(kind, event), onSync: () => this.#changed() });
-  }
-
-  #take(kind: ResourceKind, event: StoreEvent): void {
-    const { object } = event;
+  /** What a watch tells. */
+  take(kind: ResourceKind, event: ResourceEvent): void {
+    const object = objectOf(event);
     const { uid } = object.metadata;
+    const isEnd = event.type === ResourceEventType.Deleted;
     const before = this.#known.get(uid);
-    const same = event.type === "modified" && before !== undefined && meansTheSame(before.object, object);
+    const same = !isEnd && before !== undefined && meansTheSame(before.object, object);
     const known: Known = { kind, object, meaning: same ? before.meaning : meaningOf(this.#options.schemas, kind, object) };
-    if (event.type === "deleted") this.#known.delete(uid);
+    if (isEnd) this.#known.delete(uid);
     else this.#known.set(uid, known);
-    if (event.type === "deleted" || known.meaning.state !== "unprotected") this.#awaited.delete(uid);
-    if (!same && kind === "SipTrunk") this.#watchSecret(uid, event.type === "deleted" ? null : known.meaning);
+    if (isEnd || known.meaning.state !== "unprotected") this.#awaited.delete(uid);
+    if (!same && kind === "SipTrunk") this.#watchSecret(uid, isEnd ? null : known.meaning);
     for (const listener of this.#objectListeners) listener(known, event.type);
     if (!same) this.#changed();
   }

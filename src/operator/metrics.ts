@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
-import type { KubernetesSource } from "./kubernetes-source.ts";
+import type { ReflectorState } from "../adapters/kubernetes/reflector.ts";
+import { KINDS, TYPES } from "./kinds.ts";
 import type { ReconcilerMetrics } from "./reconciler.ts";
 
 export interface OperatorMetrics {
@@ -9,8 +10,10 @@ export interface OperatorMetrics {
   queue(name: "statuses" | "finalizers"): WorkQueueMetrics;
 }
 
+export type WatchStates = () => readonly { readonly plural: string; readonly objects: number; readonly state: ReflectorState }[];
+
 /** Names and labels are an interface: dashboards and alerts read them. */
-export function operatorMetrics(registry: Registry, source: KubernetesSource): OperatorMetrics {
+export function operatorMetrics(registry: Registry, watches: WatchStates): OperatorMetrics {
   const registers = [registry];
   const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
   const pass = new Histogram({ name: "dialplane_operator_reconcile_seconds", help: "Passes over what is declared, by outcome", labelNames: ["outcome"], buckets, registers });
@@ -18,7 +21,7 @@ export function operatorMetrics(registry: Registry, source: KubernetesSource): O
   const waited = new Histogram({ name: "dialplane_operator_queue_wait_seconds", help: "From being queued to a worker", labelNames: ["queue"], buckets, registers });
   const handled = new Histogram({ name: "dialplane_operator_work_seconds", help: "Work on one object, by outcome", labelNames: ["queue", "outcome"], buckets, registers });
   const retries = new Counter({ name: "dialplane_operator_retries_total", help: "Work that failed and is tried again", labelNames: ["queue"], registers });
-  watchGauges(registry, source);
+  watchGauges(registry, watches);
   return {
     leader: new Gauge({ name: "dialplane_operator_leader", help: "1 in the operator that leads", registers }),
     reconciler: { pass: (seconds, outcome) => pass.observe({ outcome }, seconds) },
@@ -32,18 +35,19 @@ export function operatorMetrics(registry: Registry, source: KubernetesSource): O
 }
 
 /** Asked when somebody scrapes. */
-function watchGauges(registry: Registry, source: KubernetesSource): void {
+function watchGauges(registry: Registry, watches: WatchStates): void {
+  const byKind = () => KINDS.flatMap((kind) => watches().filter(({ plural }) => plural === TYPES[kind].plural).map(({ objects, state }) => ({ kind, objects, state })));
   const labelNames = ["kind"] as const;
   new Gauge({
     ...{ name: "dialplane_operator_objects", help: "Objects known, by kind", labelNames, registers: [registry] },
     collect() {
-      for (const { kind, objects } of source.states()) this.set({ kind }, objects);
+      for (const { kind, objects } of byKind()) this.set({ kind }, objects);
     },
   });
   new Gauge({
     ...{ name: "dialplane_operator_watch_failures", help: "Failures in a row of the watch over a kind; 0 while it works", labelNames, registers: [registry] },
     collect() {
-      for (const { kind, state } of source.states()) this.set({ kind }, state.failures);
+      for (const { kind, state } of byKind()) this.set({ kind }, state.failures);
     },
   });
 }

@@ -1,4 +1,5 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
+import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import { addFinalizer, removeFinalizer } from "../adapters/kubernetes/finalizer.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { LeavingPool, Logger } from "../domain/ports.ts";
@@ -31,7 +32,7 @@ export class PoolFinalizers {
     const { logger, metrics } = options;
     this.#queue = new WorkQueue({ name: "finalizers", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
     this.#unwatch = options.source.watchObjects((known, event) => {
-      if (event !== "deleted") this.#consider(known);
+      if (event !== ResourceEventType.Deleted) this.#consider(known);
       else this.#cleaned.delete(known.object.metadata.uid);
     });
     for (const known of options.source.all()) this.#consider(known);

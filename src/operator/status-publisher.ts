@@ -1,3 +1,4 @@
+import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import type { EventRecorder } from "../adapters/kubernetes/events.ts";
 import type { KubeObject } from "../adapters/kubernetes/objects.ts";
 import type { ObjectRef, StatusWriter } from "../adapters/kubernetes/status.ts";
@@ -44,7 +45,7 @@ export class StatusPublisher {
     this.#notices = new WorkQueue({ name: "notices", handle: (uid) => this.#tell(uid), logger });
     // Whatever was written over our status is put right.
     this.#unwatch = source.watchObjects(({ object }, event) => {
-      if (event === "deleted") this.#forget(object.metadata.uid);
+      if (event === ResourceEventType.Deleted) this.#forget(object.metadata.uid);
       else this.#queue.add(object.metadata.uid);
     });
     for (const { object, meaning } of source.all()) if (meaning.state === "refused") this.#queue.add(object.metadata.uid);

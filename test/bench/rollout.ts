@@ -12,7 +12,7 @@ import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
 import { TYPES } from "../../src/operator/kinds.ts";
-import { startOperator } from "../../src/operator/main.ts";
+import { startOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startPostgres } from "../../src/standalone/postgres-process.ts";
 import { startControlPlane } from "../harness/kube.ts";
@@ -48,9 +48,9 @@ try {
   await kube.mustKubectl(["create", "namespace", "dialplane-system"]);
   const operator = await startOperator(
     operatorConfig({ DATABASE_URL: postgres.url, DIALPLANE_POD_NAME: "bench", DIALPLANE_HEALTH_PORT: String(await freeTcpPort()) }),
-    { client: createKubeClient(kubeConfig, logger), logger },
+    { kubeConfig, logger },
   );
-  parts.defer(() => operator.stop().then(() => undefined));
+  parts.defer(() => operator.ended().then(() => undefined));
   const pods = await startPods(PODS, { databaseUrl: postgres.url });
   parts.defer(() => Promise.all(pods.map((pod) => pod.stop())).then(() => undefined));
   const spec = { ranges: [{ from: "+12025550110", to: "+12025550119" }], trunkRef: { name: "carrier" }, defaultDestination: { number: "+12025550199" } };

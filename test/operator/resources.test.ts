@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import type { Operator } from "../../src/operator/main.ts";
+import type { DialplaneOperator } from "../../src/operator/operator.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { eventually } from "../harness/process.ts";
 import { aPool, aRule, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
 
 let world: OperatorWorld;
-let operator: Operator;
+let operator: DialplaneOperator;
 let health: string;
 
 beforeAll(async () => {
@@ -18,7 +18,7 @@ beforeAll(async () => {
   operator = await operatorIn(world, { noticeAfterMs: 6_000, healthPort });
 }, 120_000);
 afterAll(async () => {
-  await operator.stop();
+  await operator.ended();
   await world.stop();
 });
 

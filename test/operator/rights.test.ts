@@ -36,7 +36,7 @@ test("the operator needs every right of its manifest, and no other", { timeout: 
   await world.becomes("trunk", "carrier", ACCEPTED);
   await world.remove("np", "sales");
   await eventually("a renewed lease", () => used.has("coordination.k8s.io/leases update"), 20_000);
-  expect(await operator.stop()).toEqual([]);
+  expect(await operator.ended()).toEqual([]);
 
   expect(refusals).toEqual([]);
   expect([...used].sort()).toEqual(await granted());

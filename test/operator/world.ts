@@ -6,7 +6,7 @@ import type pg from "pg";
 import { createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
 import type { Condition } from "../../src/domain/api.generated.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
-import { startOperator, type Operator } from "../../src/operator/main.ts";
+import { startOperator, type DialplaneOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { freeTcpPort } from "../harness/ports.ts";
@@ -86,7 +86,7 @@ export interface StartOptions {
   readonly healthPort?: number;
 }
 
-export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, ...rest }: StartOptions = {}): Promise<Operator> {
+export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, ...rest }: StartOptions = {}): Promise<DialplaneOperator> {
   const config = operatorConfig({
     DATABASE_URL: world.database.url,
     DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
@@ -96,7 +96,7 @@ export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSecond
   const read = new KubeConfig();
   read.loadFromFile(kubeconfig ?? world.kube.kubeconfig);
   const logger = createLogger((process.env["TEST_LOG_LEVEL"] ?? "silent") as "silent");
-  return startOperator(config, { ...rest, client: client(createKubeClient(read, logger)), logger });
+  return startOperator(config, { ...rest, kubeConfig: read, client: client(createKubeClient(read, logger)), logger });
 }
 
 const API = "dialplane.io/v1alpha1";

@@ -10,7 +10,7 @@ import { addFinalizer, removeFinalizer } from "./finalizer.ts";
 import { isNotFound } from "./kube-error.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { collectionPath, isRecord, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
-import type { ReflectorOptions } from "./reflector.ts";
+import type { ReflectorOptions, ReflectorState } from "./reflector.ts";
 import { ResourceWatch, type OnResourceEvent } from "./resource-watch.ts";
 import { StatusWriter, type ObjectRef } from "./status.ts";
 
@@ -18,6 +18,8 @@ export type { ResourceEvent, ResourceMeta } from "@dot-i/k8s-operator";
 
 export interface OperatorBaseOptions {
   readonly kubeConfig: KubeConfig;
+  /** Closed with the operator; of `kubeConfig` unless given. */
+  readonly client?: KubeClient;
   readonly logger: Logger;
   /** Who owns the fields of what it writes. */
   readonly fieldManager: string;
@@ -28,7 +30,6 @@ export interface OperatorBaseOptions {
 
 /** As the base class has them. */
 type WatchArguments = [group: string, version: string, plural: string, onEvent: OnResourceEvent, namespace?: string];
-type Finalized = { readonly meta: ResourceMeta; readonly object: KubernetesObject };
 
 /**
  * An operator in the shape of @dot-i/k8s-operator (`init`, `start`, `stop`, `ResourceEvent`, `ResourceMeta`) on this folder's runtime:
@@ -47,24 +48,29 @@ export abstract class OperatorBase extends DotIOperator {
     super(plainLogger(options.logger));
     this.kubeConfig = options.kubeConfig;
     this.#options = options;
-    this.client = createKubeClient(options.kubeConfig, options.logger);
+    this.client = options.client ?? createKubeClient(options.kubeConfig, options.logger);
     this.#status = new StatusWriter({ client: this.client, fieldManager: options.fieldManager });
   }
 
   /** Ends the watches; running handlers are told by nothing and waited for by `stopped`. */
   override stop(): void {
-    this.#stopped ??= Promise.all(this.#watches.map((watch) => watch.stop())).then(() => this.client.close());
+    void this.stopped();
   }
 
   /** Stops, and resolves when no handler runs any more. */
-  async stopped(): Promise<void> {
-    this.stop();
-    await this.#stopped;
+  stopped(): Promise<void> {
+    this.#stopped ??= Promise.all(this.#watches.map((watch) => watch.stop())).then(() => this.client.close());
+    return this.#stopped;
   }
 
-  /** Everything that is watched was listed once. */
+  /** Everything that is watched was listed once, and told. */
   get hasSynced(): boolean {
     return this.#watches.every((watch) => watch.hasSynced);
+  }
+
+  /** How the watches do, for readiness and metrics. */
+  watchStates(): readonly { readonly plural: string; readonly objects: number; readonly state: ReflectorState }[] {
+    return this.#watches.map(({ plural, objects, state }) => ({ plural, objects, state }));
   }
 
   /**
@@ -118,7 +124,7 @@ export abstract class OperatorBase extends DotIOperator {
    */
   protected override async handleResourceFinalizer(event: ResourceEvent, finalizer: string, deleteAction: (event: ResourceEvent) => Promise<void>): Promise<boolean> {
     if (event.type === ResourceEventType.Deleted) return false;
-    const { object, type } = this.#known(event);
+    const [type, object] = [this.#typeOf(event.meta), objectOf(event)];
     const { finalizers = [], deletionTimestamp } = object.metadata;
     if (deletionTimestamp === undefined && finalizers.includes(finalizer)) return false;
     if (deletionTimestamp === undefined) {
@@ -160,15 +166,16 @@ export abstract class OperatorBase extends DotIOperator {
     }
   }
 
-  #known({ meta, object }: Finalized): { readonly type: ResourceType; readonly object: KubeObject } {
-    return { type: this.#typeOf(meta), object: parseObject(object) };
-  }
-
   #typeOf({ id }: ResourceMeta): ResourceType {
     const type = this.#types.get(id);
     if (type === undefined) throw new TypeError(`${id} must be watched before it is written`);
     return type;
   }
+}
+
+/** The object of an event of this class, as the cache has it: it was parsed when it arrived. */
+export function objectOf({ object }: { readonly object: KubernetesObject }): KubeObject {
+  return object as unknown as KubeObject;
 }
 
 /** As the base class names them. */

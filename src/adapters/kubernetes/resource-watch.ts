@@ -6,7 +6,7 @@ import type { KubeClient } from "./client.ts";
 import { ResourceEventType } from "./dot-i.ts";
 import { KubeError } from "./kube-error.ts";
 import { collectionPath, isRecord, type KubeObject, type ResourceType } from "./objects.ts";
-import { Reflector, type ReflectorOptions } from "./reflector.ts";
+import { Reflector, type ReflectorOptions, type ReflectorState } from "./reflector.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export type OnResourceEvent = (event: ResourceEvent) => Promise<void>;
@@ -36,18 +36,34 @@ export class ResourceWatch {
   readonly #ends = new Map<string, KubeObject[]>();
   /** uids whose beginning was told. */
   readonly #told = new Set<string>();
+  /** Keys of the first list that were not told yet; undefined before it. */
+  #first: Set<string> | undefined;
   #kind: string | undefined;
 
   constructor(options: ResourceWatchOptions) {
     this.#options = options;
     const { client, type, namespace, logger, workers, reflector } = options;
     this.#queue = new WorkQueue({ name: type.plural, workers, logger, handle: (key) => this.#handle(key) });
-    this.#reflector = new Reflector({ ...reflector, client, logger, path: collectionPath(type, namespace), onEvent: (event) => this.#take(event) });
+    this.#reflector = new Reflector({ ...reflector, client, logger, path: collectionPath(type, namespace), onEvent: (event) => this.#take(event), onSync: () => this.#listed() });
     this.#reflector.start();
   }
 
+  /** Everything that was there at some moment since the start was told, or its handler failed at least once. */
   get hasSynced(): boolean {
-    return this.#reflector.hasSynced;
+    return this.#first?.size === 0;
+  }
+
+  get plural(): string {
+    return this.#options.type.plural;
+  }
+
+  get state(): ReflectorState {
+    return this.#reflector.state;
+  }
+
+  /** Objects known now. */
+  get objects(): number {
+    return this.#reflector.store.size;
   }
 
   async stop(): Promise<void> {
@@ -59,7 +75,20 @@ export class ResourceWatch {
     this.#queue.add(key);
   }
 
+  #listed(): void {
+    const { store } = this.#reflector;
+    this.#first = new Set([...store.keys()].filter((key) => !this.#told.has(store.get(key)?.metadata.uid ?? "")));
+  }
+
   async #handle(key: string): Promise<undefined> {
+    try {
+      await this.#tellAll(key);
+    } finally {
+      this.#first?.delete(key);
+    }
+  }
+
+  async #tellAll(key: string): Promise<void> {
     for (let end = this.#ends.get(key)?.[0]; end !== undefined; end = this.#ends.get(key)?.[0]) await this.#tellEnd(key, end);
     const object = this.#reflector.store.get(key);
     if (object === undefined) return;
@@ -83,7 +112,8 @@ export class ResourceWatch {
     const kind = object.kind ?? (await this.#kindOfType());
     const { name, namespace, resourceVersion, uid } = object.metadata;
     const meta: ExactMeta = { id: `${plural}.${apiVersion}`, name, resourceVersion, apiVersion, kind, uid, ...(namespace === undefined ? {} : { namespace }) };
-    await this.#options.onEvent({ meta, type, object: { ...object, apiVersion, kind } as unknown as KubernetesObject });
+    const named = object.apiVersion === apiVersion && object.kind === kind ? object : { ...object, apiVersion, kind };
+    await this.#options.onEvent({ meta, type, object: named as unknown as KubernetesObject });
   }
 
   /** @throws KubeError */
