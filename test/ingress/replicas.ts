@@ -20,7 +20,7 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
-export async function startReplica(stores: Stores): Promise<Replica> {
+export async function startReplica(stores: Pick<Stores, "url">): Promise<Replica> {
   const program = startProcess([process.execPath, cli, "ingress"], {
     env: {
       ...process.env,

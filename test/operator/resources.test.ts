@@ -60,14 +60,14 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
   test("is Ready when every pod reports that it runs it, and a change of one pool unsettles no other object", async () => {
     await world.apply(aPool("other", { ranges: [{ from: "+12025550130", to: "+12025550139" }] }));
     await world.becomes("np", "other", GOOD);
-    await podsRunNewest();
+    await world.podsRunNewest();
     await world.becomes("np", "sales", { Ready: "True/Ready" });
     const settled = async () => [await world.get("np", "sales"), await world.get("rr", "pricing")].map((object) => object?.metadata["resourceVersion"]);
     await world.becomes("rr", "pricing", { Ready: "True/Ready" });
     const before = await settled();
     await world.apply(aPool("other", { ranges: [{ from: "+12025550130", to: "+12025550135" }] }));
     await world.becomes("np", "other", { Programmed: "False/Pending" });
-    await podsRunNewest();
+    await world.podsRunNewest();
     await world.becomes("np", "other", { Ready: "True/Ready" });
     expect(await settled()).toEqual(before);
   });
@@ -145,7 +145,7 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     );
     await world.apply(aPool("lent", { ranges: [{ from: "+12025550190", to: "+12025550193" }] }));
     await eventually("the pool has four numbers", async () => (await numbersOf("lent")) === 4);
-    await podsRunNewest();
+    await world.podsRunNewest();
     await world.becomes("np", "lent", { Ready: "True/Ready" });
     expect((await world.condition("np", "lent", "Ready"))?.message).toBe("4 numbers are in service; 1 number that was taken out is honoured until its lease ends");
   });
@@ -165,16 +165,4 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
 
 function aSecret(password: string): object {
   return { apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData: { username: "dialplane", password } };
-}
-
-/** As routers do. */
-async function podsRunNewest(): Promise<void> {
-  for (const pod of ["asterisk-0", "asterisk-1"]) {
-    await world.rows(
-      `insert into pod (pod, running, routing, seen_at)
-       select $1::text, hash, (select value from revision), now() + interval '10 minutes' from dialplan order by revision desc limit 1
-       on conflict (pod) do update set running = excluded.running, routing = excluded.routing, seen_at = excluded.seen_at`,
-      [pod],
-    );
-  }
 }
