@@ -120,6 +120,12 @@ export interface Snapshot {
   readonly trunks: readonly TrunkEntry[];
 }
 
+/** What a snapshot of an earlier revision lacks. What is gone goes first: an object may have gone and come back. */
+export interface SnapshotChanges extends Snapshot {
+  /** uids */
+  readonly gone: { readonly pools: readonly string[]; readonly rules: readonly string[]; readonly trunks: readonly string[] };
+}
+
 export interface DialplanRevision {
   readonly revision: number;
   /** SHA-256 of the content, hex. */
@@ -164,6 +170,8 @@ export interface SeatRequest {
 export interface RouterStore {
   revision(): Promise<number>;
   snapshot(): Promise<Snapshot>;
+  /** What changed after revision `since`; null when the database can't tell any more: then a snapshot has to be read. */
+  changes(since: number): Promise<SnapshotChanges | null>;
   dialplan(): Promise<DialplanRevision | null>;
   /** Hash of what `dialplan` answers: asked often, while the content is some megabytes. */
   dialplanHash(): Promise<string | null>;

@@ -1,5 +1,5 @@
 import type { PoolSelector, PoolSelectorRequirement, RoutingRuleSpec } from "./api.generated.ts";
-import type { PoolEntry, RuleEntry, Snapshot } from "./ports.ts";
+import type { PoolEntry, RuleEntry } from "./ports.ts";
 import { bySeniority, namespaceOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
 
@@ -7,16 +7,6 @@ import type { ResourceKey } from "./types.ts";
 export interface CompiledRules {
   readonly pools: ReadonlyMap<ResourceKey, PoolEntry>;
   readonly rules: ReadonlyMap<ResourceKey, readonly RuleEntry[]>;
-}
-
-/** O(r log r) in the attachments of all rules. */
-export function compileRules(snapshot: Pick<Snapshot, "pools" | "rules">): CompiledRules {
-  const attached = new Map<ResourceKey, RuleEntry[]>(snapshot.pools.map((pool) => [pool.key, []]));
-  for (const rule of snapshot.rules) {
-    for (const key of new Set(rule.pools)) attached.get(key)?.push(rule);
-  }
-  const rules = new Map([...attached].map(([key, list]) => [key, inOrder(list, key)]));
-  return { pools: new Map(snapshot.pools.map((pool) => [pool.key, pool])), rules };
 }
 
 /** The rules of one pool in the order they are asked; empty for a pool without rules. */

@@ -10,7 +10,7 @@ import { rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
 import type { Calls, Happening } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
-import type { RoutingTable } from "./snapshot-keeper.ts";
+import type { RoutingTable } from "../domain/routing-table.ts";
 
 export interface InboundDeps {
   readonly pod: string;

@@ -4,7 +4,7 @@ import { outgoingIdentity } from "../domain/call/caller-id.ts";
 import type { CallCommand } from "../domain/call/commands.ts";
 import type { Call } from "../domain/call/states.ts";
 import { ExpectedError } from "../domain/errors.ts";
-import type { RoutingTable } from "./snapshot-keeper.ts";
+import type { RoutingTable } from "../domain/routing-table.ts";
 
 /**
  * How a leg is dialled by the trunks of now. Every part of it was parsed or made by us.

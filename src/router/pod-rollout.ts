@@ -7,7 +7,7 @@ import type { AriRest, Clock, Logger, RouterStore } from "../domain/ports.ts";
 import type { RouterConfig } from "./config.ts";
 import { createInstaller, type Installed } from "./installer.ts";
 import { createRollout, type Rollout } from "./rollout.ts";
-import type { RoutingTable } from "./snapshot-keeper.ts";
+import type { RoutingTable } from "../domain/routing-table.ts";
 import { createTrunkPart } from "./trunk-part.ts";
 
 export interface PodRollout {

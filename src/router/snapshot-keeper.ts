@@ -1,19 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "../domain/errors.ts";
-import type { Logger, RouterStore, Snapshot, TrunkEntry } from "../domain/ports.ts";
-import { type CompiledRules, compileRules } from "../domain/routing-rules.ts";
-import type { ResourceKey } from "../domain/types.ts";
-
-/** A snapshot made ready for calls. */
-export interface RoutingTable extends CompiledRules {
-  readonly revision: number;
-  readonly trunks: ReadonlyMap<ResourceKey, TrunkEntry>;
-}
-
-export function routingTable(snapshot: Snapshot): RoutingTable {
-  return { ...compileRules(snapshot), revision: snapshot.revision, trunks: new Map(snapshot.trunks.map((trunk) => [trunk.key, trunk])) };
-}
+import type { Logger, RouterStore } from "../domain/ports.ts";
+import { RoutingIndex, type RoutingTable } from "../domain/routing-table.ts";
 
 export interface SnapshotKeeper {
   /** null until the first one was read; after that always the last good one. */
@@ -30,25 +19,25 @@ export interface SnapshotKeeper {
  * @param onRevision called after each change of the table, the first included
  */
 export function createSnapshotKeeper(
-  store: Pick<RouterStore, "revision" | "snapshot" | "onChange">,
+  store: Pick<RouterStore, "revision" | "snapshot" | "changes" | "onChange">,
   logger: Logger,
   options: { readonly pollMs: number; readonly onRevision: (table: RoutingTable) => void },
 ): SnapshotKeeper {
   const stopping = new AbortController();
-  let current: RoutingTable | null = null;
+  let index: RoutingIndex | null = null;
   let unsubscribe: (() => Promise<void>) | undefined;
   let refreshing: Promise<void> | undefined;
   let running: Promise<void> | undefined;
 
   const read = async (): Promise<void> => {
     try {
-      if (current !== null && (await store.revision()) === current.revision) return;
-      const snapshot = await store.snapshot();
-      current = routingTable(snapshot);
-      logger.info({ revision: snapshot.revision, pools: snapshot.pools.length, rules: snapshot.rules.length }, "routing snapshot refreshed");
-      options.onRevision(current);
+      if (index !== null && (await store.revision()) === index.table.revision) return;
+      index = await newer(store, index);
+      const { revision, pools, trunks } = index.table;
+      logger.info({ revision, pools: pools.size, trunks: trunks.size }, "routing snapshot refreshed");
+      options.onRevision(index.table);
     } catch (error) {
-      logger.warn({ error: messageOf(error), revision: current?.revision ?? null }, "routing snapshot not refreshed, the last one stays");
+      logger.warn({ error: messageOf(error), revision: index?.table.revision ?? null }, "routing snapshot not refreshed, the last one stays");
     }
   };
 
@@ -78,7 +67,7 @@ export function createSnapshotKeeper(
 
   return {
     get current() {
-      return current;
+      return index?.table ?? null;
     },
     start: () => void (running ??= run()),
     refresh,
@@ -88,4 +77,12 @@ export function createSnapshotKeeper(
       await unsubscribe?.();
     },
   };
+}
+
+/** Only what changed is read, where the database can tell. */
+async function newer(store: Pick<RouterStore, "snapshot" | "changes">, index: RoutingIndex | null): Promise<RoutingIndex> {
+  const changes = index === null ? null : await store.changes(index.table.revision);
+  if (index === null || changes === null) return new RoutingIndex(await store.snapshot());
+  index.apply(changes);
+  return index;
 }

@@ -1,6 +1,7 @@
 import type { NumberPoolSpec, RoutingRuleDestination, RoutingRuleSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
 import { parseE164 } from "../../src/domain/e164.ts";
-import type { PodReport, PoolEntry, RuleEntry, TrunkEntry } from "../../src/domain/ports.ts";
+import type { PodReport, PoolEntry, RuleEntry, Snapshot, TrunkEntry } from "../../src/domain/ports.ts";
+import { RoutingIndex, type RoutingTable } from "../../src/domain/routing-table.ts";
 import type { CallContext, CallFacts, E164 } from "../../src/domain/types.ts";
 
 /** Valid objects with every default of the API; each test says only what it is about. */
@@ -33,6 +34,10 @@ export function aPool(spec: Partial<NumberPoolSpec> = {}, of: Identity = {}): Po
       ...spec,
     },
   };
+}
+
+export function tableOf(of: Partial<Snapshot>): RoutingTable {
+  return new RoutingIndex({ revision: 0, pools: [], rules: [], trunks: [], ...of }).table;
 }
 
 export function anAssignment(of: Partial<NumberPoolSpec["assignment"]> = {}): NumberPoolSpec["assignment"] {

@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 
 import { NOTHING_KNOWN } from "../../src/domain/attribution.ts";
 import { assumedContext, explainCall, explanationLines, SOMEBODY, type Assumptions } from "../../src/domain/explain.ts";
-import { compileRules, rulesOf } from "../../src/domain/routing-rules.ts";
+import { rulesOf } from "../../src/domain/routing-rules.ts";
 import { route } from "../../src/domain/routing.ts";
 import type { CallContext } from "../../src/domain/types.ts";
-import { aDestination, aPool, aRule, aTrunk, facts } from "./builders.ts";
+import { aDestination, aPool, aRule, aTrunk, facts, tableOf } from "./builders.ts";
 
 const pool = aPool({ blockedCallers: ["+1900"] });
 const rules = [
@@ -15,7 +15,7 @@ const rules = [
   aRule({}, { key: "default/rest" }),
 ];
 const table = {
-  ...compileRules({ pools: [pool], rules }),
+  ...tableOf({ pools: [pool], rules }),
   trunks: new Map([["default/carrier", aTrunk({ callerId: { from: "Tracking", pAssertedIdentity: "Caller", diversion: "Tracking" } })]]),
 };
 
@@ -37,7 +37,7 @@ describe("an explanation", () => {
 
   test("lists every rule, however many differ", () => {
     const many = Array.from({ length: 250 }, (_, n) => aRule({ match: { callers: ["+49"] } }, { key: `default/rule-${n}` }));
-    const { decision } = explainCall({ ...compileRules({ pools: [pool], rules: many }), trunks: table.trunks }, pool, facts());
+    const { decision } = explainCall({ ...tableOf({ pools: [pool], rules: many }), trunks: table.trunks }, pool, facts());
     expect(decision.why).toHaveLength(251);
   });
 

@@ -5,9 +5,9 @@ import { explainDecision } from "../../src/domain/explain.ts";
 import type { RuleEntry } from "../../src/domain/ports.ts";
 import { route } from "../../src/domain/routing.ts";
 import { RouteReason } from "../../src/domain/routing-reasons.ts";
-import { compileRules, rulesOf } from "../../src/domain/routing-rules.ts";
+import { rulesOf } from "../../src/domain/routing-rules.ts";
 import type { CallFacts, RouteDecision } from "../../src/domain/types.ts";
-import { aDestination, aPool, aRule, facts } from "./builders.ts";
+import { aDestination, aPool, aRule, facts, tableOf } from "./builders.ts";
 
 const pool = aPool();
 const names = (decision: RouteDecision): string[][] => decision.groups.map((group) => group.map((attempt) => attempt.name));
@@ -89,7 +89,7 @@ describe("which rule is asked first", () => {
     ["only those attached to the pool", [aRule({ priority: 9 }, { key: "default/other", pools: ["default/support"] }), oldest], "default/z"],
   ])("%s", (_, rules, expected) => {
     expect(route(facts(), pool, rules).rule).toBe(expected);
-    expect(route(facts(), pool, rulesOf(compileRules({ pools: [pool], rules }), pool.key)).rule).toBe(expected);
+    expect(route(facts(), pool, rulesOf(tableOf({ pools: [pool], rules }), pool.key)).rule).toBe(expected);
   });
 
   test("rules after the one that matches are not asked", () => {
@@ -316,7 +316,7 @@ describe("ten thousand rules", () => {
     const key = `default/r${String(i).padStart(5, "0")}`;
     return aRule({ priority: i, match: { callers: [`+44${i}`], schedule: berlinOffice } }, { key });
   });
-  const compiled = compileRules({ pools: [pool], rules: [...rules, aRule({ priority: 0 }, { key: "default/zz-last" })] });
+  const compiled = tableOf({ pools: [pool], rules: [...rules, aRule({ priority: 0 }, { key: "default/zz-last" })] });
 
   test("are sorted once, asked in order, and listed up to a bound", () => {
     const sorted = rulesOf(compiled, pool.key);
@@ -331,7 +331,7 @@ describe("ten thousand rules", () => {
 
   test("that name a pool twice are asked once", () => {
     const twice = aRule({}, { pools: [pool.key, pool.key] });
-    expect(rulesOf(compileRules({ pools: [pool], rules: [twice] }), pool.key)).toEqual([twice]);
+    expect(rulesOf(tableOf({ pools: [pool], rules: [twice] }), pool.key)).toEqual([twice]);
   });
 
   test("of other pools cost nothing", () => {

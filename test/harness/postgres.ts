@@ -37,6 +37,7 @@ export async function emptyDatabase(): Promise<TestDatabase> {
 function opened(name: string): TestDatabase {
   const url = urlOf(name);
   const pool = new pg.Pool({ connectionString: url });
+  pool.on("connect", (client) => client.on("error", () => undefined));
   // Ended connections may still be open at the server when the database is dropped by force; that's no failure of the test.
   pool.on("error", () => undefined);
   const drop = async () => {

@@ -25,6 +25,11 @@ export class MemoryStore implements RouterStore {
     return Promise.resolve(this.state.snapshot);
   }
 
+  /** As a database that can't tell. */
+  changes(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   dialplan(): Promise<DialplanRevision | null> {
     return Promise.resolve(this.state.dialplan);
   }

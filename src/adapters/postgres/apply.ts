@@ -103,9 +103,21 @@ async function insertDialplan(client: pg.PoolClient, revision: number, dialplan:
   await client.query("delete from dialplan where revision not in (select revision from dialplan order by revision desc limit $1::int)", [KEPT_DIALPLANS]);
 }
 
+/** As long as a router may be without the database and still be told what changed instead of everything. */
+const REMOVALS_KEPT = "1 hour";
+
+async function forgetRemovals(client: pg.PoolClient): Promise<void> {
+  await client.query(
+    `with old as (delete from removal where removed_at < now() - $1::interval returning removed_with)
+     update revision set changes_since = greatest(changes_since, (select max(removed_with) from old)) where exists (select from old)`,
+    [REMOVALS_KEPT],
+  );
+}
+
 /** The notification is sent when the transaction commits (PostgreSQL, NOTIFY). */
 async function nextRevision(client: pg.PoolClient, changed: boolean): Promise<number> {
   if (!changed) return readRevision(client);
+  await forgetRemovals(client);
   const { rows } = await client.query<{ value: string }>("update revision set value = value + 1 returning value");
   const value = rows[0]?.value ?? "0";
   await client.query("select pg_notify('dialplane_revision', $1::text)", [value]);

@@ -25,6 +25,9 @@ export function connect(url: string, logger: Logger, options: Partial<ConnectOpt
     application_name: applicationName,
     keepAlive: true,
   });
+  // The pool listens only while a connection is idle and only once; one that is in use between two statements, or being closed, may
+  // be told of its end too, and an error that nobody listens for ends the process. Whoever uses it learns of it from his next statement.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   pool.on("error", (error) => logger.warn({ error: messageOf(error) }, "lost an idle database connection"));
   return pool;
 }

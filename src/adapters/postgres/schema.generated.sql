@@ -143,9 +143,11 @@ create table pool (
   on_exhausted text not null,
   overflow bigint,
   removed_at timestamp with time zone,
+  changed_with bigint not null default 0,
   constraint pool_pkey PRIMARY KEY (uid),
   constraint pool_on_exhausted_check CHECK ((on_exhausted = ANY (ARRAY['Overflow'::text, 'LeavePage'::text, 'ReclaimOldest'::text])))
 );
+CREATE INDEX pool_changed ON public.pool USING btree (changed_with);
 CREATE UNIQUE INDEX pool_key ON public.pool USING btree (key) WHERE (removed_at IS NULL);
 
 create table pool_demand (
@@ -171,9 +173,19 @@ create table prospect (
 );
 CREATE INDEX prospect_merged ON public.prospect USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 
+create table removal (
+  uid text not null,
+  kind text not null,
+  removed_with bigint not null,
+  removed_at timestamp with time zone not null default now(),
+  constraint removal_pkey PRIMARY KEY (uid, kind)
+);
+CREATE INDEX removal_with ON public.removal USING btree (removed_with);
+
 create table revision (
   id boolean not null default true,
   value bigint not null default 0,
+  changes_since bigint not null default 0,
   constraint revision_pkey PRIMARY KEY (id),
   constraint revision_id_check CHECK (id)
 );
@@ -184,8 +196,10 @@ create table rule (
   created_at timestamp with time zone not null,
   pools text[] not null,
   spec jsonb not null,
+  changed_with bigint not null default 0,
   constraint rule_pkey PRIMARY KEY (uid)
 );
+CREATE INDEX rule_changed ON public.rule USING btree (changed_with);
 
 create unlogged table seat (
   channel text not null,
@@ -202,8 +216,10 @@ create table trunk (
   key text not null,
   created_at timestamp with time zone not null,
   spec jsonb not null,
+  changed_with bigint not null default 0,
   constraint trunk_pkey PRIMARY KEY (uid)
 );
+CREATE INDEX trunk_changed ON public.trunk USING btree (changed_with);
 
 CREATE OR REPLACE FUNCTION public.claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
  RETURNS TABLE(ord bigint, outcome text, did bigint, leased_until timestamp with time zone, renewed boolean, other_devices_online uuid[], determined_at timestamp with time zone)
@@ -375,6 +391,27 @@ begin
   from jsonb_array_elements(new.legs) leg
   where new.ended_at is null and leg ->> 'endedAt' is null
   on conflict (channel) do nothing;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.note_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.changed_with := (select value + 1 from revision);
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.note_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into removal (uid, kind, removed_with) select old.uid, tg_table_name, value + 1 from revision
+  on conflict (uid, kind) do update set removed_with = excluded.removed_with, removed_at = excluded.removed_at;
   return null;
 end
 $function$;

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "../../domain/api.generated.ts";
-import type { DialplanRevision, PoolEntry, RuleEntry, Snapshot, TrunkEntry } from "../../domain/ports.ts";
+import type { DialplanRevision, PoolEntry, RuleEntry, Snapshot, SnapshotChanges, TrunkEntry } from "../../domain/ports.ts";
 import { inTransaction } from "./transaction.ts";
 
 interface Common {
@@ -15,12 +15,43 @@ export async function readSnapshot(pool: pg.Pool): Promise<Snapshot> {
     pool,
     async (client) => ({
       revision: await readRevision(client),
-      pools: await readPools(client),
-      rules: await readRules(client),
-      trunks: await readTrunks(client),
+      pools: (await readPools(client, EVERYTHING)).there,
+      rules: await readRules(client, EVERYTHING),
+      trunks: await readTrunks(client, EVERYTHING),
     }),
-    "begin isolation level repeatable read read only",
+    ONE_MOMENT,
   );
+}
+
+/** Before the first revision. */
+const EVERYTHING = -1;
+const ONE_MOMENT = "begin isolation level repeatable read read only";
+
+/** What changed after revision `since`; null when that is not known: too long ago, or not a revision of this database. */
+export async function readChanges(pool: pg.Pool, since: number): Promise<SnapshotChanges | null> {
+  return inTransaction(
+    pool,
+    async (client) => {
+      const { rows } = await client.query<{ value: string; changes_since: string }>("select value, changes_since from revision");
+      const [revision, oldest] = [Number(rows[0]?.value ?? 0), Number(rows[0]?.changes_since ?? 0)];
+      if (since > revision || since < oldest) return null;
+      const pools = await readPools(client, since);
+      const removed = await readRemovals(client, since);
+      return {
+        revision,
+        pools: pools.there,
+        rules: await readRules(client, since),
+        trunks: await readTrunks(client, since),
+        gone: { pools: [...pools.gone, ...removed("pool")], rules: removed("rule"), trunks: removed("trunk") },
+      };
+    },
+    ONE_MOMENT,
+  );
+}
+
+async function readRemovals(client: pg.PoolClient, since: number): Promise<(kind: string) => readonly string[]> {
+  const { rows } = await client.query<{ uid: string; kind: string }>("select uid, kind from removal where removed_with > $1::bigint", [since]);
+  return (kind) => rows.filter((row) => row.kind === kind).map(({ uid }) => uid);
 }
 
 /** Grows with every change of what is declared. */
@@ -29,22 +60,28 @@ export async function readRevision(queryable: Pick<pg.Pool, "query">): Promise<n
   return Number(rows[0]?.value ?? 0);
 }
 
-async function readPools(client: pg.PoolClient): Promise<readonly PoolEntry[]> {
-  const { rows } = await client.query<Common & { labels: Record<string, string>; spec: NumberPoolSpec }>(
-    "select uid, key, created_at, labels, spec from pool where removed_at is null order by key",
+async function readPools(client: pg.PoolClient, since: number): Promise<{ readonly there: readonly PoolEntry[]; readonly gone: readonly string[] }> {
+  const { rows } = await client.query<Common & { labels: Record<string, string>; spec: NumberPoolSpec; removed: boolean }>(
+    "select uid, key, created_at, labels, spec, removed_at is not null as removed from pool where changed_with > $1::bigint order by key",
+    [since],
   );
-  return rows.map(({ uid, key, created_at, labels, spec }) => ({ uid, key, createdAt: created_at, labels, spec }));
+  const there = rows.filter(({ removed }) => !removed).map(({ uid, key, created_at, labels, spec }) => ({ uid, key, createdAt: created_at, labels, spec }));
+  return { there, gone: rows.filter(({ removed }) => removed).map(({ uid }) => uid) };
 }
 
-async function readRules(client: pg.PoolClient): Promise<readonly RuleEntry[]> {
+async function readRules(client: pg.PoolClient, since: number): Promise<readonly RuleEntry[]> {
   const { rows } = await client.query<Common & { pools: string[]; spec: RoutingRuleSpec }>(
-    "select uid, key, created_at, pools, spec from rule order by key",
+    "select uid, key, created_at, pools, spec from rule where changed_with > $1::bigint order by key",
+    [since],
   );
   return rows.map(({ uid, key, created_at, pools, spec }) => ({ uid, key, createdAt: created_at, pools, spec }));
 }
 
-async function readTrunks(client: pg.PoolClient): Promise<readonly TrunkEntry[]> {
-  const { rows } = await client.query<Common & { spec: SipTrunkSpec }>("select uid, key, created_at, spec from trunk order by key");
+async function readTrunks(client: pg.PoolClient, since: number): Promise<readonly TrunkEntry[]> {
+  const { rows } = await client.query<Common & { spec: SipTrunkSpec }>(
+    "select uid, key, created_at, spec from trunk where changed_with > $1::bigint order by key",
+    [since],
+  );
   return rows.map(({ uid, key, created_at, spec }) => ({ uid, key, createdAt: created_at, spec }));
 }
 

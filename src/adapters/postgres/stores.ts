@@ -13,7 +13,7 @@ import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
 import { readOpenCalls } from "./read-calls.ts";
-import { readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
+import { readChanges, readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
 import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
 import { readTotals } from "./totals.ts";
 
@@ -81,6 +81,7 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
   return {
     revision: () => readRevision(pool),
     snapshot: () => readSnapshot(pool),
+    changes: (since) => readChanges(pool, since),
     dialplan: () => readDialplan(pool),
     dialplanHash: () => readDialplanHash(pool),
     reportPod: (report) => reportPod(pool, report),

@@ -3,14 +3,14 @@ import { connect } from "../../adapters/postgres/connect.ts";
 import { readPoolOf, readShownTo } from "../../adapters/postgres/explain-number.ts";
 import { readSnapshot } from "../../adapters/postgres/snapshot.ts";
 import type { Logger } from "../../domain/ports.ts";
-import { routingTable } from "../snapshot-keeper.ts";
+import { RoutingIndex } from "../../domain/routing-table.ts";
 import type { Ground } from "./ground.ts";
 
 /** What routers route by now, and what they would find out about the caller. */
 export async function databaseGround(url: string, logger: Logger): Promise<Ground> {
   const pool = connect(url, logger, { max: 2, statementTimeoutMilliseconds: 10_000, applicationName: "dialplane-explain" });
   try {
-    const table = routingTable(await readSnapshot(pool));
+    const { table } = new RoutingIndex(await readSnapshot(pool));
     return {
       table,
       poolOf: (did) => readPoolOf(pool, did),

@@ -3,14 +3,14 @@ import type { Declared, PoolEntry } from "../../domain/ports.ts";
 import { parseRange, toNumber } from "../../domain/ranges.ts";
 import type { ResourceKey } from "../../domain/types.ts";
 import { compileWorld, type RuleVerdict, type Verdict, type World } from "../../domain/world.ts";
-import { routingTable } from "../snapshot-keeper.ts";
+import { RoutingIndex } from "../../domain/routing-table.ts";
 import type { Ground } from "./ground.ts";
 
 /** What the operator would make of what is declared. Nobody is known: there is no database. */
 export function declaredGround(declared: Declared): Ground {
   const world = compileWorld(declared);
   const { pools, rules, trunks } = world.desired;
-  const table = routingTable({ revision: 0, pools, rules, trunks });
+  const { table } = new RoutingIndex({ revision: 0, pools, rules, trunks });
   return {
     table,
     poolOf: (did) => {

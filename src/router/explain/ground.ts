@@ -1,5 +1,5 @@
 import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
-import type { RoutingTable } from "../snapshot-keeper.ts";
+import type { RoutingTable } from "../../domain/routing-table.ts";
 
 /** What a call is explained on: what is declared, and what is known of callers. */
 export interface Ground {

@@ -30,6 +30,38 @@ describe("the snapshot", () => {
   });
 });
 
+describe("what changed after a revision", () => {
+  const apply = (of: Parameters<typeof desired>[0]) => world.stores.operator.apply(desired(of));
+  const changes = (since: number) => world.stores.router.changes(since);
+  const [a, b] = [aPool({ key: "shop/a" }), aPool({ key: "shop/b", owned: [] })];
+  const [first, second] = [aRule({ priority: 1 }, { key: "shop/first", pools: ["shop/a"] }), aRule({ priority: 2 }, { key: "shop/second", pools: ["shop/a"] })];
+  const none = { pools: [], rules: [], trunks: [], gone: { pools: [], rules: [], trunks: [] } };
+
+  test("is only what changed, came or went since then, however often", async () => {
+    await apply({ pools: [a, b], rules: [first], trunks: [aTrunk()] });
+    expect(await changes(1)).toEqual({ revision: 1, ...none });
+    await apply({ pools: [a, b], rules: [first, second], trunks: [aTrunk()] });
+    expect(await changes(1)).toEqual({ revision: 2, ...none, rules: [second] });
+    const changed = { ...first, spec: { ...first.spec, priority: 9 } };
+    await apply({ pools: [a], rules: [changed], trunks: [] });
+    expect(await changes(2)).toEqual({ revision: 3, ...none, rules: [changed], gone: { pools: [b.uid], rules: [second.uid], trunks: [aTrunk().uid] } });
+    expect(await changes(1)).toMatchObject({ revision: 3, rules: [changed], gone: { pools: [b.uid], rules: [second.uid] } });
+    await apply({ pools: [a, b], rules: [changed, second], trunks: [] });
+    expect(await changes(3)).toMatchObject({ revision: 4, pools: [{ uid: b.uid }], rules: [second], gone: { pools: [], rules: [] } });
+  });
+
+  test("is not known of what was long ago, nor of a revision that this database has not had", async () => {
+    await apply({ rules: [first] });
+    await apply({});
+    await world.rows("update removal set removed_at = now() - interval '2 hours'");
+    await apply({ rules: [second] });
+    expect(await changes(1)).toBeNull();
+    expect(await changes(2)).toMatchObject({ revision: 3, rules: [second] });
+    expect(await changes(4)).toBeNull();
+    expect(await world.rows("select from removal")).toEqual([]);
+  });
+});
+
 describe("the dialplan", () => {
   const apply = (hash: string) => world.stores.operator.apply(desired({ dialplan: { hash, marker: `DIALPLANE_REVISION=${hash}`, content: `; 'quoted' \\ ${hash}\n` } }));
 
