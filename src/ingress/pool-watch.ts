@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
-import type { Logger, PoolEntry, RouterStore } from "../domain/ports.ts";
+import type { Logger, PoolEntry, RouterStore, Snapshot } from "../domain/ports.ts";
+import { RoutingIndex } from "../domain/routing-table.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import type { ReadinessCheck } from "../shared/health.ts";
 
@@ -15,12 +16,11 @@ export interface PoolWatch {
  * While Postgres can't be reached the last known pools stay.
  */
 export async function watchPools(
-  store: Pick<RouterStore, "revision" | "snapshot" | "onChange">,
+  store: Pick<RouterStore, "revision" | "snapshot" | "changes" | "onChange">,
   logger: Logger,
   options: { readonly pollSeconds: number },
 ): Promise<PoolWatch> {
-  let pools: ReadonlyMap<ResourceKey, PoolEntry> = new Map();
-  let revision: number | null = null;
+  let index: RoutingIndex | null = null;
   let reading: Promise<void> | undefined;
   let again = false;
 
@@ -28,11 +28,11 @@ export async function watchPools(
     do {
       again = false;
       try {
-        if ((await store.revision()) === revision) continue;
-        const snapshot = await store.snapshot();
-        pools = new Map(snapshot.pools.map((pool) => [pool.key, pool]));
-        revision = snapshot.revision;
-        logger.info({ revision, pools: pools.size }, "pools are known");
+        if (index !== null && (await store.revision()) === index.table.revision) continue;
+        const changes = index === null ? null : await store.changes(index.table.revision);
+        if (index === null || changes === null) index = new RoutingIndex(poolsOf(await store.snapshot()));
+        else index.apply({ ...poolsOf(changes), gone: { ...NONE, pools: changes.gone.pools } });
+        logger.info({ revision: index.table.revision, pools: index.table.pools.size }, "pools are known");
       } catch (error) {
         logger.warn({ reason: messageOf(error) }, "pools could not be read");
       }
@@ -51,12 +51,20 @@ export async function watchPools(
   const timer = setInterval(() => void refresh(), options.pollSeconds * 1000);
   timer.unref();
   return {
-    pools: () => pools,
-    ready: () => ({ ready: revision !== null, reason: revision === null ? "the pools were not read yet" : `revision ${revision}` }),
+    pools: () => index?.table.pools ?? NO_POOLS,
+    ready: () => ({ ready: index !== null, reason: index === null ? "the pools were not read yet" : `revision ${index.table.revision}` }),
     stop: async () => {
       clearInterval(timer);
       await unsubscribe();
       await reading;
     },
   };
+}
+
+const NO_POOLS: ReadonlyMap<ResourceKey, PoolEntry> = new Map();
+const NONE = { pools: [], rules: [], trunks: [] };
+
+/** Rules and trunks are the routers' business. */
+function poolsOf({ revision, pools }: Snapshot): Snapshot {
+  return { ...NONE, revision, pools };
 }
