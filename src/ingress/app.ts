@@ -1,16 +1,18 @@
 import express, { type Express, type RequestHandler } from "express";
 import type { Registry } from "prom-client";
+import { allowedOrigins } from "../domain/origin.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import { createTokenSigner, type SigningKey } from "../domain/puid.ts";
 import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus, Records } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import type { Health } from "../shared/health.ts";
-import { admitted } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
 import { cors } from "./cors.ts";
 import { deviceRoutes } from "./device-routes.ts";
 import { erasureRoute } from "./erasure-route.ts";
 import { Identities } from "./identities.ts";
+import { jsonBody } from "./json-body.ts";
 import { createIngressMetrics, type IngressMetrics } from "./metrics.ts";
 import { pushedAnswer } from "./numbers.ts";
 import { numbersRoute } from "./numbers-route.ts";
@@ -57,6 +59,8 @@ export interface IngressSettings {
   readonly presence: { readonly ttlSeconds: number; readonly heartbeatSeconds: number };
   /** Requests under way at most, and items waiting for one batch; beyond it the answer is a quick 503. */
   readonly maxWaiting: number;
+  /** A request for numbers is answered 503 after this. Less than the 5 s after which the browser script gives up. */
+  readonly answerWithinMilliseconds: number;
   /** Express' "trust proxy": false, or addresses and networks of the proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[] | false;
 }
@@ -66,6 +70,7 @@ export const defaultSettings: IngressSettings = {
   streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20 },
   presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
   maxWaiting: 500,
+  answerWithinMilliseconds: 4_000,
   trustedProxies: false,
 };
 
@@ -77,7 +82,6 @@ export interface Ingress {
   stop(): Promise<void>;
 }
 
-const maxBody = "16kb";
 /** Rows in one statement that makes prospects and devices. */
 const maxTouched = 500;
 
@@ -108,7 +112,8 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const identities = new Identities(tokens, deps.prospects, { maxBatch: maxTouched, maxWaiting: settings.maxWaiting });
   const app = express();
   app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
-  app.use(securityHeaders);
+  const admission = new Admission(settings.maxWaiting, parts.metrics);
+  app.use(securityHeaders, admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
   operations(app, deps);
   app.get("/dialplane.js", snippetFile());
   const description = JSON.stringify(openApiDocument());
@@ -118,10 +123,8 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   // Before CORS: no page may read calls, whatever its origin. Before the limits: who holds a token for reading is no visitor.
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
   app.use("/v1", reading, cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
-  // text/plain as well: it saves pages the preflight, and sendBeacon can't send JSON without one.
-  app.use("/v1", express.json({ limit: maxBody, type: ["application/json", "text/plain"], inflate: false, strict: false }));
-  app.use("/v1", admitted(settings.maxWaiting, parts.metrics));
-  app.post("/v1/numbers", numbersRoute({ ...deps, identities, counts: parts.metrics }));
+  app.use("/v1", jsonBody(), admission.admit);
+  app.post("/v1/numbers", numbersRoute({ ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds }));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));
 

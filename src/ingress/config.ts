@@ -127,6 +127,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
       },
       presence: { ttlSeconds: read.DIALPLANE_PRESENCE_TTL_SECONDS, heartbeatSeconds: read.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS },
       maxWaiting: read.DIALPLANE_MAX_WAITING_REQUESTS,
+      answerWithinMilliseconds: defaultSettings.answerWithinMilliseconds,
       trustedProxies: proxies.length === 0 ? false : proxies,
     },
   };

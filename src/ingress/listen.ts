@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createDoor, type AddressInfo, type ListenOptions, type Server as NetServer } from "node:net";
 import { ExpectedError, type ErrorCode } from "../domain/errors.ts";
 
 export interface Listening {
@@ -11,31 +11,60 @@ export interface Listening {
 
 const causes: Readonly<Record<string, ErrorCode>> = { EADDRINUSE: "PortInUse", EACCES: "PermissionDenied", EADDRNOTAVAIL: "InvalidInput" };
 
+/**
+ * Sockets that share the port. Node takes one new connection from each in each turn of its event loop (libuv since 1.45), and beyond
+ * capacity a turn is as long as all open connections' requests take: with one socket a crowd of new connections, and the probes of
+ * Kubernetes with them, would be let in at ten a second. docs/decisions/0020.
+ */
+const doors = canSharePort() ? 256 : 1;
+/** Connections that the kernel keeps for each until they are taken. One beyond it is dropped without a word; its client tries again after 1, 3, 7 s. */
+const backlog = 512;
+
 /** @throws ExpectedError `PortInUse`, `PermissionDenied` or `InvalidInput`, field `DIALPLANE_HTTP_PORT`. */
 export async function listen(handler: RequestListener, host: string, port: number): Promise<Listening> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, maxHeaderSize: 16_384 }, handler);
   // Longer than the usual idle time of load balancers (60 s), so that it's they who close.
   server.keepAliveTimeout = 65_000;
   server.maxHeadersCount = 100;
+  if (port !== 0) await assertNobodyListens(host, port);
+  const shared = { host, backlog, reusePort: doors > 1 };
+  const taken = await opened(server, { ...shared, port });
+  // With the options that an HTTP server gives its own connections.
+  const others = Array.from({ length: doors - 1 }, () => createDoor({ allowHalfOpen: true, noDelay: true }, (socket) => void server.emit("connection", socket)));
+  for (const door of others) await opened(door, { ...shared, port: taken });
+  return { server, port: taken, close: (graceSeconds) => close(server, others, graceSeconds) };
+}
+
+/** Elsewhere it is refused, or means something else. */
+function canSharePort(): boolean {
+  return process.platform === "linux";
+}
+
+/** The port could be shared with another process of ours that was started by mistake. */
+async function assertNobodyListens(host: string, port: number): Promise<void> {
+  const probe = createDoor();
+  await opened(probe, { host, port });
+  await closed(probe);
+}
+
+async function opened(server: NetServer, options: ListenOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const code = causes[error.code ?? ""];
-      reject(code === undefined ? error : new ExpectedError(code, `cannot listen on ${host}:${port}: ${error.message}`, { field: "DIALPLANE_HTTP_PORT" }));
+      reject(code === undefined ? error : new ExpectedError(code, `cannot listen on ${options.host}:${options.port}: ${error.message}`, { field: "DIALPLANE_HTTP_PORT" }));
     });
-    server.listen(port, host, resolve);
+    server.listen(options, resolve);
   });
-  return { server, port: (server.address() as AddressInfo).port, close: (graceSeconds) => close(server, graceSeconds) };
+  return (server.address() as AddressInfo).port;
 }
 
-function close(server: Server, graceSeconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    // Connections become idle one by one as their answers end; Node closes only those that are idle at the beginning.
-    const idle = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
-    server.close(() => {
-      clearInterval(idle);
-      clearTimeout(cut);
-      resolve();
-    });
-  });
+const closed = (server: NetServer) => new Promise<void>((resolve) => void server.close(() => resolve()));
+
+async function close(server: Server, others: readonly NetServer[], graceSeconds: number): Promise<void> {
+  // Connections become idle one by one as their answers end; Node closes only those that are idle at the beginning.
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
+  const cut = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+  await Promise.all([server, ...others].map(closed));
+  clearInterval(idle);
+  clearTimeout(cut);
 }

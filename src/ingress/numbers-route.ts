@@ -2,6 +2,8 @@ import type { Request, RequestHandler } from "express";
 import { isCrawler } from "../domain/bots.ts";
 import { sessionAttributes } from "./attributes.ts";
 import { givenTokens, keepTokens } from "./cookies.ts";
+import { within } from "./deadline.ts";
+import { sendJson } from "./json-body.ts";
 import type { IngressMetrics } from "./metrics.ts";
 import { askForNumbers, type NumbersAnswer, type NumbersDeps, type NumbersRequest } from "./numbers.ts";
 import { parseNumbers, type BatchRequest, type SingleRequest } from "./requests.ts";
@@ -9,14 +11,14 @@ import { parseNumbers, type BatchRequest, type SingleRequest } from "./requests.
 const noTokens = { visitor: null, device: null };
 
 /** `POST /v1/numbers`: one element, answered flat, or many, answered as `elements`. */
-export function numbersRoute(deps: NumbersDeps & { readonly counts: IngressMetrics }): RequestHandler {
+export function numbersRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; readonly answerWithinMilliseconds: number }): RequestHandler {
   return async (request, response) => {
     const done = deps.counts.seconds.startTimer();
     const body = parseNumbers(request.body);
-    const answer = await askForNumbers(deps, numbersRequest(request, body));
+    const answer = await within(deps.answerWithinMilliseconds, askForNumbers(deps, numbersRequest(request, body)));
     if (answer.tokens !== null) keepTokens(request, response, answer.tokens);
     for (const element of answer.elements) deps.counts.elements.inc({ status: element.status });
-    response.json(shape(body, answer));
+    sendJson(response, shape(body, answer));
     done();
   };
 }

@@ -37,27 +37,40 @@ const answers: Partial<Record<ErrorCode, { readonly status: number; readonly tit
 const unavailableSeconds = 5;
 
 export function sendProblem(response: Response, problem: HttpProblem): void {
-  if (problem.retryAfterSeconds !== undefined) response.set("Retry-After", String(problem.retryAfterSeconds));
-  const [first] = problem.faults;
-  response
-    .status(problem.status)
-    .set("Cache-Control", "no-store")
-    .type("application/problem+json")
-    .send(
-      JSON.stringify({
-        title: problem.title,
-        status: problem.status,
-        detail: problem.message,
-        ...(first === undefined ? {} : { field: first.field, errors: problem.faults }),
-      }),
-    );
+  response.status(problem.status).set(problemHeaders(problem)).send(problemText(problem));
 }
+
+export function problemHeaders({ retryAfterSeconds }: HttpProblem): Readonly<Record<string, string>> {
+  return {
+    ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
+    "Cache-Control": "no-store",
+    "Content-Type": "application/problem+json; charset=utf-8",
+  };
+}
+
+export function problemText({ title, status, message, faults }: HttpProblem): string {
+  const [first] = faults;
+  return JSON.stringify({ title, status, detail: message, ...(first === undefined ? {} : { field: first.field, errors: faults }) });
+}
+
+/** Outages are the same for every request: one line a while says it, thousands a second would be an outage of their own. In milliseconds. */
+const outageLogEvery = 1_000;
 
 /** Last in the chain. Clients see what they can act on; stack traces and unexpected messages go to the log only. */
 export function problemHandler(logger: Logger): ErrorRequestHandler {
+  let silentUntil = 0;
+  let unsaid = 0;
+  const outage = (reason: string) => {
+    unsaid += 1;
+    if (performance.now() < silentUntil) return;
+    logger.error({ reason, requests: unsaid }, "requests were answered 503");
+    silentUntil = performance.now() + outageLogEvery;
+    unsaid = 0;
+  };
   return (error: unknown, request, response, next) => {
     const problem = toProblem(error);
-    if (problem.status >= 500) logger.error({ err: error, method: request.method, route: request.path.slice(0, 100) }, "a request failed");
+    if (problem.status === 503) outage(messageOf(error));
+    else if (problem.status >= 500) logger.error({ err: error, method: request.method, route: request.path.slice(0, 100) }, "a request failed");
     if (response.headersSent) next(error);
     else sendProblem(response, problem);
   };
@@ -67,7 +80,7 @@ function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof ExpectedError) return ofExpected(error);
   if (isOutage(error)) return new HttpProblem(503, "Try again later", { retryAfterSeconds: unavailableSeconds });
-  return ofBodyParser(error) ?? new HttpProblem(500, "Internal error", { detail: "the service could not answer; the page keeps its own number" });
+  return ofExpress(error) ?? new HttpProblem(500, "Internal error", { detail: "the service could not answer; the page keeps its own number" });
 }
 
 /**
@@ -77,7 +90,7 @@ function toProblem(error: unknown): HttpProblem {
 function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // The driver's own words for a connection lost or not to be had; they come without a code.
-  if (/^Connection terminated|^timeout exceeded when trying to connect/.test(error.message)) return true;
+  if (/^Connection terminated|^timeout exceeded when trying to connect|^Query read timeout/.test(error.message)) return true;
   const code = "code" in error ? error.code : undefined;
   return typeof code === "string" && /^(?:ECONN|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_|EPIPE|(?:08|53|57|3D)[0-9A-Z]{3}$)/.test(code);
 }
@@ -91,20 +104,9 @@ function ofExpected(error: ExpectedError): HttpProblem {
   return new HttpProblem(answer.status, answer.title, { faults, detail: messageOf(error) });
 }
 
-const bodyFaults: Readonly<Record<string, string>> = {
-  "entity.too.large": "must be no larger than 16 kB",
-  "entity.parse.failed": "must be valid JSON",
-  "encoding.unsupported": "must not be compressed",
-  "charset.unsupported": "must be UTF-8",
-  "request.size.invalid": "must be as long as Content-Length says",
-  "request.aborted": "must be complete",
-};
-
-/** Errors of Express and its body parser carry a status below 500 when the client is at fault (package http-errors). */
-function ofBodyParser(error: unknown): HttpProblem | null {
-  if (!(error instanceof Error)) return null;
-  const { status, type } = error as { status?: unknown; type?: unknown };
+/** Errors of Express carry a status below 500 when the client is at fault (package http-errors): an address that can't be decoded. */
+function ofExpress(error: unknown): HttpProblem | null {
+  const status = error instanceof Error && "status" in error ? error.status : undefined;
   if (typeof status !== "number" || status < 400 || status > 499) return null;
-  const message = typeof type === "string" ? bodyFaults[type] : undefined;
-  return new HttpProblem(status, "The request is not valid", message === undefined ? {} : { faults: [{ field: "body", message }] });
+  return new HttpProblem(status, "The request is not valid");
 }
