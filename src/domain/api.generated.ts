@@ -25,6 +25,16 @@ export interface NumberPoolSpec {
    * down. Exactly one of number and sipUri.
    */
   readonly defaultDestination: NumberPoolDefaultDestination;
+  /**
+   * Other pools that visits from certain sources get their numbers from, in order of precedence: of the entries all of
+   * whose attributes hold the first one decides; where none does, it is this pool. Pages go on naming this pool, and
+   * its allowedOrigins hold. A prospect keeps the number that is held, of this pool or of one named here, while its
+   * lease lives, whatever the source of a later visit; who comes back without a source gets the number held last, as
+   * long as nobody else got it. Each pool lends, displays and asks for consent in its own way, also when it is
+   * exhausted. An entry whose pool is missing or not in service is passed over, and sources of the pools named here
+   * are not followed. At most 50.
+   */
+  readonly sources?: readonly NumberPoolSource[];
   /** How numbers are written in the page. */
   readonly display: NumberPoolDisplay;
   /**
@@ -121,6 +131,38 @@ export interface NumberPoolDefaultDestination {
   readonly sipUri?: string;
   /** The SipTrunk of the same namespace to call through. Default is the pool's trunkRef. */
   readonly trunkRef?: TrunkRef;
+}
+
+/** One kind of source and the pool for it. */
+export interface NumberPoolSource {
+  /**
+   * Conditions on the attributes of the visit, all of which must hold: utm_source and the other campaign parameters
+   * and click ids of the page the visit began with, `referrer` (the host that it came from), and whatever the page or
+   * app sends itself.
+   */
+  readonly attributes: readonly AttributeMatch[];
+  /** The NumberPool of the same namespace whose numbers these visits get. */
+  readonly poolRef: PoolRef;
+}
+
+/** One condition on one attribute. */
+export interface AttributeMatch {
+  /** Name of the attribute. */
+  readonly name: string;
+  /**
+   * Equals wants exactly `value`, upper and lower case told apart; Prefix wants a beginning; Exists wants any value.
+   * Default Equals.
+   */
+  readonly type: AttributeMatchType;
+  /** What to compare with. Required unless `type` is Exists, forbidden then. */
+  readonly value?: string;
+}
+
+export type AttributeMatchType = "Equals" | "Prefix" | "Exists";
+
+export interface PoolRef {
+  /** Name of the NumberPool. */
+  readonly name: string;
 }
 
 /** How numbers are written in the page. */
@@ -245,12 +287,6 @@ export interface RoutingRuleSpec {
   readonly stickyCaller: StickyCaller;
 }
 
-/** One NumberPool. */
-export interface PoolRef {
-  /** Name of the NumberPool. */
-  readonly name: string;
-}
-
 /**
  * The NumberPools of the same namespace, by label, now and in future. All that is given must hold; an empty selector
  * takes every pool. Either this or poolRefs.
@@ -339,21 +375,6 @@ export interface ScheduleExceptionWindow {
   /** First minute after the window, as HH:MM, later than `from`; 24:00 is the end of the day. */
   readonly to: string;
 }
-
-/** One condition on one attribute. */
-export interface AttributeMatch {
-  /** Name of the attribute. */
-  readonly name: string;
-  /**
-   * Equals wants exactly `value`, upper and lower case told apart; Prefix wants a beginning; Exists wants any value.
-   * Default Equals.
-   */
-  readonly type: AttributeMatchType;
-  /** What to compare with. Required unless `type` is Exists, forbidden then. */
-  readonly value?: string;
-}
-
-export type AttributeMatchType = "Equals" | "Prefix" | "Exists";
 
 export type RepeatCallerMatch = "Any" | "Only" | "Never";
 

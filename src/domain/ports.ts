@@ -65,10 +65,13 @@ export interface Presence {
 /** A push to one device, carried between replicas by NOTIFY. At most once: a device that asks gets the same number anyway. */
 export interface DevicePush {
   readonly device: Uuid;
+  /** The pool asked for: what the page's media element names. */
   readonly pool: ResourceKey;
   readonly mediaElement: string;
   readonly did: E164;
   readonly leasedUntil: Date;
+  /** Whose number it is, when another pool's. */
+  readonly lentBy?: ResourceKey | undefined;
 }
 
 export interface PushBus {

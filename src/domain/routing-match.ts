@@ -63,13 +63,14 @@ function attributes(match: RoutingRuleMatch, facts: CallFacts): Mismatch | null 
   if (match.attributes === undefined) return null;
   if (facts.context.prospect === null) return noProspect("session attributes");
   for (const wanted of match.attributes) {
-    const found = attribute(wanted, facts.context.attributes);
+    const found = attributeMismatch(wanted, facts.context.attributes);
     if (found !== null) return found;
   }
   return null;
 }
 
-function attribute(wanted: AttributeMatch, session: Readonly<Record<string, string>>): Mismatch | null {
+/** Null: the condition holds. */
+export function attributeMismatch(wanted: AttributeMatch, session: Readonly<Record<string, string>>): Mismatch | null {
   const value = Object.hasOwn(session, wanted.name) ? session[wanted.name] : undefined;
   if (value === undefined) return { reason: RouteReason.AttributeMissing, message: `the session has no attribute ${wanted.name}` };
   const expected = wanted.value ?? "";

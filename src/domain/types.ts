@@ -43,6 +43,16 @@ export interface ClaimRequest {
   readonly mediaElement: string;
   /** Session attributes (utm_source, gclid, page ...): bounded and parsed by the caller. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** Where the pool asked for names others by the visit's source. */
+  readonly choice?: PoolChoice | undefined;
+}
+
+/** Which pool lends the number, unless the prospect holds one of a candidate: see domain/source-pool.ts. */
+export interface PoolChoice {
+  /** What the visit's source says; null when it says nothing. */
+  readonly matched: ResourceKey | null;
+  /** The pool asked for and all that its sources name. */
+  readonly candidates: readonly ResourceKey[];
 }
 
 export type ClaimResult =
@@ -56,8 +66,10 @@ export type ClaimResult =
       /** The other devices of the prospect found online when this claim was decided (claim step 5). */
       readonly otherDevicesOnline: readonly Uuid[];
       readonly determinedAt: Date;
+      /** Whose number it is, where the request had a choice; else the pool asked for. */
+      readonly lentBy?: ResourceKey;
     }
-  | { readonly status: "overflow"; readonly did: E164 } // exhausted: shared and unattributed
+  | { readonly status: "overflow"; readonly did: E164; readonly lentBy?: ResourceKey } // exhausted: shared and unattributed
   | { readonly status: "unchanged"; readonly reason: "Exhausted" | "UnknownPool" }; // the page keeps its own number
 
 // ---------------------------------------------------------------- calls

@@ -204,10 +204,12 @@ function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTru
   const ownership = memo.ownership.value("", pools, (previous) => {
     return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous);
   });
+  const declared = new Set(pools.map(keyOf));
   const judged = pools.map((pool) => {
     const owned = ownership.get(keyOf(pool)) ?? NOTHING;
+    const absent = absentSources(pool, declared);
     const wanted = trunkKeys([pool.spec.trunkRef.name, pool.spec.defaultDestination.trunkRef?.name], pool.metadata.namespace);
-    return memo.pool.value(identityOf(pool), [pool, owned, ...trunkStates(wanted, trunks)], () => judgePool(memo, pool, owned, { wanted, trunks }));
+    return memo.pool.value(identityOf(pool), [pool, owned, ...trunkStates(wanted, trunks), ...absent], () => judgePool(memo, pool, owned, { wanted, trunks, absent }));
   });
   return {
     all: memo.allPools.of(judged),
@@ -218,12 +220,26 @@ function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTru
   };
 }
 
-function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks }: { wanted: readonly ResourceKey[]; trunks: JudgedTrunks }): JudgedPool {
+/** Pools that `sources` name and that aren't declared. */
+function absentSources(pool: NumberPool, declared: ReadonlySet<ResourceKey>): readonly ResourceKey[] {
+  const named = (pool.spec.sources ?? []).map(({ poolRef }) => `${pool.metadata.namespace}/${poolRef.name}`);
+  return [...new Set(named)].filter((key) => !declared.has(key));
+}
+
+interface PoolSurroundings {
+  readonly wanted: readonly ResourceKey[];
+  readonly trunks: JudgedTrunks;
+  readonly absent: readonly ResourceKey[];
+}
+
+function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks, absent }: PoolSurroundings): JudgedPool {
   const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
   const missing = missingTrunks(wanted, trunks);
   const problems = problemsOf(memo, pool, missing.length > 0 ? null : () => assertRenderable(entry satisfies DialplanPool, trunks.entries));
   const inService = missing.length === 0 && problems.length === 0;
-  return { entry, verdict: { problems, missing, ownership: owned, inService } };
+  // A source whose pool is missing is passed over; the pool itself goes on serving.
+  const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
+  return { entry, verdict: { problems, missing: lacking, ownership: owned, inService } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };

@@ -103,7 +103,7 @@ export async function createIngress(deps: IngressDeps): Promise<Ingress> {
 }
 
 function deliver(deps: Pick<IngressDeps, "pools"> & { streams: Streams; counts: IngressMetrics }, push: DevicePush): void {
-  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools().get(push.pool))));
+  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools())));
 }
 
 function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {

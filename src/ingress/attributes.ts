@@ -4,22 +4,46 @@ const kept =
 
 const longest = 512;
 
+/** What a page or app says about the visit: hostile until parsed. */
+export interface GivenSession {
+  /** Address of the page; left out when it is no http(s) URL, as all of these. */
+  readonly page?: string | null | undefined;
+  /** Address of the page that the visit began with. */
+  readonly landing?: string | null | undefined;
+  /** Address of the page that the visitor came from when the visit began. */
+  readonly referrer?: string | null | undefined;
+  readonly attributes?: Readonly<Record<string, string>> | null | undefined;
+}
+
 /**
- * The session attributes stored with an association: what the page says itself, and what its address tells.
- * Of the address only origin and path are kept as `page`: queries and fragments hold names and e-mail addresses often enough.
- * @param page the page's address, as the page says: hostile until parsed; left out when it is no http(s) URL.
+ * The session attributes stored with an association: what the page says itself, and what the addresses tell.
+ * Of a page only origin and path are kept: queries and fragments hold names and e-mail addresses often enough; of where the visitor came
+ * from only the host. A page with campaign parameters of its own is a new source; any other has those of the page the visit began with.
  */
-export function sessionAttributes(
-  page: string | null | undefined,
-  given: Readonly<Record<string, string>> | null | undefined,
-): Readonly<Record<string, string>> {
-  const url = page === null || page === undefined ? null : URL.parse(page);
-  if (url === null || !/^https?:$/.test(url.protocol)) return given ?? {};
-  const found: Record<string, string> = { page: (url.origin + url.pathname).slice(0, longest) };
-  for (const [name, value] of url.searchParams) {
-    if (kept.test(name) && isStorable(value)) found[name] = value;
-  }
-  return { ...found, ...given };
+export function sessionAttributes({ page: here, landing: first, referrer: from, attributes }: GivenSession): Readonly<Record<string, string>> {
+  const [page, landing, referrer] = [webAddress(here), webAddress(first), webAddress(from)];
+  const campaign = campaignOf(page);
+  return {
+    ...addressOf("page", page),
+    ...addressOf("landing", landing),
+    ...(referrer === null || referrer.host === (landing ?? page)?.host ? {} : { referrer: referrer.hostname.slice(0, longest) }),
+    ...(Object.keys(campaign).length > 0 ? campaign : campaignOf(landing)),
+    ...attributes,
+  };
+}
+
+function webAddress(text: string | null | undefined): URL | null {
+  const url = text === null || text === undefined ? null : URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) ? url : null;
+}
+
+function addressOf(name: string, url: URL | null): Record<string, string> {
+  return url === null ? {} : { [name]: (url.origin + url.pathname).slice(0, longest) };
+}
+
+function campaignOf(url: URL | null): Record<string, string> {
+  const found = [...(url?.searchParams ?? [])].filter(([name, value]) => kept.test(name) && isStorable(value));
+  return Object.fromEntries(found);
 }
 
 function isStorable(value: string): boolean {

@@ -3,6 +3,7 @@ import { ExpectedError } from "../domain/errors.ts";
 import { mayAsk } from "../domain/origin.ts";
 import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
 import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
+import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { givenTokens, keepTokens } from "./cookies.ts";
 import { foreignOrigin } from "./cors.ts";
@@ -71,7 +72,7 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const tokens = givenTokens(request, body);
   deps.identities.device(tokens);
   const { prospect } = await deps.identities.resolve(tokens);
-  await deps.claims.release(body.pool, prospect);
+  for (const pool of poolsBehind(entry, deps.pools())) await deps.claims.release(pool, prospect);
   response.status(204).end();
 }
 

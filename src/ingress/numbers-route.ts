@@ -30,7 +30,7 @@ function numbersRequest(request: Request, body: SingleRequest | BatchRequest): N
         ? body.elements.map((element, index) => ({ ...element, path: `elements[${index}].` }))
         : [{ pool: body.pool, mediaElement: body.mediaElement, path: "" }],
     tokens: givenTokens(request, body),
-    attributes: sessionAttributes(body.page, body.attributes),
+    attributes: sessionAttributes(body),
     consent: body.consent === "granted",
     origin: request.headers.origin,
     crawler: isCrawler(request.headers["user-agent"]),

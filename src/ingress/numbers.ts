@@ -2,7 +2,8 @@ import { formatNumber, telUri } from "../domain/e164.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { mayAsk } from "../domain/origin.ts";
 import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
-import type { ClaimRequest, ClaimResult, E164, ResourceKey } from "../domain/types.ts";
+import { poolChoice } from "../domain/source-pool.ts";
+import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
 import { foreignOrigin } from "./cors.ts";
 import type { GivenTokens, Identities, IdentityTokens } from "./identities.ts";
 
@@ -55,36 +56,53 @@ export interface NumbersDeps {
 }
 
 /** An element of an existing pool that the page may ask for; `refusal` is why it keeps its own number all the same. */
-type AllowedElement = WantedElement & { readonly entry: PoolEntry; readonly refusal: UnchangedReason | null };
+type AllowedElement = WantedElement & { readonly entry: PoolEntry; readonly choice: PoolChoice | null; readonly refusal: UnchangedReason | null };
+
+type Pools = ReadonlyMap<ResourceKey, PoolEntry>;
 
 /** Decides what each media element shows. Nothing is leased unless every element of the request is in order. */
 export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest): Promise<NumbersAnswer> {
   const pools = deps.pools();
-  const wanted = request.elements.map((element) => allowed(element, pools.get(element.pool), request));
+  const wanted = request.elements.map((element) => allowed(element, pools, request));
   const asked = wanted.filter((element) => element.refusal === null);
-  if (asked.length === 0) return { elements: answersOf(wanted, []), tokens: null };
+  if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
 
   const { identity, stored } = await deps.identities.meet(request.tokens);
-  const claims = asked.map(({ pool, mediaElement }) => ({ pool, mediaElement, ...identity, attributes: request.attributes }));
+  const claims = asked.map(({ pool, mediaElement, choice }) => {
+    return { pool, mediaElement, ...identity, attributes: request.attributes, choice: choice ?? undefined };
+  });
   const [results] = await Promise.all([deps.claims.claim(claims), stored]);
   await tellOtherDevices(deps, claims, results);
-  return { elements: answersOf(wanted, results), tokens: deps.identities.seal(identity) };
+  return { elements: answersOf(wanted, { pools, results }), tokens: deps.identities.seal(identity) };
 }
 
 /** The data of a push: what the other device shows. */
-export function pushedAnswer(push: DevicePush, entry: PoolEntry | undefined): ElementAnswer {
+export function pushedAnswer(push: DevicePush, pools: Pools): ElementAnswer {
+  const entry = pools.get(push.lentBy ?? push.pool);
   return shown({ pool: push.pool, mediaElement: push.mediaElement }, "assigned", push.did, { entry, until: push.leasedUntil });
 }
 
-function allowed(element: WantedElement, entry: PoolEntry | undefined, request: NumbersRequest): AllowedElement {
+function allowed(element: WantedElement, pools: Pools, request: NumbersRequest): AllowedElement {
+  const entry = pools.get(element.pool);
   if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `${element.path}pool` });
   if (!mayAsk(entry, request.origin)) throw foreignOrigin(`must be among the allowedOrigins of ${element.pool}`);
-  return { ...element, entry, refusal: refusalOf(entry, request) };
+  const choice = poolChoice(entry, request.attributes, pools);
+  const lender = pools.get(choice?.matched ?? entry.key) ?? entry;
+  return { ...element, entry, choice: choice && permitted(choice, pools, request), refusal: refusalOf([entry, lender], request) };
 }
 
-function refusalOf(entry: PoolEntry, request: NumbersRequest): UnchangedReason | null {
+function refusalOf(entries: readonly PoolEntry[], request: NumbersRequest): UnchangedReason | null {
   if (request.crawler) return "Crawler";
-  return entry.spec.consent === "Required" && !request.consent ? "ConsentRequired" : null;
+  return entries.some((entry) => lacksConsent(entry, request)) ? "ConsentRequired" : null;
+}
+
+/** Without consent no number of a pool that requires it is shown again either. */
+function permitted(choice: PoolChoice, pools: Pools, request: NumbersRequest): PoolChoice {
+  return { ...choice, candidates: choice.candidates.filter((key) => !lacksConsent(pools.get(key), request)) };
+}
+
+function lacksConsent(entry: PoolEntry | undefined, request: NumbersRequest): boolean {
+  return entry?.spec.consent === "Required" && !request.consent;
 }
 
 /**
@@ -96,8 +114,8 @@ async function tellOtherDevices(deps: NumbersDeps, claims: readonly ClaimRequest
   const pushes = claims.flatMap((claim, index): DevicePush[] => {
     const result = results[index];
     if (result?.status !== "assigned") return [];
-    const { did, leasedUntil } = result;
-    return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil }));
+    const { did, leasedUntil, lentBy } = result;
+    return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil, lentBy }));
   });
   if (pushes.length === 0) return;
   try {
@@ -108,19 +126,20 @@ async function tellOtherDevices(deps: NumbersDeps, claims: readonly ClaimRequest
 }
 
 /** @param results one for each element that was not refused, in order. */
-function answersOf(wanted: readonly AllowedElement[], results: readonly ClaimResult[]): readonly ElementAnswer[] {
+function answersOf(wanted: readonly AllowedElement[], { pools, results }: { readonly pools: Pools; readonly results: readonly ClaimResult[] }): readonly ElementAnswer[] {
   const rest = results.values();
-  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value) : unchanged(element, element.refusal)));
+  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value, pools) : unchanged(element, element.refusal)));
 }
 
-function answerOf(element: AllowedElement, result: ClaimResult | undefined): ElementAnswer {
+function answerOf(element: AllowedElement, result: ClaimResult | undefined, pools: Pools): ElementAnswer {
+  const entry = result !== undefined && "lentBy" in result ? pools.get(result.lentBy ?? element.pool) : element.entry;
   switch (result?.status) {
     case undefined:
       throw new Error("the claim answered fewer results than it had requests");
     case "assigned":
-      return shown(element, "assigned", result.did, { entry: element.entry, until: result.leasedUntil });
+      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil });
     case "overflow":
-      return shown(element, "overflow", result.did, { entry: element.entry, until: null });
+      return shown(element, "overflow", result.did, { entry, until: null });
     case "unchanged":
       return unchanged(element, result.reason);
   }

@@ -38,6 +38,8 @@ const session = {
   visitor: token,
   device: token,
   page: optionalText(2048),
+  landing: optionalText(2048),
+  referrer: optionalText(2048),
   attributes,
   consent: z.enum(["granted", "denied"], "must be granted or denied").nullish(),
 };

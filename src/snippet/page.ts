@@ -75,7 +75,7 @@ export class Page implements Dialplane {
       const consent = this.#script.dataset["visitorConsent"];
       while (asked.length && consent !== "denied") {
         const elements = asked.splice(0, maxElements).map(({ wanted }) => wanted);
-        const body = { elements, page: location.href.slice(0, 2048), consent };
+        const body = { elements, page: location.href.slice(0, 2048), ...this.#session.source, consent };
         for (const answer of (await this.#session.post("numbers", body)).elements ?? []) this.#show(answer);
       }
     });

@@ -3,6 +3,8 @@ import type { DialplaneNumber } from "./api.ts";
 /** Who this browser is to the service, and the requests it makes. */
 export interface Session {
   readonly base: string;
+  /** The page that the visit began with, and what led there. */
+  readonly source: object;
   device(): string | null | undefined;
   post(path: string, body: object): Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
@@ -21,9 +23,15 @@ const requestTimeoutMs = 5000;
 /** @param base address of the service, up to and with `v1/`. */
 export function createSession(base: string): Session {
   let tokens: Answer = {};
+  let source: object = { landing: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) };
+  // Who comes from elsewhere begins a visit; within the site, or where it isn't said, the visit goes on.
+  guarded(() => {
+    if (/^$|^\//.test(document.referrer.replace(location.origin, ""))) source = (JSON.parse(sessionStorage.getItem(storageKey) ?? "null") as object | null) ?? source;
+  });
   let queue: Promise<void> = Promise.resolve();
   return {
     base,
+    source,
     device: () => tokens.device,
     enqueue: (task) =>
       (queue = queue.then(task).then(
@@ -48,7 +56,11 @@ export function createSession(base: string): Session {
       if (!response.ok) throw new Error(path);
       if (answer.visitor && answer.device) {
         tokens = { visitor: answer.visitor, device: answer.device };
-        guarded(() => localStorage.setItem(storageKey, JSON.stringify(tokens)));
+        // Nothing is kept before the service says whom it is about: it may have waited for consent.
+        guarded(() => {
+          localStorage.setItem(storageKey, JSON.stringify(tokens));
+          sessionStorage.setItem(storageKey, JSON.stringify(source));
+        });
       }
       return answer;
     },

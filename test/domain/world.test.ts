@@ -69,6 +69,18 @@ describe("what follows from the declared resources", () => {
     expect(world.verdicts.pools.get("default/sales")?.missing).toEqual(["usable SipTrunk default/carrier"]);
   });
 
+  it("keeps a pool in service when a pool that its sources name is missing, and says which", () => {
+    const sources = ["mail", "search", "mail"].map((name) => ({ attributes: [{ name: "utm_source", type: "Exists" as const }], poolRef: { name } }));
+    const mail = pool({ numbers: ["+12025550120"] }, { key: "default/mail" });
+    const input = declared(pool({ sources }), mail, trunk());
+    const world = compileWorld(input);
+    expect(keys(world.desired.pools)).toEqual(["default/sales", "default/mail"]);
+    expect(world.verdicts.pools.get("default/sales")?.missing).toEqual(["NumberPool default/search"]);
+    expect(conditionsOf(input)["NumberPool sales"]).toContain("ResolvedRefs=False/RefNotFound");
+    const search = pool({ numbers: ["+12025550121"] }, { key: "default/search" });
+    expect(conditionsOf(declared(pool({ sources }), mail, search, trunk()))["NumberPool sales"]).toContain("ResolvedRefs=True");
+  });
+
   it("puts a trunk's credentials into its configuration and nowhere else", () => {
     const secret = trunk({ authentication: { secretRef: { name: "carrier-login" } } });
     const credentials = new Map([["default/carrier-login", { username: "dialplane", password: "hunter2-hunter2" }]]);

@@ -145,6 +145,8 @@ describe("POST /v1/numbers", () => {
       ["a device that is too long", { ...banner, device: long(300) }, "device"],
       ["a page that is a list", { ...banner, page: [] }, "page"],
       ["a page that is too long", { ...banner, page: `https://a.example/${long(2048)}` }, "page"],
+      ["a landing page that is a number", { ...banner, landing: 1 }, "landing"],
+      ["a referrer that is too long", { ...banner, referrer: `https://a.example/${long(2048)}` }, "referrer"],
       ["attributes that are a text", { ...banner, attributes: "a" }, "attributes"],
       ["attributes that are a list", { ...banner, attributes: ["a"] }, "attributes"],
       ["an attribute that is a number", { ...banner, attributes: { a: 1 } }, "attributes.a"],

@@ -137,6 +137,22 @@ describe("the snippet", () => {
     expect(((await back).postDataJSON() as { page: string }).page).toBe(`${site.url}/page/late`);
   });
 
+  it("says on every page where the visit came from, and forgets it with the next visit", async () => {
+    const asked = async (go: () => Promise<unknown>) => {
+      const request = page.waitForRequest((one) => one.url().endsWith("/v1/numbers"));
+      await go();
+      const { landing, referrer } = (await request).postDataJSON() as Record<string, string>;
+      await swapped();
+      return { landing, referrer };
+    };
+    const first = { landing: `${site.url}/page/late?utm_source=mail`, referrer: "https://mail.example/" };
+    expect(await asked(() => page.goto(first.landing, { referer: first.referrer }))).toEqual(first);
+    expect(await asked(() => page.evaluate(`location.href = "/page/plain"`))).toEqual(first);
+    expect(await asked(() => page.reload())).toEqual(first);
+    const next = { landing: `${site.url}/page/plain`, referrer: "https://search.example/" };
+    expect(await asked(() => page.goto(next.landing, { referer: next.referrer }))).toEqual(next);
+  });
+
   it("doesn't ask for hidden elements until they are shown: asking says that somebody sees it", async () => {
     await open("hidden");
     const number = await swapped();

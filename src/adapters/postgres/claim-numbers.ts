@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { ClaimRequest, ClaimResult } from "../../domain/types.ts";
+import type { ClaimRequest, ClaimResult, ResourceKey } from "../../domain/types.ts";
 import { fromDid } from "./did.ts";
 import { storableJson, storableText } from "./text.ts";
 import { retrying } from "./retry.ts";
@@ -11,6 +11,8 @@ interface Row {
   readonly renewed: boolean | null;
   readonly other_devices_online: string[];
   readonly determined_at: Date;
+  /** Only where there was a choice. */
+  readonly pool?: ResourceKey;
 }
 
 /** Prepared once a connection: planning would cost more than the claim. */
@@ -19,6 +21,15 @@ const STATEMENT = {
   text: `select outcome, did, leased_until, renewed, other_devices_online, determined_at
     from claim_numbers($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb)
     order by ord`,
+};
+
+/** The same where at least one request has a choice of pools. */
+const CHOOSING = {
+  name: "choose-and-claim-numbers",
+  text: `select n.outcome, n.did, n.leased_until, n.renewed, n.other_devices_online, n.determined_at, c.pools[n.ord] as pool
+    from choose_pools($1::text[], $2::uuid[], $6::jsonb) as c (pools)
+    cross join lateral claim_numbers(c.pools, $2::uuid[], $3::uuid[], $4::text[], $5::jsonb) as n
+    order by n.ord`,
 };
 
 /** One statement for many prospects; results in the order of the requests. Durable when it resolves. */
@@ -31,16 +42,26 @@ export async function claimNumbers(pool: pg.Pool, requests: readonly ClaimReques
     requests.map((request) => storableText(request.mediaElement)),
     storableJson(requests.map((request) => request.attributes)),
   ];
-  const { rows } = await retrying(() => pool.query<Row>({ ...STATEMENT, values }));
-  return rows.map(resultOf);
+  const choosing = requests.some((request) => request.choice !== undefined);
+  const query = choosing ? { ...CHOOSING, values: [...values, choicesOf(requests)] } : { ...STATEMENT, values };
+  const { rows } = await retrying(() => pool.query<Row>(query));
+  return rows.map((row, index) => resultOf(row, requests[index]?.choice === undefined ? {} : lenderOf(row)));
 }
 
-function resultOf(row: Row): ClaimResult {
+function choicesOf(requests: readonly ClaimRequest[]): string {
+  return storableJson(requests.map((request) => request.choice ?? null));
+}
+
+function lenderOf({ pool }: Row): { readonly lentBy?: ResourceKey } {
+  return pool === undefined ? {} : { lentBy: pool };
+}
+
+function resultOf(row: Row, lender: { readonly lentBy?: ResourceKey }): ClaimResult {
   const { outcome, did } = row;
   if (did === null || outcome === "Exhausted" || outcome === "UnknownPool") {
     return { status: "unchanged", reason: outcome === "UnknownPool" ? "UnknownPool" : "Exhausted" };
   }
-  if (outcome === "Overflow" || row.leased_until === null) return { status: "overflow", did: fromDid(did) };
+  if (outcome === "Overflow" || row.leased_until === null) return { status: "overflow", did: fromDid(did), ...lender };
   return {
     status: "assigned",
     did: fromDid(did),
@@ -48,5 +69,6 @@ function resultOf(row: Row): ClaimResult {
     renewed: row.renewed ?? false,
     otherDevicesOnline: row.other_devices_online,
     determinedAt: row.determined_at,
+    ...lender,
   };
 }

@@ -9,6 +9,7 @@ const payload = z.object({
   pool: z.string(),
   mediaElement: z.string(),
   did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164),
+  lentBy: z.string().optional(),
   leasedUntil: z.iso.datetime().transform((at) => new Date(at)),
 });
 
