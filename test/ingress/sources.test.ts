@@ -35,10 +35,10 @@ afterEach(() => site.close());
 async function ask(page: string, who: Visitor = {}, rest: object = {}) {
   const { status, body } = await site.post("/v1/numbers", { pool: sales, mediaElement: "top", page: `https://acme.example${page}`, ...pick(who), ...rest });
   expect(status).toBe(200);
-  return { ...pick(body as Visitor), number: String(body["number"]), pool: body["pool"], display: String(body["display"]), status: body["status"], reason: body["reason"] };
+  return { ...pick(body), number: String(body["number"]), pool: body["pool"], display: String(body["display"]), status: body["status"], reason: body["reason"] };
 }
 const pick = ({ visitor, device }: Visitor) => ({ visitor, device });
-const logIn = async (who: Visitor, subject: string) => pick((await site.post("/v1/identify", { token: personToken(subject), ...pick(who) })).body as Visitor);
+const logIn = async (who: Visitor, subject: string) => pick((await site.post("/v1/identify", { token: personToken(subject), ...pick(who) })).body);
 
 describe("the pool that a visit gets its number from", () => {
   beforeEach(() => start());
