@@ -1,212 +1,53 @@
 /**
- * What the operator makes of a large world on a real API server and a real Postgres, beside a bare `kubectl apply` of the same objects.
- * npm run bench:operator [-- --json] [-- --pools 1000 --rules 10000 --numbers 1000000 --heap 215]
- * heap: megabytes of the operator's JavaScript objects at most; left to itself, Node.js keeps garbage as long as the machine has memory.
+ * The operator's speed: a change until three Asterisk instances run it, and a large world beside a bare `kubectl apply` of it.
+ * npm run bench:operator [-- --json] [-- --only rollout|world] [-- --changes 100 --pools 1000 --rules 10000 --numbers 1000000 --heap 215]
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { KubeConfig } from "@kubernetes/client-node";
-import type pg from "pg";
 
-import { ContentType, createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
-import { isRecord, objectPath } from "../../src/adapters/kubernetes/objects.ts";
-import { listAll } from "../../src/adapters/kubernetes/list.ts";
-import { collectionPath } from "../../src/adapters/kubernetes/objects.ts";
-import { connect } from "../../src/adapters/postgres/connect.ts";
-import { migrate } from "../../src/adapters/postgres/migrate.ts";
-import { TYPES } from "../../src/operator/kinds.ts";
-import { createLogger } from "../../src/shared/logger.ts";
-import { startPostgres } from "../../src/standalone/postgres-process.ts";
-import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
-import { freeTcpPort } from "../harness/ports.ts";
-import { eventually, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";
+import { measureLargeWorld, type LargeWorld } from "./large-world.ts";
+import { measureRollout, type Rollout } from "./rollout.ts";
 
 const { values: options } = parseArgs({
-  options: { json: { type: "boolean", default: false }, pools: { type: "string", default: "1000" }, rules: { type: "string", default: "10000" }, numbers: { type: "string", default: "1000000" }, heap: { type: "string", default: "215" } },
+  options: {
+    json: { type: "boolean", default: false },
+    only: { type: "string" },
+    changes: { type: "string", default: "100" },
+    pools: { type: "string", default: "1000" },
+    rules: { type: "string", default: "10000" },
+    numbers: { type: "string", default: "1000000" },
+    heap: { type: "string", default: "215" },
+  },
 });
-const size = { pools: Number(options.pools), rules: Number(options.rules), numbers: Number(options.numbers) };
-const LIMIT_MS = 900_000;
-const CHANGES = 20;
-const TARGET = { seconds: 60, megabytes: 300 } as const;
-const ROOT = join(import.meta.dirname, "../..");
-const API = "dialplane.io/v1alpha1";
-/** Pools of one namespace. */
-const A_NAMESPACE = 100;
+if (options.only !== undefined && !["rollout", "world"].includes(options.only)) throw new Error("--only: must be rollout or world");
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
+const size = { pools: Number(options.pools), rules: Number(options.rules), numbers: Number(options.numbers), heapMegabytes: Number(options.heap) };
+const rollout = options.only === "world" ? null : await measureRollout(Number(options.changes), say);
+const world = options.only === "rollout" ? null : await measureLargeWorld(size, say);
 
-interface Bench {
-  readonly kube: ControlPlane;
-  readonly client: KubeClient;
-  readonly pool: pg.Pool;
-  readonly url: string;
+if (options.json) process.stdout.write(`${JSON.stringify({ rollout, world })}\n`);
+else process.stdout.write([...rolloutLines(rollout), ...worldLines(world), ""].join("\n"));
+for (const target of [...(rollout?.missed ?? []), ...(world?.missed ?? [])]) {
+  say(`missed: ${target}`);
+  process.exitCode = 1;
 }
 
-function namespaceOf(index: number): string {
-  return `team-${Math.floor(index / A_NAMESPACE)}`;
+function rolloutLines(result: Rollout | null): readonly string[] {
+  if (result === null) return [];
+  return [
+    `a change verified in ${result.pods} Asterisk instances   p50 ${result.verifiedMs.p50} ms, p99 ${result.verifiedMs.p99} ms of ${result.changes}`,
+    `until its condition says so              p50 ${result.conditionMs.p50} ms, p99 ${result.conditionMs.p99} ms`,
+  ];
 }
 
-function* objects(): Generator<object> {
-  const namespaces = Math.ceil(size.pools / A_NAMESPACE);
-  for (let n = 0; n < namespaces; n += 1) {
-    yield { apiVersion: "v1", kind: "Namespace", metadata: { name: `team-${n}` } };
-    yield { apiVersion: API, kind: "SipTrunk", metadata: { name: "carrier", namespace: `team-${n}` }, spec: { host: "192.0.2.10" } };
-  }
-  const each = size.numbers / size.pools;
-  for (let i = 0; i < size.pools; i += 1) {
-    const first = 12_020_000_000 + i * each;
-    const spec = { ranges: [{ from: `+${first}`, to: `+${first + each - 1}` }], trunkRef: { name: "carrier" }, defaultDestination: { number: "+13125550100" } };
-    yield { apiVersion: API, kind: "NumberPool", metadata: { name: `pool-${i}`, namespace: namespaceOf(i) }, spec };
-  }
-  for (let i = 0; i < size.rules; i += 1) {
-    const of = i % size.pools;
-    const spec = { poolRefs: [{ name: `pool-${of}` }], priority: i % 7, match: { mediaElements: [`element-${i}`] }, destinations: [{ name: "desk", number: "+13125550142" }] };
-    yield { apiVersion: API, kind: "RoutingRule", metadata: { name: `rule-${i}`, namespace: namespaceOf(of) }, spec };
-  }
-}
-
-const seconds = async (work: () => Promise<unknown>): Promise<number> => {
-  const startedAt = performance.now();
-  await work();
-  return (performance.now() - startedAt) / 1_000;
-};
-
-/** Objects whose status speaks about their present generation. */
-async function settled({ client }: Bench): Promise<number> {
-  let count = 0;
-  for (const type of Object.values(TYPES)) {
-    const { objects } = await listAll({ client, path: collectionPath(type), pageSize: 2_000, signal: new AbortController().signal });
-    count += objects.filter(({ status, metadata }) => isRecord(status) && status["observedGeneration"] === metadata.generation).length;
-  }
-  return count;
-}
-
-async function megabytes(pid: number, what: "VmHWM" | "VmRSS"): Promise<number> {
-  const text = await readFile(`/proc/${pid}/status`, "utf8");
-  return Math.round(Number(new RegExp(`^${what}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? "0") / 1_024);
-}
-
-/** Statuses that wait. Asks the operator itself: listing 11,000 objects again and again would be most of what the API server does. */
-async function waiting(healthPort: number): Promise<number> {
-  const text = await fetch(`http://127.0.0.1:${healthPort}/metrics`).then((answer) => answer.text(), () => "");
-  return Number(/^dialplane_operator_queue_depth\{queue="statuses"\} (\d+)$/m.exec(text)?.[1] ?? "Infinity");
-}
-
-function startOperator({ kube, url }: Bench, healthPort: number): TestProcess {
-  const env = { ...process.env, DATABASE_URL: url, KUBECONFIG: kube.kubeconfig, DIALPLANE_HEALTH_PORT: String(healthPort), DIALPLANE_POD_NAME: "bench", DIALPLANE_LOG_LEVEL: "warn" };
-  return startProcess([process.execPath, `--max-old-space-size=${options.heap}`, "--max-semi-space-size=4", join(ROOT, "src/cli.ts"), "operator"], { env });
-}
-
-interface FirstSync {
-  readonly databaseSeconds: number;
-  readonly statusSeconds: number;
-  readonly peakMegabytes: number;
-  readonly megabytesAfterwards: number;
-}
-
-async function firstSync(bench: Bench, operator: TestProcess, { healthPort, total }: { healthPort: number; total: number }): Promise<FirstSync> {
-  const startedAt = performance.now();
-  const since = () => (performance.now() - startedAt) / 1_000;
-  await eventually("the numbers", async () => (await bench.pool.query("select from revision where value > 0")).rowCount === 1, LIMIT_MS);
-  const databaseSeconds = since();
-  say(`in the database after ${databaseSeconds.toFixed(1)} s`);
-  let statusSeconds = 0;
-  const allWritten = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    statusSeconds = since();
-    return (await waiting(healthPort)) === 0 && (await settled(bench)) >= total;
-  };
-  await eventually("all statuses", allWritten, LIMIT_MS);
-  return { databaseSeconds, statusSeconds, peakMegabytes: await megabytes(operator.pid, "VmHWM"), megabytesAfterwards: await megabytes(operator.pid, "VmRSS") };
-}
-
-interface Changes {
-  readonly medianMs: number;
-  readonly slowestMs: number;
-  readonly rowsWritten: number;
-}
-
-/** From the request until the database has it. */
-async function changes(bench: Bench, kind: "RoutingRule" | "NumberPool"): Promise<Changes> {
-  const times: number[] = [];
-  let rowsWritten = 0;
-  for (let i = 0; i < CHANGES; i += 1) {
-    const before = (await bench.pool.query<{ value: string; xid: string }>("select value, pg_current_xact_id()::text as xid from revision")).rows[0];
-    const name = kind === "RoutingRule" ? `rule-${i}` : `pool-${i}`;
-    const spec = kind === "RoutingRule" ? { priority: 100 + i } : { assignment: { leaseSeconds: 3_000 + i } };
-    const startedAt = performance.now();
-    await bench.client.request({ method: "PATCH", path: objectPath(TYPES[kind], { namespace: namespaceOf(i), name }), contentType: ContentType.MergePatch, body: { spec } });
-    await eventually("the change", async () => (await bench.pool.query("select from revision where value > $1::bigint", [before?.value])).rowCount === 1, LIMIT_MS);
-    times.push(performance.now() - startedAt);
-    rowsWritten = Math.max(rowsWritten, await rowsSince(bench.pool, before?.xid ?? "0"));
-  }
-  times.sort((a, b) => a - b);
-  return { medianMs: Math.round(times[CHANGES / 2] ?? 0), slowestMs: Math.round(times.at(-1) ?? 0), rowsWritten };
-}
-
-/** Rows of all tables that were written after a transaction, by their own mark. */
-async function rowsSince(pool: pg.Pool, xid: string): Promise<number> {
-  const tables = ["revision", "pool", "rule", "trunk", "dialplan", "number", "association", "call", "leadership"];
-  const counts = tables.map((table) => `(select count(*) from ${table} where xmin::text::bigint > $1::bigint)`);
-  const { rows } = await pool.query<{ rows: string }>(`select ${counts.join(" + ")} as rows`, [xid]);
-  return Number(rows[0]?.rows);
-}
-
-const folder = await temporaryFolder("bench-operator");
-const logger = createLogger("warn");
-const postgres = await startPostgres({ dataDir: join(folder.path, "postgres"), logger });
-const kube = await startControlPlane();
-const pool = connect(postgres.url, logger, { max: 4, statementTimeoutMilliseconds: 600_000 });
-const config = new KubeConfig();
-config.loadFromFile(kube.kubeconfig);
-const bench: Bench = { kube, client: createKubeClient(config, logger), pool, url: postgres.url };
-let operator: TestProcess | undefined;
-try {
-  await migrate(pool);
-  await kube.mustKubectl(["create", "namespace", "dialplane-system"]);
-  const all = [...objects()];
-  say(`${size.pools} pools, ${size.rules} rules, ${size.numbers} numbers`);
-  const applySeconds = await seconds(async () => {
-    // kubectl is ended after a minute in tests.
-    for (let from = 0; from < all.length; from += 1_000) {
-      await kube.mustKubectl(["apply", "--server-side", "-f", "-"], { stdin: JSON.stringify({ apiVersion: "v1", kind: "List", items: all.slice(from, from + 1_000) }) });
-      say(`applied ${Math.min(from + 1_000, all.length)} of ${all.length}`);
-    }
-  });
-  const healthPort = await freeTcpPort();
-  operator = startOperator(bench, healthPort);
-  const ended = operator.exited.then(({ code, signal }) => Promise.reject(new Error(`the operator ended with ${code ?? signal}`)));
-  const sync = await Promise.race([ended, firstSync(bench, operator, { healthPort, total: all.length - Math.ceil(size.pools / A_NAMESPACE) })]);
-  ended.catch(() => undefined);
-  say(`first sync: ${JSON.stringify(sync)}`);
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  const rule = await changes(bench, "RoutingRule");
-  const aPool = await changes(bench, "NumberPool");
-  const result = { ...size, heapMegabytes: Number(options.heap), kubectlApplySeconds: applySeconds, firstSync: sync, oneRule: rule, onePool: aPool };
-  if (sync.statusSeconds > TARGET.seconds || sync.peakMegabytes > TARGET.megabytes) {
-    say(`missed: everything within ${TARGET.seconds} s and ${TARGET.megabytes} MB of resident memory`);
-    process.exitCode = 1;
-  }
-  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else {
-    process.stdout.write(
-      [
-        `bare kubectl apply of the same objects   ${applySeconds.toFixed(1)} s`,
-        `first sync, database                     ${sync.databaseSeconds.toFixed(1)} s`,
-        `first sync, every status written         ${sync.statusSeconds.toFixed(1)} s, at most ${sync.peakMegabytes} MB, then ${sync.megabytesAfterwards} MB`,
-        `one rule changed, until in the database  p50 ${rule.medianMs} ms, slowest ${rule.slowestMs} ms, ${rule.rowsWritten} rows written`,
-        `one pool changed, until in the database  p50 ${aPool.medianMs} ms, slowest ${aPool.slowestMs} ms, ${aPool.rowsWritten} rows written`,
-        "",
-      ].join("\n"),
-    );
-  }
-} finally {
-  if (operator !== undefined && operator.output() !== "") say(operator.output().slice(-2_000));
-  await operator?.stop();
-  bench.client.close();
-  await pool.end();
-  await kube.stop();
-  await postgres.stop();
-  await folder.remove();
+function worldLines(result: LargeWorld | null): readonly string[] {
+  if (result === null) return [];
+  const { kubectlApplySeconds, firstSync, oneRule, onePool } = result;
+  return [
+    `bare kubectl apply of the large world    ${kubectlApplySeconds.toFixed(1)} s`,
+    `first sync, database                     ${firstSync.databaseSeconds.toFixed(1)} s`,
+    `first sync, every status written         ${firstSync.statusSeconds.toFixed(1)} s, ${(firstSync.statusSeconds / kubectlApplySeconds).toFixed(2)} of kubectl's, at most ${firstSync.peakMegabytes} MB, then ${firstSync.megabytesAfterwards} MB`,
+    `one rule changed, until in the database  p50 ${oneRule.medianMs} ms, slowest ${oneRule.slowestMs} ms, ${oneRule.rowsWritten} rows written`,
+    `one pool changed, until in the database  p50 ${onePool.medianMs} ms, slowest ${onePool.slowestMs} ms, ${onePool.rowsWritten} rows written`,
+  ];
 }
