@@ -285,6 +285,13 @@ export interface RoutingRuleSpec {
    * Disabled.
    */
   readonly stickyCaller: StickyCaller;
+  /**
+   * What callers hear until somebody answers. Ring, the default: an ordinary ringing tone. Pass: what the
+   * destination's side plays before it answers, such as its own ringing tone or an announcement, and the destination's
+   * side hears the caller. Destinations that ring together with others or hear a whisper ring all the same. The audio
+   * of such calls passes through Asterisk's core, which costs more CPU.
+   */
+  readonly earlyMedia: EarlyMedia;
 }
 
 /**
@@ -439,6 +446,8 @@ export interface FixedCallerId {
 export type OnFailure = "Next" | "Stop";
 
 export type StickyCaller = "Enabled" | "Disabled";
+
+export type EarlyMedia = "Ring" | "Pass";
 
 /** What the operator observed. Written by Dialplane only. */
 export interface RoutingRuleStatus {

@@ -96,7 +96,7 @@ export function explanationLines(explanation: Explanation): readonly string[] {
   const { facts, decision, notAsked, groups } = explanation;
   const lines = [...factLines(facts), ...decision.why.map(explainWhy), ...notAsked.map(({ rule, reason, message }) => `  ${rule ?? "pool"}: ${reason}: ${message}`)];
   if (decision.outcome === "refuse") return [...lines, REFUSED];
-  const limits = `busy: ${AFTER[decision.onBusy]}; no answer: ${AFTER[decision.onNoAnswer]}; the call ends after ${decision.maxCallSeconds} s`;
+  const limits = `busy: ${AFTER[decision.onBusy]}; no answer: ${AFTER[decision.onNoAnswer]}; ${decision.earlyMedia ? "until then the caller hears the destination's side; " : ""}the call ends after ${decision.maxCallSeconds} s`;
   return [...lines, ...groups.flatMap((group, index) => [explainGroup(group, index), ...group.map(explainIdentity)]), limits];
 }
 

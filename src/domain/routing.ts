@@ -58,6 +58,7 @@ const fallback = {
   callerId: { type: "Tracking" },
   onBusy: "Stop",
   onNoAnswer: "Stop",
+  earlyMedia: false,
   maxCallSeconds: DEFAULT_MAX_CALL_SECONDS,
 } as const satisfies Partial<RouteDecision>;
 
@@ -103,6 +104,7 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     callerId: callerIdOf(spec.callerId),
     onBusy: spec.onBusy,
     onNoAnswer: spec.onNoAnswer,
+    earlyMedia: spec.earlyMedia === "Pass",
     maxCallSeconds: spec.maxCallSeconds,
     why: [...before, matched, ...full, ...(sticky === null ? [] : [whySticky(rule.key, sticky)])],
   };

@@ -134,6 +134,8 @@ export interface RouteDecision {
   readonly callerId: { readonly type: "Caller" | "Tracking" } | { readonly type: "Fixed"; readonly number: E164 };
   readonly onBusy: "Next" | "Stop";
   readonly onNoAnswer: "Next" | "Stop";
+  /** What a destination's side plays before it answers is heard by the caller. */
+  readonly earlyMedia: boolean;
   readonly maxCallSeconds: number;
   readonly why: readonly Why[];
 }

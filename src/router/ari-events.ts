@@ -1,5 +1,5 @@
 import type { AriEvent } from "../adapters/ari/events.ts";
-import type { Telephony } from "../adapters/ari/telephony.ts";
+import { EARLY_LEG, type Telephony } from "../adapters/ari/telephony.ts";
 import { AriError, type Logger } from "../domain/ports.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Calls } from "./calls.ts";
@@ -17,19 +17,22 @@ export interface AriEventsDeps {
 /** Q.850. */
 const NORMAL = 16;
 
+type HangupCause = Pick<Extract<AriEvent, { type: "ChannelDestroyed" }>, "cause" | "sipStatus">;
+const NOT_TOLD: HangupCause = { cause: null, sipStatus: null };
+
 /** Turns Asterisk's events into what happens to calls. Decides nothing. */
 export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void {
   const { calls } = deps;
   /** StasisEnd does not carry a cause, the hang-up request before it does. */
-  const causes = new Map<string, number>();
+  const causes = new Map<string, HangupCause>();
 
-  const gone = (channel: string, cause: number | null, sipStatus: number | null): void => {
+  const gone = (channel: string, { cause, sipStatus }: HangupCause): void => {
     calls.happenOn(channel, { type: "ChannelGone", channel, cause, sipStatus });
     causes.delete(channel);
   };
 
-  const leaving = (channel: string, cause: number | null): void => {
-    if (cause !== null && calls.owns(channel)) causes.set(channel, cause);
+  const leaving = (channel: string, { cause, sipStatus }: HangupCause): void => {
+    if (cause !== null && calls.owns(channel)) causes.set(channel, { cause, sipStatus });
   };
 
   const played = (channel: string): void => {
@@ -47,22 +50,27 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
         started(deps, event.channel, event.args);
         break;
       case "ChannelStateChange":
-        if (event.channel.state === "Ringing") calls.happenOn(id, { type: "LegRinging", channel: id });
+        changed(calls, event.channel);
         break;
       case "PlaybackFinished":
         played(id);
         break;
       case "ChannelHangupRequest":
-        leaving(id, event.cause);
+        leaving(id, event);
         break;
       case "StasisEnd":
-        gone(id, causes.get(id) ?? null, null);
+        gone(id, causes.get(id) ?? NOT_TOLD);
         break;
       case "ChannelDestroyed":
-        gone(id, event.cause, event.sipStatus);
+        gone(id, event);
         break;
     }
   };
+}
+
+function changed(calls: Calls, { id, state }: AriChannel): void {
+  if (state === "Ringing") calls.happenOn(id, { type: "LegRinging", channel: id });
+  if (state === "Up") calls.happenOn(id, { type: "LegUp", channel: id });
 }
 
 /** Too late (404) and taken by another router (409) are normal. */
@@ -80,7 +88,8 @@ function started({ calls, telephony, logger, takeCall }: AriEventsDeps, channel:
     takeCall(channel, args);
     return;
   }
-  if (!calls.happenOn(channel.id, { type: "LegAnswered", channel: channel.id })) {
+  const type = args[0] === EARLY_LEG ? "LegReady" : "LegAnswered";
+  if (!calls.happenOn(channel.id, { type, channel: channel.id })) {
     // Its call ended while it was answering.
     telephony.hangUp(channel.id, NORMAL).catch((error: unknown) => logger.debug({ channel: channel.id, error: messageOf(error) }, "a late leg went by itself"));
   }

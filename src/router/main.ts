@@ -176,7 +176,7 @@ class RunningRouter implements Router {
       this.#limits.leave(channel);
       throw new ExpectedError("NotFound", "the call went on while its leg waited for its turn");
     }
-    return this.#telephony.originate(origination);
+    return command.early ? this.#telephony.create(origination) : this.#telephony.originate(origination);
   }
 
   #livingLegs(): readonly string[] {

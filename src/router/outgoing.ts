@@ -24,6 +24,6 @@ export function originationOf(command: Extract<CallCommand, { type: "Originate" 
     callerId: from,
     ringTimeoutSeconds: attempt.ringTimeoutSeconds,
     originator: call.inbound.channel,
-    variables: { ...variables, "CALLERID(name)": "", "CONNECTEDLINE(name)": "", "TIMEOUT(absolute)": String(absoluteTimeoutSeconds) },
+    variables: { ...variables, "CALLERID(name)": "", "CONNECTEDLINE(name,i)": "", "TIMEOUT(absolute)": String(absoluteTimeoutSeconds) },
   };
 }

@@ -10,8 +10,10 @@ type SimpleCommand = Exclude<TelephonyCommand, { type: "Originate" }>;
 /** One command, one ARI operation. */
 export function perform(telephony: Telephony, command: SimpleCommand): Promise<unknown> {
   switch (command.type) {
+    case "Dial":
+      return telephony.dial(command.channel, command.seconds);
     case "CreateBridge":
-      return telephony.createBridge(command.bridge);
+      return telephony.createBridge(command.bridge, command.early);
     case "AddToBridge":
       return telephony.addToBridge(command.bridge, command.channel);
     case "DestroyBridge":

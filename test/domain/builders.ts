@@ -61,6 +61,7 @@ export function aRule(
       onNoAnswer: "Next",
       maxCallSeconds: 14_400,
       stickyCaller: "Disabled",
+      earlyMedia: "Ring",
       ...spec,
       match: { repeatCaller: "Any", ...spec.match },
     },

@@ -22,6 +22,7 @@ describe("a call to a pool", () => {
       callerId: { type: "Tracking" },
       onBusy: "Stop",
       onNoAnswer: "Stop",
+      earlyMedia: false,
       maxCallSeconds: 14_400,
       why: [
         {
@@ -43,6 +44,7 @@ describe("a call to a pool", () => {
       callerId: { type: "Fixed", fixed: { number: "+12025550177" } },
       onBusy: "Next",
       onNoAnswer: "Stop",
+      earlyMedia: "Pass",
       maxCallSeconds: 600,
     });
     expect(route(facts(), pool, [rule])).toEqual({
@@ -55,6 +57,7 @@ describe("a call to a pool", () => {
       callerId: { type: "Fixed", number: "+12025550177" },
       onBusy: "Next",
       onNoAnswer: "Stop",
+      earlyMedia: true,
       maxCallSeconds: 600,
       why: [{ rule: "default/rule", matched: true, reason: "Matched", message: "all conditions hold; Sequential: desk, then mobile" }],
     });

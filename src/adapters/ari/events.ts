@@ -21,7 +21,7 @@ export type AriEvent =
   /** Of the channel only the id is told. */
   | { readonly type: "PlaybackFinished"; readonly channel: AriChannel }
   /** Comes before StasisEnd and alone carries the cause (Q.850) of an answered channel's end. */
-  | { readonly type: "ChannelHangupRequest"; readonly channel: AriChannel; readonly cause: number | null }
+  | { readonly type: "ChannelHangupRequest"; readonly channel: AriChannel; readonly cause: number | null; readonly sipStatus: number | null }
   /** Only for channels that never were in the application: legs that were not answered. */
   | {
       readonly type: "ChannelDestroyed";
@@ -64,7 +64,7 @@ export function parseEvent(message: Json): AriEvent | undefined {
       return { type: "StasisStart", channel, args: asStrings(message["args"]) };
     case "ChannelHangupRequest":
       // Of a hang-up over ARI ("soft") `cause` is a flag of Asterisk's own, 32, and no Q.850 cause.
-      return { type: "ChannelHangupRequest", channel, cause: message["soft"] === true ? null : asInteger(message["cause"]) };
+      return { type: "ChannelHangupRequest", channel, cause: message["soft"] === true ? null : asInteger(message["cause"]), sipStatus: asInteger(message["tech_cause"]) };
     case "ChannelDestroyed":
       return { type: "ChannelDestroyed", channel, cause: asInteger(message["cause"]), sipStatus: asInteger(message["tech_cause"]) };
     default:

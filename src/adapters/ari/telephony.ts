@@ -14,12 +14,20 @@ export interface Origination {
   readonly variables: Readonly<Record<string, string>>;
 }
 
+/** The application's argument of a leg that was made and not yet called. */
+export const EARLY_LEG = "early";
+
 /** What the router asks of Asterisk, one ARI operation each. All reject with AriError or ExpectedError `Unavailable`. */
 export interface Telephony {
   /** First come, first served among routers. @throws AriError 404 (too late) or 409 (another one has it) */
   claim(channel: string): Promise<unknown>;
   originate(origination: Origination): Promise<unknown>;
-  createBridge(bridge: string): Promise<unknown>;
+  /** Makes the channel without calling anybody; StasisStart with `EARLY_LEG` follows, and then it can be dialled. */
+  create(origination: Origination): Promise<unknown>;
+  /** Calls the far end of a channel that was made. */
+  dial(channel: string, ringTimeoutSeconds: number): Promise<unknown>;
+  /** @param throughCore audio is never forwarded packet by packet */
+  createBridge(bridge: string, throughCore: boolean): Promise<unknown>;
   addToBridge(bridge: string, channel: string): Promise<unknown>;
   destroyBridge(bridge: string): Promise<unknown>;
   ring(channel: string): Promise<unknown>;
@@ -46,7 +54,9 @@ export function createTelephony(ari: AriRest, app: string): Telephony {
   return {
     claim: (id) => ari.request("POST", "/events/claim", { channelId: id, application: app }),
     originate: (origination) => originate(ari, app, origination),
-    createBridge: (id) => ari.request("POST", bridge(id), { type: "mixing" }),
+    create: (origination) => create(ari, app, origination),
+    dial: (id, seconds) => ari.request("POST", `${channel(id)}/dial`, { timeout: String(seconds) }),
+    createBridge: (id, throughCore) => ari.request("POST", bridge(id), { type: throughCore ? "mixing,proxy_media" : "mixing" }),
     // Connected-line updates would show each party the other's number, past every caller-ID rule.
     addToBridge: (id, member) => ari.request("POST", `${bridge(id)}/addChannel`, { channel: member, inhibitConnectedLineUpdates: "true" }),
     destroyBridge: (id) => ari.request("DELETE", bridge(id)),
@@ -71,6 +81,12 @@ function playbackId(channel: string): string {
 function originate(ari: AriRest, app: string, { channel, endpoint, callerId, ringTimeoutSeconds, originator, variables }: Origination): Promise<unknown> {
   const query = { endpoint, app, appArgs: "leg", callerId, timeout: String(ringTimeoutSeconds), originator };
   return ari.request("POST", `/channels/${encodeURIComponent(channel)}`, query, { variables });
+}
+
+/** Who calls has to be said before the call: `i` keeps it from being told to a far end that does not know of the call yet. */
+function create(ari: AriRest, app: string, { channel, endpoint, callerId, originator, variables }: Origination): Promise<unknown> {
+  const query = { endpoint, app, appArgs: EARLY_LEG, channelId: channel, originator };
+  return ari.request("POST", "/channels/create", query, { variables: { ...variables, "CALLERID(num)": callerId, "CONNECTEDLINE(num,i)": callerId } });
 }
 
 function parseAll<T>(list: unknown, parse: (value: unknown) => T | undefined): readonly T[] {

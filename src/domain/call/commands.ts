@@ -10,11 +10,19 @@ export type CallCommand =
       /** Chosen by us before the request: the leg's events may overtake the answer. */
       readonly channel: string;
       readonly attempt: Attempt;
+      /** Only made now; once `LegReady` tells that it is there it is put into the bridge and called by `Dial`. */
+      readonly early: boolean;
       readonly callerId: RouteDecision["callerId"];
       /** Backstop in Asterisk itself, should the router die: seconds from dialling to a forced hang-up. */
       readonly absoluteTimeoutSeconds: number;
     }
-  | { readonly type: "CreateBridge"; readonly bridge: string }
+  /** Calls the far end of a leg that was made early. `seconds` is Asterisk's own limit, should the router die. */
+  | { readonly type: "Dial"; readonly channel: string; readonly seconds: number }
+  /**
+   * `early`: audio flows before the answer, and has to go through Asterisk's core all the time: when Asterisk begins to forward packets as
+   * they are in the middle of a stream, their numbers jump, and some receivers go silent.
+   */
+  | { readonly type: "CreateBridge"; readonly bridge: string; readonly early: boolean }
   | { readonly type: "AddToBridge"; readonly bridge: string; readonly channel: string }
   | { readonly type: "DestroyBridge"; readonly bridge: string }
   /** 180 to the caller. */

@@ -1,10 +1,10 @@
 import { classifyHangup, groupResult, nextStep } from "../failover.ts";
-import type { CallEnd, LegResult, RouteDecision } from "../types.ts";
+import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
 import type { CallCommand } from "./commands.ts";
 import { CAUSE, endCall, hangUp, save, type Stepped } from "./ending.ts";
 import { legId } from "./ids.ts";
 import { closeLeg, findLeg, isRinging, newLeg, withLeg } from "./legs.ts";
-import type { Bridging, Call, Dialing, Leg } from "./states.ts";
+import type { Bridged, Bridging, Call, Dialing, Leg } from "./states.ts";
 
 /** Asterisk's own ring time-out comes first; ours only helps when that is lost. */
 const RING_GRACE_SECONDS = 5;
@@ -18,26 +18,46 @@ const BACKSTOP_GRACE_SECONDS = 60;
 export function dialGroup(call: Call, decision: RouteDecision, group: number, at: Date): Stepped {
   const attempts = decision.groups[group] ?? [];
   const dialled = attempts.map((attempt, index) => ({ attempt, channel: legId(call.id, call.legs.length + index) }));
-  const ringSeconds = Math.max(...attempts.map((attempt) => attempt.ringTimeoutSeconds)) + RING_GRACE_SECONDS;
+  const early = decision.earlyMedia && isAlone(attempts);
+  const ringSeconds = Math.max(...attempts.map((attempt) => attempt.ringTimeoutSeconds)) + (early ? 0 : RING_GRACE_SECONDS);
   const dialing: Dialing = {
     ...call,
     kind: "dialing",
     decision,
     group,
     bridgeMade: true,
-    legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, at))],
+    legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, { early, at }))],
   };
   const originates = dialled.map(({ channel, attempt }): CallCommand => {
     const absoluteTimeoutSeconds = attempt.ringTimeoutSeconds + decision.maxCallSeconds + BACKSTOP_GRACE_SECONDS;
-    return { type: "Originate", channel, attempt, callerId: decision.callerId, absoluteTimeoutSeconds };
+    return { type: "Originate", channel, attempt, early, callerId: decision.callerId, absoluteTimeoutSeconds };
   });
-  const prepare = call.bridgeMade ? [] : prepareBridge(call);
+  const prepare = call.bridgeMade ? [] : prepareBridge(dialing);
   return [dialing, [...originates, ...prepare, { type: "StartTimer", timer: "ring", seconds: ringSeconds }, ...save(dialing)]];
+}
+
+/** One alone can be in the bridge while it rings: of several the caller would hear all at once, and a whisper is for the callee only. */
+function isAlone(attempts: readonly Attempt[]): boolean {
+  return attempts.length === 1 && attempts.every(({ whisper }) => whisper === null);
+}
+
+/** An early leg is there: into the bridge with it, then it is called. */
+export function legReady(call: Dialing, channel: string): Stepped {
+  const leg = findLeg(call, channel);
+  if (leg === undefined || !leg.early || leg.dialled || !isRinging(leg)) {
+    return [call, leg?.dialled === true ? [] : [hangUp(channel, CAUSE.elsewhere)]];
+  }
+  const { ringTimeoutSeconds = 0 } = call.decision.groups[call.group]?.[0] ?? {};
+  const commands: readonly CallCommand[] = [
+    { type: "AddToBridge", bridge: call.bridge, channel },
+    { type: "Dial", channel, seconds: ringTimeoutSeconds + RING_GRACE_SECONDS },
+  ];
+  return [withLeg(call, channel, (old) => ({ ...old, dialled: true })), commands];
 }
 
 export function prepareBridge(call: Call): readonly CallCommand[] {
   return [
-    { type: "CreateBridge", bridge: call.bridge },
+    { type: "CreateBridge", bridge: call.bridge, early: call.decision?.earlyMedia === true },
     { type: "AddToBridge", bridge: call.bridge, channel: call.inbound.channel },
   ];
 }
@@ -48,7 +68,8 @@ export function legRinging(call: Dialing, channel: string): Stepped {
   if (call.ringing || leg === undefined || !isRinging(leg)) {
     return [call, []];
   }
-  return [{ ...call, ringing: true }, [{ type: "Ring", channel: call.inbound.channel }]];
+  // Of an early leg Asterisk has told the caller already.
+  return [{ ...call, ringing: true }, leg.early ? [] : [{ type: "Ring", channel: call.inbound.channel }]];
 }
 
 /** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
@@ -57,12 +78,22 @@ export function legAnswered(call: Dialing, channel: string, at: Date): Stepped {
   if (winner === undefined || !isRinging(winner)) {
     return [call, [hangUp(channel, CAUSE.elsewhere)]];
   }
+  if (winner.early) {
+    return answeredInBridge(call, channel, at);
+  }
   const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
   const legs = call.legs.map((leg) => decided(leg, channel, at));
   const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, answeredAt: at, legs };
   const first = winner.whisper === null ? connect(bridging) : whisper(channel, winner.whisper);
   const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
   return [bridging, [...first, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
+}
+
+/** Asterisk has answered the caller and they hear each other. */
+function answeredInBridge(call: Dialing, winner: string, at: Date): Stepped {
+  const legs = call.legs.map((leg) => decided(leg, winner, at));
+  const bridged: Bridged = { ...call, kind: "bridged", winner, answeredAt: at, bridgedAt: at, legs };
+  return [bridged, [{ type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds }, ...save(bridged)]];
 }
 
 function connect(call: Bridging): readonly CallCommand[] {
@@ -105,7 +136,7 @@ export function legFailed(call: Dialing, channel: string, hangup: { readonly cau
 /** Nobody of the group answered in time, and Asterisk did not say so either. */
 export function ringTimeout(call: Dialing, at: Date): Stepped {
   const ringing = call.legs.filter(isRinging);
-  const given = { ...call, legs: call.legs.map((leg) => (isRinging(leg) ? { ...closeLeg(leg, "no-answer", at), hungUp: true } : leg)) };
+  const given = { ...call, legs: call.legs.map((leg) => (isRinging(leg) ? { ...closeLeg(leg, "no-answer", at), hangupCause: CAUSE.noAnswer, hungUp: true } : leg)) };
   const [next, commands] = advance(given, at);
   return [next, [...ringing.map((leg) => hangUp(leg.channel, CAUSE.noAnswer)), ...commands]];
 }

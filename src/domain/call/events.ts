@@ -8,7 +8,11 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
   /** The record of a call that was adopted. */
   | { readonly type: "Recognised"; readonly record: CallRecord }
+  /** A leg that was made early is there and can be called. */
+  | { readonly type: "LegReady"; readonly channel: string }
   | { readonly type: "LegRinging"; readonly channel: string }
+  /** The far end answered; a leg that is not early is not to be used before its `LegAnswered`. */
+  | { readonly type: "LegUp"; readonly channel: string }
   | { readonly type: "LegAnswered"; readonly channel: string }
   /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
   | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }

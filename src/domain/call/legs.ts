@@ -1,7 +1,7 @@
 import type { Attempt, LegResult } from "../types.ts";
 import type { Call, Leg } from "./states.ts";
 
-export function newLeg(channel: string, attempt: Attempt, at: Date): Leg {
+export function newLeg(channel: string, attempt: Attempt, { early, at }: { readonly early: boolean; readonly at: Date }): Leg {
   return {
     channel,
     destination: attempt.destination,
@@ -12,6 +12,8 @@ export function newLeg(channel: string, attempt: Attempt, at: Date): Leg {
     result: null,
     hangupCause: null,
     whisper: attempt.whisper,
+    early,
+    dialled: false,
     hungUp: false,
     gone: false,
   };

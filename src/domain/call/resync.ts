@@ -25,9 +25,11 @@ export function resync(before: Call, event: Resynced, step: Step): Stepped {
 /** Answers first, so that a leg that answered is not taken for a failed group. */
 function missedEvents(call: Call, { channels, at }: Resynced): readonly CallEvent[] {
   const answered = call.legs.filter((leg) => leg.result === null && channels.get(leg.channel)?.up === true);
+  const ready = call.legs.filter((leg) => leg.early && !leg.dialled && leg.result === null && channels.get(leg.channel)?.up === false);
   const missing = openChannels(call).filter((open) => !channels.has(open.channel));
   return [
     ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, at })),
+    ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
 }

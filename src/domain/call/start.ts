@@ -55,6 +55,8 @@ function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
     result: "answered",
     hangupCause: null,
     whisper: null,
+    early: false,
+    dialled: true,
     hungUp: false,
     gone: false,
   };

@@ -13,6 +13,13 @@ export interface Leg {
   readonly hangupCause: number | null;
   /** What only this party hears before it is connected: an Asterisk media URI. */
   readonly whisper: string | null;
+  /**
+   * It is in the bridge from the start: what its side plays before it answers is heard, and Asterisk itself answers the caller when it
+   * answers. Otherwise it joins after its answer.
+   */
+  readonly early: boolean;
+  /** Of an early leg, which is made first and then called. */
+  readonly dialled: boolean;
   /** Its hang-up was asked for. */
   readonly hungUp: boolean;
   readonly gone: boolean;

@@ -1,6 +1,6 @@
 import type { CallEnd } from "../types.ts";
 import type { CallEvent } from "./events.ts";
-import { dialGroup, legAnswered, legFailed, legRinging, ringTimeout, whispered } from "./dialing.ts";
+import { dialGroup, legAnswered, legFailed, legReady, legRinging, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { recognise } from "./recognise.ts";
@@ -19,10 +19,11 @@ export function step(call: Call, event: CallEvent): Stepped {
       return decided(call, event);
     case "Undecidable":
       return undecidable(call, event);
+    case "LegReady":
     case "LegRinging":
-      return ringing(call, event);
+    case "LegUp":
     case "LegAnswered":
-      return answered(call, event);
+      return legEvent(call, event);
     case "ChannelGone":
       return gone(call, event);
     case "Whispered":
@@ -67,11 +68,22 @@ function undecidable(call: Call, { reason, message, at }: EventOf<"Undecidable">
   return call.kind === "received" ? handBack(call, { reason, message }, at) : [call, []];
 }
 
-function ringing(call: Call, { channel }: EventOf<"LegRinging">): Stepped {
-  return call.kind === "dialing" ? legRinging(call, channel) : [call, []];
+function legEvent(call: Call, event: EventOf<"LegReady" | "LegRinging" | "LegUp" | "LegAnswered">): Stepped {
+  const { channel } = event;
+  switch (event.type) {
+    case "LegReady":
+      // Its call went on without it.
+      return call.kind === "dialing" ? legReady(call, channel) : [call, [hangUp(channel, CAUSE.elsewhere)]];
+    case "LegRinging":
+      return call.kind === "dialing" ? legRinging(call, channel) : [call, []];
+    case "LegUp":
+      return findLeg(call, channel)?.early === true ? answered(call, channel, event.at) : [call, []];
+    case "LegAnswered":
+      return answered(call, channel, event.at);
+  }
 }
 
-function answered(call: Call, { channel, at }: EventOf<"LegAnswered">): Stepped {
+function answered(call: Call, channel: string, at: Date): Stepped {
   if (call.kind === "dialing") {
     return legAnswered(call, channel, at);
   }
@@ -145,6 +157,7 @@ function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick
 function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   switch (event.command) {
     case "Originate":
+    case "Dial":
       return originateFailed(call, event);
     case "CreateBridge":
     case "AddToBridge":
@@ -160,9 +173,9 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   }
 }
 
-/** Without an answer the leg may ring after all: it is hung up and its end awaited. */
-function originateFailed(call: Call, { channel, status, at }: EventOf<"CommandFailed">): Stepped {
-  if (status !== 0) {
+/** Without an answer the leg may ring after all, and one that can't be called is there: it is hung up and its end awaited. */
+function originateFailed(call: Call, { command, channel, status, at }: EventOf<"CommandFailed">): Stepped {
+  if (status !== 0 && command === "Originate") {
     // A limit of ours was reached: the same as a far end without capacity.
     const cause = status === 503 ? CAUSE.congestion : null;
     return gone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
@@ -176,7 +189,11 @@ function originateFailed(call: Call, { channel, status, at }: EventOf<"CommandFa
 }
 
 /** While it rings the dialplan can still take over; after an answer there is nobody else to be connected to. */
-function connectFailed(call: Call, { command, status, at }: EventOf<"CommandFailed">): Stepped {
+function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
+  const { command, channel, status, at } = event;
+  if (call.kind === "dialing" && findLeg(call, channel) !== undefined) {
+    return originateFailed(call, event);
+  }
   if (call.kind === "dialing") {
     return handBack(call, { reason: "BridgeFailed", message: `Asterisk answered ${status} to ${command}` }, at);
   }

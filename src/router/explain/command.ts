@@ -81,6 +81,6 @@ function toText({ explanation, notInForce }: Answer): string {
 }
 
 function toJson({ pool, explanation: { facts, decision, notAsked, groups }, notInForce }: Answer): object {
-  const { outcome, rule, callerId, onBusy, onNoAnswer, maxCallSeconds, why } = decision;
-  return { did: facts.did, caller: facts.caller, at: facts.at, pool, context: facts.context, outcome, rule, callerId, onBusy, onNoAnswer, maxCallSeconds, why, notAsked, groups, notInForce };
+  const { outcome, rule, callerId, onBusy, onNoAnswer, earlyMedia, maxCallSeconds, why } = decision;
+  return { did: facts.did, caller: facts.caller, at: facts.at, pool, context: facts.context, outcome, rule, callerId, onBusy, onNoAnswer, earlyMedia, maxCallSeconds, why, notAsked, groups, notInForce };
 }

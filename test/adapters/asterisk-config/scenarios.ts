@@ -32,6 +32,7 @@ export function refusedWith(status: number): string {
   ]]></send>
   <recv response="100" optional="true"/>
   <recv response="180" optional="true"/>
+  <recv response="181" optional="true"/>
   <recv response="${status}"/>
   <send><![CDATA[
       ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0

@@ -67,6 +67,7 @@ spec:
       onNoAnswer: "Next",
       maxCallSeconds: 14400,
       stickyCaller: "Disabled",
+      earlyMedia: "Ring",
     });
   });
 

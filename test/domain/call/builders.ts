@@ -26,6 +26,7 @@ export function aDecision(groups: readonly (readonly string[])[], of: Partial<Ro
     callerId: { type: "Tracking" },
     onBusy: "Stop",
     onNoAnswer: "Next",
+    earlyMedia: false,
     maxCallSeconds: 600,
     why: [],
     ...of,

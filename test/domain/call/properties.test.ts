@@ -15,6 +15,7 @@ const decision = fc
     groups: fc.array(fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 2 }), { maxLength: 3 }),
     onBusy: fc.constantFrom("Next" as const, "Stop" as const),
     onNoAnswer: fc.constantFrom("Next" as const, "Stop" as const),
+    earlyMedia: fc.boolean(),
     outcome: fc.constantFrom("route" as const, "route" as const, "route" as const, "refuse" as const),
   })
   .chain((of) => fc.boolean().map((whispers) => ({ ...of, whispers })))
@@ -23,7 +24,9 @@ const decision = fc
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   decision.map(decided),
   fc.constant<Happening>({ type: "Undecidable", reason: "PoolUnknown", message: "no pool" }),
+  channel.map((id): Happening => ({ type: "LegReady", channel: id })),
   channel.map((id): Happening => ({ type: "LegRinging", channel: id })),
+  channel.map((id): Happening => ({ type: "LegUp", channel: id })),
   channel.map((id): Happening => ({ type: "LegAnswered", channel: id })),
   channel.map((id): Happening => ({ type: "Whispered", channel: id })),
   channel.map((id): Happening => ({ type: "Joined", channel: id })),
@@ -31,7 +34,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     .tuple(channel, fc.option(fc.constantFrom(0, 1, 16, 17, 19, 21, 27, 34)), fc.option(fc.constantFrom(404, 408, 480, 486, 487, 503, 603)))
     .map(([id, cause, sipStatus]): Happening => ({ type: "ChannelGone", channel: id, cause, sipStatus })),
   fc
-    .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
+    .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "Dial", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
     .map(([command, status, id]) => commandFailed(command, status, id)),
   fc.constantFrom<TimerName>("decision", "ring", "whisper", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
   fc.tuple(channelSet, fc.boolean(), channelSet).map(([there, up, members]): Happening => {
@@ -132,11 +135,11 @@ describe("whatever happens in whatever order", () => {
         const trace = begin();
         for (const event of events) feed(trace, event);
         runTimersOut(trace);
-        const late = trace.log.some((entry) => "command" in entry && entry.command.type === "Originate" && !["received", "dialing"].includes(entry.kindBefore));
+        const late = trace.log.some((entry) => "command" in entry && dials(entry.command) && !["received", "dialing"].includes(entry.kindBefore));
         expect(late).toBe(false);
-        const answer = trace.log.findIndex((entry) => "command" in entry && entry.command.type === "Answer");
+        const answer = trace.log.findIndex((entry) => "command" in entry && (entry.command.type === "Answer" || (entry.command.type === "StartTimer" && entry.command.timer === "duration")));
         const after = answer < 0 ? [] : trace.log.slice(answer);
-        expect(after.some((entry) => "command" in entry && entry.command.type === "Originate")).toBe(false);
+        expect(after.some((entry) => "command" in entry && dials(entry.command))).toBe(false);
         const ids = commandsOf(trace).flatMap((command) => (command.type === "Originate" ? [command.channel] : []));
         expect(new Set(ids).size).toBe(ids.length);
       }),
@@ -160,6 +163,10 @@ describe("whatever happens in whatever order", () => {
     );
   });
 });
+
+function dials({ type }: CallCommand): boolean {
+  return type === "Originate" || type === "Dial";
+}
 
 function stillRinging({ call, log }: Trace): readonly string[] {
   if (call.kind === "received" || call.kind === "dialing") return [];

@@ -6,6 +6,8 @@ import { aDecision, after, answered, brief, commandFailed, deadline, decided, go
 const EVENTS = {
   Decided: decided(aDecision([["a", "b"], ["c"]])),
   Undecidable: { type: "Undecidable", reason: "PoolUnknown", message: "no pool" },
+  "LegReady 0": { type: "LegReady", channel: LEG(0) },
+  "LegUp 0": { type: "LegUp", channel: LEG(0) },
   "LegRinging 0": { type: "LegRinging", channel: LEG(0) },
   "LegAnswered 0": answered(0),
   "LegAnswered 1": answered(1),
@@ -49,6 +51,7 @@ const FAIL_TALK = ["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"];
 /** What is not listed neither moves the call nor wants anything. */
 const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
   received: {
+    "LegReady 0": ["received", ["HangUp 0 26"]],
     Decided: ["dialing", ORIGINATE_ALL],
     Undecidable: ["ending", ["Continue in", "StartTimer hangup 5"]],
     "LegAnswered 0": ["received", ["HangUp 0 26"]],
@@ -59,6 +62,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   dialing: {
+    "LegReady 0": ["dialing", ["HangUp 0 26"]],
     "LegRinging 0": ["dialing", ["Ring in"]],
     "LegAnswered 0": ["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]],
     "LegAnswered 1": ["bridging", ["Answer in", "AddToBridge 1", "HangUp 0 26", "StartTimer duration 600"]],
@@ -72,6 +76,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   whispering: {
+    "LegReady 0": ["bridging", ["HangUp 0 26"]],
     "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
@@ -88,6 +93,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   bridging: {
+    "LegReady 0": ["bridging", ["HangUp 0 26"]],
     "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
@@ -101,6 +107,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   bridged: {
+    "LegReady 0": ["bridged", ["HangUp 0 26"]],
     "LegAnswered 1": ["bridged", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridged", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
@@ -110,6 +117,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord completed"]],
   },
   ending: {
+    "LegReady 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 1": ["ending", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
@@ -118,6 +126,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
   },
   "handed back": {
+    "LegReady 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 1": ["ending", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
@@ -126,6 +135,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord failed"]],
   },
   ended: {
+    "LegReady 0": ["ended", ["HangUp 0 26"]],
     "LegAnswered 0": ["ended", ["HangUp 0 26"]],
     "LegAnswered 1": ["ended", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["ended", ["HangUp stranger 26"]],
@@ -203,6 +213,57 @@ describe("groups of destinations", () => {
     const { call, commands } = after(received(), decided(aDecision([], of)));
     expect(call).toMatchObject({ kind: "ending", end });
     expect(brief(commands)[0]).toBe(command);
+  });
+});
+
+describe("with early media one destination alone is in the bridge before it answers", () => {
+  const early = decided(aDecision([["a"], ["b"]], { earlyMedia: true }));
+  const made = () => after(received(), early).call;
+  const ready: Happening = { type: "LegReady", channel: LEG(0) };
+  const dialled = () => after(made(), ready).call;
+  const up: Happening = { type: "LegUp", channel: LEG(0) };
+
+  test("its channel is made, put into the bridge, and called", () => {
+    expect(after(received(), early).commands).toMatchObject([{ type: "Originate", early: true }, { type: "CreateBridge", early: true }, {}, {}, {}]);
+    expect(brief(after(received(), early).commands)).toEqual(["Originate 0", "CreateBridge", "AddToBridge in", "StartTimer ring 20", "SaveRecord received"]);
+    expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0"]);
+    expect(brief(after(dialled(), ready).commands)).toEqual([]);
+  });
+
+  test("Asterisk tells the caller that it rings, and answers the caller with it", () => {
+    expect(brief(after(dialled(), { type: "LegRinging", channel: LEG(0) }).commands)).toEqual([]);
+    const { call, commands } = after(dialled(), joined(0), up);
+    expect([call.kind, brief(commands)]).toEqual(["bridged", ["StartTimer duration 600", "SaveRecord bridged"]]);
+    expect(call.bridgedAt).toEqual(call.answeredAt);
+  });
+
+  test.each<readonly [string, Happening, readonly string[]]>([
+    ["can't be put into the bridge", commandFailed("AddToBridge", 422, LEG(0)), ["HangUp 0 16", "Originate 1"]],
+    ["can't be called", commandFailed("Dial", 409, LEG(0)), ["HangUp 0 16", "Originate 1"]],
+    ["may or may not be called", commandFailed("Dial", 0, LEG(0)), ["HangUp 0 16", "Originate 1"]],
+    ["does not answer in time", deadline("ring"), ["HangUp 0 19", "Originate 1"]],
+    ["is not to be had", gone(LEG(0), 27, 408), ["Originate 1"]],
+  ])("the next one is rung when it %s", (_, event, expected) => {
+    const { call, commands } = after(dialled(), event);
+    expect([call.kind, brief(commands).slice(0, -2)]).toEqual(["dialing", expected]);
+  });
+
+  test.each([
+    ["several ring together", aDecision([["a", "b"]], { earlyMedia: true })],
+    ["one hears a whisper", whispering(aDecision([["a"]], { earlyMedia: true }))],
+    ["the rule doesn't say so", aDecision([["a"]])],
+  ])("not when %s", (_, decision) => {
+    const { commands } = after(received(), decided(decision));
+    expect(commands.filter((command) => command.type === "Originate" && command.early)).toEqual([]);
+  });
+
+  test.each<readonly [string, { readonly up: boolean }, readonly string[], string, readonly string[]]>([
+    ["is there and was not called: it is called", { up: false }, [INBOUND], "dialing", ["AddToBridge 0", "Dial 0"]],
+    ["answered: they talk", { up: true }, [INBOUND, LEG(0)], "bridged", ["StartTimer duration 600", "SaveRecord bridged"]],
+  ])("after ARI was away, one that %s", (...row) => {
+    const [, state, members, kind, wanted] = row;
+    const { call, commands } = after(made(), { type: "Resynced", channels: new Map([[INBOUND, { up: false }], [LEG(0), state]]), inBridge: new Set(members) });
+    expect([call.kind, brief(commands)]).toEqual([kind, wanted]);
   });
 });
 
