@@ -267,6 +267,16 @@ export interface AriRest {
   request(method: "GET" | "POST" | "PUT" | "DELETE", path: string, query?: Readonly<Record<string, string>>, body?: object): Promise<unknown>;
 }
 
+/** Not asked of Asterisk: a limit of ours is reached. Counts as a far end without capacity. */
+export class LimitReached extends Error {
+  readonly limit: "destination" | "trunk" | "rate";
+  constructor(limit: LimitReached["limit"], message: string) {
+    super(message);
+    this.name = "LimitReached";
+    this.limit = limit;
+  }
+}
+
 export class AriError extends Error {
   readonly status: number;
   constructor(status: number, operation: string, reason: string) {

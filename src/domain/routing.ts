@@ -60,6 +60,7 @@ const fallback = {
   onNoAnswer: "Stop",
   earlyMedia: false,
   maxCallSeconds: DEFAULT_MAX_CALL_SECONDS,
+  whenFull: null,
 } as const satisfies Partial<RouteDecision>;
 
 function routeToDefault(pool: PoolEntry, why: readonly Why[], because: string): RouteDecision {
@@ -106,6 +107,7 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     onNoAnswer: spec.onNoAnswer,
     earlyMedia: spec.earlyMedia === "Pass",
     maxCallSeconds: spec.maxCallSeconds,
+    whenFull: defaultAttempt(pool),
     why: [...before, matched, ...full, ...(sticky === null ? [] : [whySticky(rule.key, sticky)])],
   };
 }

@@ -137,6 +137,8 @@ export interface RouteDecision {
   /** What a destination's side plays before it answers is heard by the caller. */
   readonly earlyMedia: boolean;
   readonly maxCallSeconds: number;
+  /** Rung when all destinations of the rule turn out to be at their limit of calls; null: nobody. */
+  readonly whenFull: Attempt | null;
   readonly why: readonly Why[];
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../domain/errors.ts";
-import { AriError, type Clock, type Logger } from "../domain/ports.ts";
+import { AriError, type Clock, LimitReached, type Logger } from "../domain/ports.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
 import type { CallEvent } from "../domain/call/events.ts";
 import type { Call, Ended } from "../domain/call/states.ts";
@@ -28,6 +28,15 @@ const STALLED_MS = 1_000;
 const CATCH_UP_MS = 500;
 /** Ends of adopted calls whose records are not found yet. */
 const MAX_UNRECORDED = 10_000;
+
+/** As a far end without capacity would answer. */
+const NO_CAPACITY = 503;
+
+/** 0: no answer. */
+function statusOf(error: unknown): number {
+  if (error instanceof LimitReached) return NO_CAPACITY;
+  return error instanceof AriError ? error.status : 0;
+}
 
 interface LiveCall {
   call: Call;
@@ -182,7 +191,7 @@ export class Calls {
   }
 
   #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
-    const status = error instanceof AriError ? error.status : 0;
+    const status = statusOf(error);
     const channel = "channel" in command ? command.channel : "";
     if (status === 404 && command.type === "DestroyBridge") {
       return;
@@ -194,7 +203,8 @@ export class Calls {
     }
     logger.warn({ command: command.type, status, error: messageOf(error) }, "Asterisk did not do what was asked");
     if (status !== 0 || this.#deps.connected()) {
-      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, status });
+      const full = error instanceof LimitReached && error.limit === "destination";
+      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, status, full });
     }
   }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "../domain/errors.ts";
 import { pace } from "../domain/pace.ts";
-import { AriError, type Logger, type RouterStore, type SeatRequest, type TrunkEntry } from "../domain/ports.ts";
+import { LimitReached, type Logger, type RouterStore, type SeatRequest, type TrunkEntry } from "../domain/ports.ts";
 import type { Attempt, ResourceKey } from "../domain/types.ts";
 import type { RouterMetrics } from "./metrics.ts";
 
@@ -20,7 +20,6 @@ export interface LimitsDeps {
 const LONGEST_WAIT_MS = 2_000;
 /** Well within the life time of a seat. */
 const RENEW_MS = 20_000;
-const FULL = 503;
 
 /** The limits of destinations (over all pods) and trunks (concurrent calls over all pods, calls a second of this pod). */
 export class Limits {
@@ -38,7 +37,7 @@ export class Limits {
    * Resolves when the leg may be dialled. A database that does not answer in time lets the call pass: a call too many is
    * better than a call lost.
    *
-   * @throws AriError 503 when a limit is reached, as a far end without capacity would answer
+   * @throws LimitReached
    */
   async admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {
     const { maxConcurrentCalls, maxCallsPerSecond } = trunk?.spec ?? {};
@@ -81,9 +80,9 @@ export class Limits {
     throw this.#reached(reached, `${reached === "trunk" ? `trunk ${seat.trunk}` : "the destination"} has as many calls as it may`);
   }
 
-  #reached(limit: "destination" | "trunk" | "rate", message: string): AriError {
+  #reached(limit: LimitReached["limit"], message: string): LimitReached {
     this.#deps.metrics.limited.inc({ limit });
-    return new AriError(FULL, "originate", message);
+    return new LimitReached(limit, message);
   }
 
   #renew(): void {

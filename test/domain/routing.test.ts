@@ -24,6 +24,7 @@ describe("a call to a pool", () => {
       onNoAnswer: "Stop",
       earlyMedia: false,
       maxCallSeconds: 14_400,
+      whenFull: null,
       why: [
         {
           rule: null,
@@ -59,6 +60,7 @@ describe("a call to a pool", () => {
       onNoAnswer: "Stop",
       earlyMedia: true,
       maxCallSeconds: 600,
+      whenFull: { name: "default", destination: "+12025550199", trunk: "default/carrier", ringTimeoutSeconds: 60, maxConcurrentCalls: null, whisper: null },
       why: [{ rule: "default/rule", matched: true, reason: "Matched", message: "all conditions hold; Sequential: desk, then mobile" }],
     });
   });

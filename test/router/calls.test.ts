@@ -286,6 +286,19 @@ describe("limits", () => {
     expect(router.store.seats.size).toBe(0);
   });
 
+  test("of all destinations: who loses the last seat reaches the pool's default destination, and the record says why", async () => {
+    await setRules(world, router, { rule: { destinations: [{ ...to("answers"), maxConcurrentCalls: 1 }, { ...to("alsoAnswers"), maxConcurrentCalls: 1 }] } });
+    const before = router.store.final().length;
+    expect((await world.call({ calls: 3, rate: 100, holdMs: 1_500 })).stats).toMatchObject({ successful: 3, failed: 0 });
+    await eventually("three records", () => router.store.final().length === before + 3);
+    const records = router.store.final().slice(before);
+    expect(records.map(({ answeredBy }) => answeredBy).sort()).toEqual(["answers", "alsoAnswers", "fallback"].map((name) => toUri(servers[name]!)).sort());
+    const last = records.find(({ answeredBy }) => answeredBy === toUri(servers["fallback"]!))!;
+    expect(last).toMatchObject({ end: "completed", legs: [{ result: "congestion" }, { result: "congestion" }, { result: "answered" }] });
+    expect(last.why.map(({ reason }) => reason)).toEqual(["Matched", "AllDestinationsFull"]);
+    expect(router.store.seats.size).toBe(0);
+  });
+
   test("of a trunk: the caller of one call too many gets 503, and the seat is free after the first call", async () => {
     const rules = { rule: { destinations: [to("answers")] }, limits: { maxConcurrentCalls: 1 } };
     await setRules(world, router, rules);

@@ -1,5 +1,6 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { route } from "../../src/domain/routing.ts";
@@ -156,6 +157,23 @@ describe("a database", () => {
     expect(await answer(["--from", CALLER, "--to", did(5)], env())).toMatchObject({
       context: { attribution: "overflow", repeatCaller: true, lastAnsweredBy: "+12025550141" },
     });
+  });
+
+  test("is read with the right to read and nothing else", async () => {
+    await world.stores.operator.apply(desired({ pools: [aPool()], rules, trunks: [trunk] }));
+    await world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date() });
+    const url = new URL(world.database.url);
+    const role = `reader_${url.pathname.slice(1)}`;
+    await world.database.pool.query(`create role ${role} login password 'reads' in role pg_read_all_data`);
+    try {
+      [url.username, url.password] = [role, "reads"];
+      const reader = new pg.Pool({ connectionString: url.href });
+      await expect(reader.query("delete from call")).rejects.toThrow("permission denied");
+      await reader.end();
+      expect(await answer(call, { DATABASE_URL: url.href })).toMatchObject({ rule: "shop/all", context: { sequence: 1 } });
+    } finally {
+      await world.database.pool.query(`drop role ${role}`);
+    }
   });
 
   test("a number of nobody, and one of a pool that was taken away, end with 1", async () => {

@@ -33,14 +33,8 @@ interface Shown {
 }
 
 /** No call lasts longer than a day (maxCallSeconds): what a pod that never came back left open doesn't count for ever. */
-const QUERY = {
-  name: "call-context",
-  text: `with counted as (
-      insert into pool_sequence as s (pool_key, value)
-      select key, 1 from pool where key = $2::text and removed_at is null
-      on conflict (pool_key) do update set value = s.value + 1
-      returning value - 1 as value
-    ),
+function contextQuery(counted: string): string {
+  return `with counted as (${counted}),
     fact as materialized (
       select
         p.overflow is not distinct from $1::bigint as overflow,
@@ -83,30 +77,36 @@ const QUERY = {
         where c.received_at > now() - interval '1 day'
         group by l.destination
       ) l), '{}') as live_calls,
-      (select value from counted) as sequence
-    from fact f`,
+      coalesce((select value from counted), 0) as sequence
+    from fact f`;
+}
+
+/** Counts the call. */
+const CALL = {
+  name: "call-context",
+  text: contextQuery(`
+      insert into pool_sequence as s (pool_key, value)
+      select key, 1 from pool where key = $2::text and removed_at is null
+      on conflict (pool_key) do update set value = s.value + 1
+      returning value - 1 as value
+    `),
 };
 
-/**
- * The same query for a call that did not come: nothing of it stays, so that round robin goes on where it was.
- * The counter's row is held for the time of the query.
- */
-export async function previewCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
-  const client = await pool.connect();
-  try {
-    await client.query("begin");
-    const context = await readCallContext(client, question);
-    await client.query("rollback");
-    return context;
-  } finally {
-    // Closed, not given back: whatever state it is in, it holds nothing then.
-    client.release(true);
-  }
+/** Nothing is written: the right to read is enough, and round robin goes on where it was. */
+const PREVIEW = { name: "call-context-preview", text: contextQuery("select value from pool_sequence where pool_key = $2::text") };
+
+/** What would be known of a call if it came now. */
+export function previewCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
+  return read(pool, PREVIEW, question);
 }
 
 /** What is known of a call that comes in: one query. */
-export async function readCallContext(pool: Pick<pg.ClientBase, "query">, question: ContextQuestion): Promise<CallContext> {
-  const { rows } = await pool.query<Row>({ ...QUERY, values: [toDid(question.did), question.pool, question.caller] });
+export function readCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
+  return read(pool, CALL, question);
+}
+
+async function read(pool: pg.Pool, query: typeof CALL, question: ContextQuestion): Promise<CallContext> {
+  const { rows } = await pool.query<Row>({ ...query, values: [toDid(question.did), question.pool, question.caller] });
   const row = rows[0];
   if (row === undefined) return NOTHING_KNOWN;
   const { attribution, prospect } = attribute(factsOf(row, question.at));

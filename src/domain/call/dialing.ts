@@ -1,5 +1,6 @@
 import { classifyHangup, groupResult, nextStep } from "../failover.ts";
 import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
+import { RouteReason } from "../routing-reasons.ts";
 import type { CallCommand } from "./commands.ts";
 import { CAUSE, endCall, hangUp, save, type Stepped } from "./ending.ts";
 import { legId } from "./ids.ts";
@@ -148,8 +149,20 @@ function advance(call: Dialing, at: Date): Stepped {
     return [call, []];
   }
   const result = groupResult(results);
+  if (call.decision.whenFull !== null && call.legs.every(({ full }) => full) && call.group + 1 === call.decision.groups.length) {
+    return ringDefault(call, call.decision.whenFull, at);
+  }
   const next = nextStep(call.decision, call.group, result);
   return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result, group) }, at);
+}
+
+/** Other calls took the last seats after the decision: what `route` would have decided a moment later is done now. */
+function ringDefault(call: Dialing, attempt: Attempt, at: Date): Stepped {
+  const { decision } = call;
+  const message = `all ${call.legs.length} destinations were at their limit when they were to be called: the pool's default destination ${attempt.destination} is called`;
+  const note = { rule: decision.rule, matched: true, reason: RouteReason.AllDestinationsFull, message };
+  const next: RouteDecision = { ...decision, groups: [...decision.groups, [attempt]], whenFull: null };
+  return dialGroup({ ...call, notes: [...call.notes, note] }, next, call.group + 1, at);
 }
 
 /** Q.850 causes that say more about a refusal than "rejected": unallocated (404), changed (410), out of format (484). */

@@ -21,7 +21,14 @@ export type CallEvent = { readonly at: Date } & (
   /** `AddToBridge` was done. */
   | { readonly type: "Joined"; readonly channel: string }
   /** `status` is ARI's, 0 when no answer came in time and what was asked may or may not have happened. */
-  | { readonly type: "CommandFailed"; readonly command: CallCommand["type"]; readonly channel: string; readonly status: number }
+  | {
+      readonly type: "CommandFailed";
+      readonly command: CallCommand["type"];
+      readonly channel: string;
+      readonly status: number;
+      /** The destination has as many calls as it may. */
+      readonly full?: boolean;
+    }
   | { readonly type: "Deadline"; readonly timer: TimerName }
   /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
   /** Nothing is left of what it held. */

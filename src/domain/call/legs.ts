@@ -14,6 +14,7 @@ export function newLeg(channel: string, attempt: Attempt, { early, at }: { reado
     whisper: attempt.whisper,
     early,
     dialled: false,
+    full: false,
     hungUp: false,
     gone: false,
   };

@@ -66,11 +66,11 @@ function contextOf(record: CallRecord): CallContext {
 
 /** Nobody is dialled any more; only the reasons are still needed. */
 function decisionOf(record: CallRecord): RouteDecision {
-  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, why: record.why };
+  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why };
 }
 
 function past(leg: LegRecord, at: Date): Leg {
-  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, whisper: null, early: false, dialled: true, hungUp: true, gone: true };
+  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, whisper: null, early: false, dialled: true, full: false, hungUp: true, gone: true };
 }
 
 function present(leg: Leg, record: CallRecord): Leg {

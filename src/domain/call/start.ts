@@ -57,6 +57,7 @@ function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
     whisper: null,
     early: false,
     dialled: true,
+    full: false,
     hungUp: false,
     gone: false,
   };

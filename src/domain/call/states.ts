@@ -20,6 +20,8 @@ export interface Leg {
   readonly early: boolean;
   /** Of an early leg, which is made first and then called. */
   readonly dialled: boolean;
+  /** It was not dialled, because its destination has as many calls as it may. */
+  readonly full: boolean;
   /** Its hang-up was asked for. */
   readonly hungUp: boolean;
   readonly gone: boolean;

@@ -174,7 +174,8 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
 }
 
 /** Without an answer the leg may ring after all, and one that can't be called is there: it is hung up and its end awaited. */
-function originateFailed(call: Call, { command, channel, status, at }: EventOf<"CommandFailed">): Stepped {
+function originateFailed(before: Call, { command, channel, status, full = false, at }: EventOf<"CommandFailed">): Stepped {
+  const call = full ? withLeg(before, channel, (leg) => ({ ...leg, full })) : before;
   if (status !== 0 && command === "Originate") {
     // A limit of ours was reached: the same as a far end without capacity.
     const cause = status === 503 ? CAUSE.congestion : null;

@@ -28,6 +28,7 @@ export function aDecision(groups: readonly (readonly string[])[], of: Partial<Ro
     onNoAnswer: "Next",
     earlyMedia: false,
     maxCallSeconds: 600,
+    whenFull: null,
     why: [],
     ...of,
   };

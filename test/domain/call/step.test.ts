@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { aDecision, after, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES, whispering } from "./builders.ts";
+import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
@@ -189,6 +189,18 @@ describe("groups of destinations", () => {
     const { call, commands } = after(dialing, failure);
     expect(call).toMatchObject({ kind: "ending", end });
     expect(brief(commands)[0]).toBe(`HangUp in ${told}`);
+  });
+
+  const full = (leg: number): Happening => ({ type: "CommandFailed", command: "Originate", channel: LEG(leg), status: 503, full: true });
+  const whenFull = anAttempt("default");
+
+  test.each([
+    ["all of them are full: the default destination, once", [full(0), full(1)], ["Originate 2"]],
+    ["one is full and the other busy: the end", [full(0), gone(LEG(1), 17, 486)], ["HangUp in 17"]],
+    ["all are full, the default destination is busy: the end", [full(0), full(1), gone(LEG(2), 17, 486)], ["HangUp in 17"]],
+  ])("when %s", (_, happenings, first) => {
+    const dialing = after(received(), decided(aDecision([["a"], ["b"]], { whenFull }))).call;
+    expect(brief(after(dialing, ...happenings).commands).slice(0, 1)).toEqual(first);
   });
 
   test("a destination with a whisper hears it before the caller is answered", () => {
