@@ -7,6 +7,7 @@ import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Pros
 import type { ResourceKey } from "../domain/types.ts";
 import type { Health } from "../shared/health.ts";
 import { Admission } from "./admission.ts";
+import { ampRoute } from "./amp-route.ts";
 import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
 import { cors } from "./cors.ts";
 import { deviceRoutes } from "./device-routes.ts";
@@ -124,7 +125,9 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
   app.use("/v1", reading, cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
   app.use("/v1", jsonBody(), admission.admit);
-  app.post("/v1/numbers", numbersRoute({ ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds }));
+  const numbers = { ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
+  app.post("/v1/numbers", numbersRoute(numbers));
+  app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));
 

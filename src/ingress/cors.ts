@@ -1,4 +1,5 @@
 import type { RequestHandler } from "express";
+import { ampOrigins } from "../domain/amp.ts";
 import { allowedOrigins } from "../domain/origin.ts";
 import type { PoolEntry } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
@@ -13,13 +14,14 @@ const preflight = {
 
 /**
  * Cross-origin requests (https://fetch.spec.whatwg.org/#http-cors-protocol) from pages that some pool allows; the pool of the
- * request is checked again when it is known. A foreign origin is refused here, before anything is read.
+ * request is checked again when it is known. Pages in AMP caches have one end point. A foreign origin is refused here, before anything is read.
  */
 export function cors(pools: () => ReadonlyMap<ResourceKey, PoolEntry>): RequestHandler {
   return (request, response, next) => {
     const { origin } = request.headers;
     response.set("Vary", "Origin").set("Cache-Control", "no-store");
-    if (origin !== undefined && !allowedOrigins(pools()).has(origin)) {
+    const allowed = request.path === "/amp" ? ampOrigins : allowedOrigins;
+    if (origin !== undefined && !allowed(pools()).has(origin)) {
       sendProblem(response, foreignOrigin(`must be among the allowedOrigins of a pool`));
       return;
     }

@@ -86,6 +86,15 @@ export const answerSchemas = {
     properties: { elements: { type: "array", items: { $ref: "#/components/schemas/Element" } }, visitor: orNull(visitor), device: orNull(device) },
     additionalProperties: false,
   },
+  AmpAnswer: {
+    type: "object",
+    description: "As amp-call-tracking takes it; empty when the page keeps its own number.",
+    properties: {
+      phoneNumber: { type: "string", pattern: "^\\+[1-9][0-9]{6,14}$", description: "E.164." },
+      formattedPhoneNumber: { type: "string", description: "The number as the pool wants it written." },
+    },
+    additionalProperties: false,
+  },
   Identity: {
     type: "object",
     description: "Who the device belongs to from now on.",

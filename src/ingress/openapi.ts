@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { answerSchemas } from "./openapi-schemas.ts";
 import { querySchemas } from "./calls-query.ts";
-import { requestSchemas } from "./requests.ts";
+import { ampQuery, requestSchemas } from "./requests.ts";
 
 /** A description of an answer and what its body is; without a schema there is none. */
 interface Answer {
@@ -57,9 +57,13 @@ function responseOf({ description, schema, alternatives, type = "application/jso
 
 /** A GET for holders of a bearer token; its parameters are those that the handler parses. */
 function reading(summary: string, query: z.ZodType, answers: Answers): object {
-  const { properties = {} } = z.toJSONSchema(query, { io: "input" });
-  const parameters = Object.entries(properties).map(([name, schema]) => ({ name, in: "query", required: false, schema }));
+  const parameters = parametersOf(query);
   return { ...operation(summary, [], answers), ...(parameters.length === 0 ? {} : { parameters }), security: [{ apiToken: [] }, { reportToken: [] }] };
+}
+
+function parametersOf(query: z.ZodType): readonly object[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(query, { io: "input" });
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: "query", required: required.includes(name), schema }));
 }
 
 const requestName = (name: string) => `${name[0]?.toUpperCase() ?? ""}${name.slice(1)}Request`;
@@ -70,6 +74,15 @@ const paths = {
       "200": { description: "What each element shows. An exhausted pool is a success with another status.", alternatives: ["SingleAnswer", "BatchAnswer"] },
       ...invalid, ...common, ...unknownPool,
     }),
+  },
+  "/v1/amp": {
+    get: {
+      ...operation("The number of one media element for `amp-call-tracking` (docs/web.md). Pages in AMP caches of an allowed origin may ask as well.", [], {
+        "200": { description: "The number to show. Without one, AMP leaves the link as it is written.", schema: "AmpAnswer" },
+        ...invalid, ...common, ...unknownPool,
+      }),
+      parameters: parametersOf(ampQuery),
+    },
   },
   "/v1/identify": {
     post: operation("Joins this device to a person who logged in; the site's back end signs the token (docs/identify.md).", ["identify"], {

@@ -90,6 +90,20 @@ const presence = z.strictObject(
 );
 const release = z.strictObject({ pool, visitor: token, device: token }, { error: unknownKeys });
 
+const onlyOnce = (length: number) => z.string({ error: "must be given once at most" }).max(length, `must be a text of at most ${length} characters`).optional();
+/** Of `GET /v1/amp`. AMP and its caches add parameters of their own: they are left alone. */
+export const ampQuery = z.object({
+  pool,
+  mediaElement,
+  client: onlyOnce(256).describe("AMP's CLIENT_ID(dialplane): who it is. Without it, and without our cookies, no number is lent."),
+  page: onlyOnce(2048).describe("AMP's SOURCE_URL: the visit's campaign parameters are taken from it."),
+  referrer: onlyOnce(2048).describe("AMP's DOCUMENT_REFERRER."),
+  consent: z
+    .enum(["granted", "sufficient", "not_required", "denied", "insufficient", "unknown", ""], "must be granted or denied, or what AMP replaces CONSENT_STATE by")
+    .optional()
+    .describe("granted, sufficient and not_required stand for a consent. AMP's CONSENT_STATE."),
+});
+
 /** @throws HttpProblem 400 naming every field out of format. */
 export function parseNumbers(body: unknown): SingleRequest | BatchRequest {
   return typeof body === "object" && body !== null && "elements" in body ? parse(batch, body) : parse(single, body);

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertDescribed, description, seen } from "./contract.ts";
 import { openStream } from "./event-stream.ts";
+import { routesOf } from "./routes.ts";
 import { apiToken, personToken, reportToken, startSite, type Site } from "./site.ts";
 
 const banner = { pool: "default/sales", mediaElement: "banner" };
@@ -37,6 +38,11 @@ describe("docs/openapi.json", () => {
     ["POST /v1/numbers", 404, () => site.post("/v1/numbers", { ...banner, pool: "default/nowhere" })],
     ["POST /v1/numbers", 413, () => site.post("/v1/numbers", { ...banner, page: long })],
     ["POST /v1/numbers", 415, () => site.post("/v1/numbers", banner, { "Content-Encoding": "gzip" })],
+    ["GET /v1/amp", 200, () => get("/v1/amp?pool=default%2Fsales&mediaElement=banner&client=amp-1", { Origin: site.url })],
+    ["GET /v1/amp without anybody", 200, () => get("/v1/amp?pool=default%2Fsales&mediaElement=banner", { Origin: site.url })],
+    ["GET /v1/amp", 400, () => get("/v1/amp?pool=default%2Fsales", { Origin: site.url })],
+    ["GET /v1/amp", 403, () => get("/v1/amp?pool=default%2Fsales&mediaElement=banner")],
+    ["GET /v1/amp", 404, () => get("/v1/amp?pool=default%2Fnowhere&mediaElement=banner", { Origin: site.url })],
     ["POST /v1/identify", 200, () => site.post("/v1/identify", { token: personToken("anna"), ...visitor })],
     ["POST /v1/identify", 400, () => site.post("/v1/identify", {})],
     ["POST /v1/identify", 401, () => site.post("/v1/identify", { token: "forged", ...visitor })],
@@ -91,6 +97,11 @@ describe("docs/openapi.json", () => {
     const described = Object.entries(description.paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`));
     const asked = new Set([...seen].map((name) => name.replace(/ \d+$/, "")));
     expect(described.filter((name) => !asked.has(name))).toEqual([]);
+  });
+
+  it("describes every route that there is, and none that is not there", () => {
+    const described = Object.entries(description.paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`));
+    expect(described.sort()).toEqual([...routesOf(site.app)].sort());
   });
 
   it("is what the service serves", async () => {

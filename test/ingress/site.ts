@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import express from "express";
+import express, { type Express } from "express";
 import type { NumberPoolSpec } from "../../src/domain/api.generated.ts";
 import { signPersonToken } from "../../src/domain/person-token.ts";
 import type { PoolEntry } from "../../src/domain/ports.ts";
@@ -39,6 +39,8 @@ export interface Answer {
 export interface Site {
   readonly url: string;
   readonly stores: Stores;
+  /** Ingress alone. */
+  readonly app: Express;
   /** As a page of the site does it, unless headers say otherwise; `null` leaves a header out. */
   post(path: string, body: unknown, headers?: Record<string, string | null>): Promise<Answer>;
   /** What the next requests meet before ingress: a broken or slow service. */
@@ -88,6 +90,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   return {
     url,
     stores,
+    app: ingress.app,
     disturb: (how) => (disturbance = how),
     post: (path, body, headers = {}) => post(url, path, body, headers),
     endStreams: () => streams.forEach((response) => response.destroy()),
