@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from "express";
 import type { z } from "zod";
-import { ampIdentity, publisherOrigin } from "../domain/amp.ts";
+import { ampIdentity, publisherOrigin } from "./amp-origins.ts";
 import { isCrawler } from "../domain/bots.ts";
 import { ExpectedError } from "../domain/errors.ts";
 import { namespaceOf } from "../domain/seniority.ts";

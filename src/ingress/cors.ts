@@ -1,5 +1,5 @@
 import type { RequestHandler } from "express";
-import { ampOrigins } from "../domain/amp.ts";
+import { ampOrigins } from "./amp-origins.ts";
 import { allowedOrigins } from "../domain/origin.ts";
 import type { PoolEntry } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ampIdentity, ampOrigins, cacheOrigins, publisherOrigin } from "../../src/domain/amp.ts";
-import { aPool } from "./builders.ts";
+import { ampIdentity, ampOrigins, cacheOrigins, publisherOrigin } from "../../src/ingress/amp-origins.ts";
+import { aPool } from "../domain/builders.ts";
 
 describe("origins of pages in AMP caches", () => {
   it.each<[string, string, string | null]>([

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { domainToASCII, domainToUnicode } from "node:url";
-import type { PoolEntry } from "./ports.ts";
-import type { ResourceKey, Uuid } from "./types.ts";
+import type { PoolEntry } from "../domain/ports.ts";
+import type { ResourceKey, Uuid } from "../domain/types.ts";
 
 /** Pages in AMP format are shown by caches, from origins that are made of the publisher's (https://amp.dev, "AMP Cache URL format"). */
 const caches = ["cdn.ampproject.org", "www.bing-amp.com"];
