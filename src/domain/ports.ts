@@ -185,8 +185,12 @@ export interface RouterStore {
   callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;
-  /** Calls of the pod without an end that were received earlier: live ones, and those whose router died. */
-  openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]>;
+  /**
+   * Calls without an end that were received earlier, of the pod and of these ids whatever the pod: live ones, and those whose router died.
+   */
+  openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]>;
+  /** Calls without an end of pods that have been silent for minutes: nobody is there to see their end. At most some hundred at once. */
+  lostCalls(): Promise<readonly CallRecord[]>;
   /** Takes a seat unless a limit is reached, however many pods ask at the same moment; answers which limit, null when it was taken. */
   takeSeat(seat: SeatRequest): Promise<"destination" | "trunk" | null>;
   /** Renews the seats of channels that live; those that nobody renews for a minute are free. */

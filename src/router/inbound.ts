@@ -33,7 +33,7 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
     deps.refuse(channel.id);
     return;
   }
-  const id = callId(deps.pod, channel.id, channel.createdAt);
+  const id = callId(channel);
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);

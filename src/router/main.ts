@@ -27,6 +27,7 @@ import { takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import { originationOf } from "./outgoing.ts";
+import { startLostCalls } from "./lost-calls.ts";
 import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
@@ -95,6 +96,7 @@ class RunningRouter implements Router {
   readonly #telephony: Telephony;
   readonly #calls: Calls;
   readonly #limits: Limits;
+  readonly #lost: { stop(): void };
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -113,7 +115,7 @@ class RunningRouter implements Router {
     this.#metrics = routerMetrics(deps.registry);
     const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
-    this.#rollout = startPodRollout(config, { store, logger, clock, table: () => this.#snapshots.current });
+    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current });
     this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
     const connect = config.ariTransport === "rest" ? createAriClientTransport : createAriClient;
     this.#ari = connect({
@@ -136,6 +138,7 @@ class RunningRouter implements Router {
       perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#telephony, command)),
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
+    this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
@@ -204,6 +207,7 @@ class RunningRouter implements Router {
     await this.#rollout.stop();
     await this.#snapshots.stop();
     this.#limits.stop();
+    this.#lost.stop();
     this.#calls.abandon();
     await this.#ari.stop();
     const lost = await this.#records.stop(RECORDS_AT_STOP_MS);

@@ -13,6 +13,7 @@ export interface RouterMetrics {
   readonly handedBack: Counter;
   readonly limited: Counter<"limit">;
   readonly drainRefused: Counter;
+  readonly unknownCalls: Counter;
 }
 
 /** Names and labels are an interface: dashboards and alerts read them. */
@@ -40,6 +41,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
       registers,
     }),
     drainRefused: new Counter({ name: "dialplane_router_drain_refused_total", help: "Calls answered with 503 because this pod is being drained", registers }),
+    unknownCalls: new Counter({ name: "dialplane_router_unknown_calls_total", help: "Calls answered with 404 because no pool has the number that was called", registers }),
     handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
   };
 }

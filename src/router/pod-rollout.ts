@@ -1,14 +1,17 @@
 import { createAriHttp } from "../adapters/ari/http.ts";
 import { endpointStates } from "../adapters/ari/endpoints.ts";
-import { programDialplan, runningRevision } from "../adapters/asterisk-config/dialplan.ts";
+import { programDialplan, runningRevision, unknownCalls } from "../adapters/asterisk-config/dialplan.ts";
 import { programPjsip, runningPjsipRevision } from "../adapters/asterisk-config/pjsip.ts";
 import { readTrunkFolder, watchTrunkFolder } from "../adapters/asterisk-config/trunk-folder.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { AriRest, Clock, Logger, RouterStore } from "../domain/ports.ts";
 import type { RouterConfig } from "./config.ts";
 import { createInstaller, type Installed } from "./installer.ts";
+import type { RouterMetrics } from "./metrics.ts";
 import { createRollout, type Rollout } from "./rollout.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
 import { createTrunkPart } from "./trunk-part.ts";
+import { countUnknownCalls } from "./unknown-calls.ts";
 
 export interface PodRollout {
   trigger(): void;
@@ -22,6 +25,7 @@ export interface PodRolloutDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly table: () => RoutingTable | null;
+  readonly metrics: Pick<RouterMetrics, "unknownCalls">;
 }
 
 const VERIFY_MS = 5_000;
@@ -65,7 +69,9 @@ function missingIn(seen: Rollout["seen"], withTrunks: boolean): readonly string[
   ];
 }
 
-function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, clock }: PodRolloutDeps, ari: Ari): () => Promise<Installed> {
+function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, clock, metrics }: PodRolloutDeps, ari: Ari): () => Promise<Installed> {
+  const unknown = countUnknownCalls(() => unknownCalls(ari.asked), metrics.unknownCalls);
+  const counted = () => unknown.count().catch((error: unknown) => logger.debug({ error: messageOf(error) }, "refused calls could not be counted"));
   const installer = createInstaller(
     {
       name: "dialplan",
@@ -75,13 +81,17 @@ function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, cloc
       },
       running: () => runningRevision(ari.asked),
       program: async (revision) => {
-        await programDialplan({ dir: asteriskConfigDir, ari: ari.told, revision });
+        await counted();
+        await programDialplan({ dir: asteriskConfigDir, ari: ari.told, revision }).finally(() => unknown.reloaded());
         logger.info({ revision: revision.revision, hash: revision.hash }, "dialplan programmed and verified");
       },
     },
     { logger, clock },
   );
-  return () => installer.look();
+  return async () => {
+    await counted();
+    return installer.look();
+  };
 }
 
 function trunkPart({ asteriskConfigDir, trunksDir }: RouterConfig & { readonly trunksDir: string }, { logger, clock, table }: PodRolloutDeps, ari: Ari) {

@@ -43,15 +43,16 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
   const orphans = channels.filter(({ id, createdAt }) => own.has(id) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
   const mine = new Set(deps.calls.all().map(({ bridge }) => bridge));
   const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
-  const plan = planRecovery(orphans.map((channel) => asHeld(deps.pod, channel)), left);
+  const plan = planRecovery(orphans.map((channel) => asHeld(channel)), left);
   if (plan.length > 0) {
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
   return carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
 }
 
-function asHeld(pod: string, { id, state, createdAt }: AriChannel): HeldChannel {
-  return { id, up: state === "Up", call: callOfLeg(id) === undefined ? callId(pod, id, createdAt) : null };
+function asHeld(channel: AriChannel): HeldChannel {
+  const { id, state } = channel;
+  return { id, up: state === "Up", call: callOfLeg(id) === undefined ? callId(channel) : null };
 }
 
 async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly AriChannel[]; bridges: readonly AriBridge[] }> {

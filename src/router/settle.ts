@@ -29,7 +29,7 @@ const RETRY_MS = 500;
  * @param before calls received later are this router's own
  */
 export async function settleRecords(deps: SettleDeps, handedBack: ReadonlyMap<string, Origin>, before: Date): Promise<void> {
-  const open = await openCalls(deps, before);
+  const open = await openCalls(deps, before, [...handedBack.keys(), ...deps.calls.all().map(({ id }) => id)]);
   for (const record of open) settleOne(deps, record, handedBack.has(record.id));
   const recorded = new Set(open.map(({ id }) => id));
   const unknown = [...handedBack].filter(([id]) => !recorded.has(id));
@@ -39,10 +39,10 @@ export async function settleRecords(deps: SettleDeps, handedBack: ReadonlyMap<st
   }
 }
 
-async function openCalls({ pod, store, records, logger, signal }: SettleDeps, before: Date): Promise<readonly CallRecord[]> {
+async function openCalls({ pod, store, records, logger, signal }: SettleDeps, before: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
   while (!signal.aborted) {
     try {
-      if (records.replayed) return await store.openCalls(pod, before);
+      if (records.replayed) return await store.openCalls(pod, before, ids);
     } catch (error) {
       logger.debug({ error: messageOf(error) }, "open records could not be read, trying again");
     }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { aDestination } from "../domain/builders.ts";
+import { loopbackAddress } from "../harness/ports.ts";
 import { eventually } from "../harness/process.ts";
 import { startSippServer, type SippServer } from "../harness/sipp.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
@@ -208,6 +209,31 @@ describe("a destination that is not to be had", () => {
     const { result, record } = await placeCall({ scenario: refusedWith(403), keys: { headers: "Subject: none" } });
     expect(result).toMatchObject({ exitCode: 0 });
     expect(record).toMatchObject({ end: "refused", legs: [] });
+  });
+});
+
+describe("a call that is not ours to carry", () => {
+  test("to a number of no pool is refused with 404, rings nobody, and is counted over reloads", async () => {
+    const counted = async () => Number(/dialplane_router_unknown_calls_total (\d+)/.exec(await router.registry.metrics())?.[1]);
+    const before = (await Promise.all(["answers", "fallback"].map((name) => requestsAt(name as "answers")))).flat().length;
+    await setRules(world, router, { rule: { destinations: [to("answers")] } });
+    for (const [calls, number] of [[1, "+12025550110"], [2, "+19005550100"]] as const) {
+      expect(await world.call({ to: number, scenario: refusedWith(404), keys: { headers: "Subject: none" } })).toMatchObject({ exitCode: 0 });
+      await setRules(world, router, { rule: { destinations: [to("answers")] }, pool: { defaultDestination: { sipUri: toUri(servers[calls === 1 ? "answers" : "fallback"]!) } } });
+      await eventually("it is counted", async () => (await counted()) === calls, 15_000);
+    }
+    expect((await Promise.all(["answers", "fallback"].map((name) => requestsAt(name as "answers")))).flat()).toHaveLength(before);
+  });
+
+  test("from an address of no trunk is refused with 401 and rings nobody, whatever From says and wherever it goes", async () => {
+    await setRules(world, router, { rule: { destinations: [to("answers")] } });
+    const before = [(await requestsAt("answers")).length, router.store.records.length];
+    for (const number of [DID, "+19005550100"]) {
+      const stranger = { address: await loopbackAddress(), to: number, scenario: refusedWith(401), keys: { headers: "Subject: none" } };
+      expect(await world.call(stranger)).toMatchObject({ exitCode: 0 });
+    }
+    expect([(await requestsAt("answers")).length, router.store.records.length]).toEqual(before);
+    expect(await world.ari.request("GET", "/channels")).toEqual([]);
   });
 });
 

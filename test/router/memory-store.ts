@@ -58,9 +58,13 @@ export class MemoryStore implements RouterStore {
     this.records.push(record);
   }
 
-  openCalls(pod: string, receivedBefore: Date): Promise<readonly CallRecord[]> {
+  openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
     const last = new Map(this.records.map((record) => [record.id, record]));
-    return Promise.resolve([...last.values()].filter((record) => record.pod === pod && record.endedAt === null && record.receivedAt < receivedBefore));
+    return Promise.resolve([...last.values()].filter((record) => (record.pod === pod || ids.includes(record.id)) && record.endedAt === null && record.receivedAt < receivedBefore));
+  }
+
+  lostCalls(): Promise<readonly CallRecord[]> {
+    return Promise.resolve([]);
   }
 
   /** Channels that hold a seat. */

@@ -164,6 +164,22 @@ describe("a router that is stopped (SIGSTOP) and goes on while a call is", () =>
   });
 });
 
+describe("a router of another pod name", () => {
+  test("goes on with the call of one that was killed, in the same record", async () => {
+    await count();
+    const killed = await startRouter({ destination: answers, pod: "pod-0", signalAt: { text: '"to":"bridged"', signal: "SIGKILL" } });
+    const result = world.call({ holdMs: 4_000 });
+    await killed.exited;
+    const next = await startRouter({ destination: answers, pod: "pod-7" });
+    expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    const record = await theRecord(next);
+    expect(record).toMatchObject({ end: "completed", pod: "pod-0", answeredBy: toUri(answers) });
+    expect(record.why.map(({ reason }) => reason)).toContain("RouterRestarted");
+    await world.expectEmpty();
+    await kill(next);
+  });
+});
+
 describe("two routers on one Asterisk", () => {
   test("the one that came last has the calls; when it dies, the first takes them back", async () => {
     await count();

@@ -45,7 +45,9 @@ const memory = new MemoryStore(snapshot, input.dialplan, () => Promise.resolve(f
 if (input.databaseUrl !== undefined) {
   const { router } = createStores(connect(input.databaseUrl, logger), input.databaseUrl, logger);
   memory.saveCall = (record) => router.saveCall(record);
-  memory.openCalls = (pod, before) => router.openCalls(pod, before);
+  memory.openCalls = (pod, before, ids) => router.openCalls(pod, before, ids);
+  memory.lostCalls = () => router.lostCalls();
+  memory.reportPod = (report) => router.reportPod(report);
 }
 const router = startRouter(input.config, { store: memory, logger, clock: { now: () => new Date() }, registry: new Registry() });
 const waiting = setInterval(() => {

@@ -9,6 +9,8 @@ export interface AriChannel {
   readonly context: string;
   readonly extension: string;
   readonly createdAt: Date | null;
+  /** SIP's Call-ID. */
+  readonly protocolId: string;
 }
 
 /** The events we ask for; the event filter keeps all others from being sent. */
@@ -92,6 +94,7 @@ export function parseChannel(value: unknown): AriChannel | undefined {
     context: asString(asObject(channel["dialplan"])["context"]),
     extension: asString(asObject(channel["dialplan"])["exten"]),
     createdAt: Number.isNaN(created.getTime()) ? null : created,
+    protocolId: asString(channel["protocol_id"]),
   };
 }
 

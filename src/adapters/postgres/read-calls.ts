@@ -78,10 +78,29 @@ export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | 
 }
 
 /** Oldest first. The partial index of live calls keeps it short. */
-export async function readOpenCalls(pool: pg.Pool, pod: string, receivedBefore: Date): Promise<readonly CallRecord[]> {
+export async function readOpenCalls(
+  pool: pg.Pool,
+  { pod, receivedBefore, ids }: { readonly pod: string; readonly receivedBefore: Date; readonly ids: readonly string[] },
+): Promise<readonly CallRecord[]> {
   const { rows } = await pool.query<Row>(
-    `select ${COLUMNS} from call where ended_at is null and pod = $1::text and received_at < $2::timestamptz order by received_at, id`,
-    [pod, receivedBefore],
+    `select ${COLUMNS} from call
+     where ended_at is null and (pod = $1::text or id = any($3::text[])) and received_at < $2::timestamptz order by received_at, id`,
+    [pod, receivedBefore, ids],
+  );
+  return rows.map(toRecord);
+}
+
+/** A pod reports every 5 s; what is down for longer is not restarted but gone, or cut off. */
+const LOST_AFTER = "2 minutes";
+
+/** Oldest first. The partial index of live calls keeps it short. */
+export async function readLostCalls(pool: pg.Pool): Promise<readonly CallRecord[]> {
+  const { rows } = await pool.query<Row>(
+    `select ${COLUMNS} from call c
+     where c.ended_at is null and c.received_at < now() - $1::interval
+       and not exists (select from pod p where p.pod = c.pod and p.seen_at > now() - $1::interval)
+     order by c.received_at, c.id limit 500`,
+    [LOST_AFTER],
   );
   return rows.map(toRecord);
 }

@@ -12,7 +12,7 @@ import { pushBus } from "./push-bus.ts";
 import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { saveCall } from "./save-call.ts";
-import { readOpenCalls } from "./read-calls.ts";
+import { readLostCalls, readOpenCalls } from "./read-calls.ts";
 import { readChanges, readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
 import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
 import { readTotals } from "./totals.ts";
@@ -88,7 +88,8 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
     saveCall: (record) => saveCall(pool, record),
-    openCalls: (pod, receivedBefore) => readOpenCalls(pool, pod, receivedBefore),
+    openCalls: (pod, receivedBefore, ids) => readOpenCalls(pool, { pod, receivedBefore, ids }),
+    lostCalls: () => readLostCalls(pool),
     takeSeat: (seat) => takeSeat(pool, seat),
     keepSeats: (channels) => keepSeats(pool, channels),
     leaveSeat: (channel) => leaveSeat(pool, channel),

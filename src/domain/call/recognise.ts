@@ -40,9 +40,16 @@ export function closeUnobserved(record: CallRecord, at: Date, note: Why = UNOBSE
 }
 
 /** Reasons of records that were closed afterwards; what a router saw itself is never replaced by them. */
-export const AFTERWARDS = ["EndUnobserved", "HandedBack"] as const;
+export const AFTERWARDS = ["EndUnobserved", "HandedBack", "PodLost"] as const;
 
 const UNOBSERVED: Why = { rule: null, matched: false, reason: "EndUnobserved", message: "the call ended while no router was running; its end was noticed afterwards" };
+
+export const POD_LOST: Why = {
+  rule: null,
+  matched: false,
+  reason: "PodLost",
+  message: "the pod of the call has been silent for minutes; when the call ended is not known, and should it go on, its end is still to come",
+};
 
 export const HANDED_BACK: Why = {
   rule: null,

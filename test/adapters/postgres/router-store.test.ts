@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
+import { closeUnobserved, POD_LOST } from "../../../src/domain/call/recognise.ts";
 import type { PodReport } from "../../../src/domain/ports.ts";
 import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
 import { aReport, aRule, aTrunk } from "../../domain/builders.ts";
@@ -272,6 +273,35 @@ describe("calls in progress", () => {
     expect((await context()).liveCalls).toEqual({ "+12025550141": 2 });
     await save({ ...first, answeredAt: now, endedAt: now, end: "completed", legs: [aLeg("a", { answeredAt: now })] });
     expect((await context()).liveCalls).toEqual({ "+12025550141": 1 });
+  });
+
+  test("of a pod that has been silent for minutes are lost; of one that reports, and young ones, are not", async () => {
+    const { router } = world.stores;
+    await router.reportPod(aReport({ pod: "pod-1" }));
+    const [lost, living] = [aCall({ pod: "pod-0", legs: [aLeg("a")] }), aCall({ pod: "pod-1" })];
+    for (const record of [lost, living]) await router.saveCall(record);
+    expect(await router.lostCalls()).toEqual([]);
+    await world.pass(150);
+    await router.reportPod(aReport({ pod: "pod-1" }));
+    await router.saveCall(aCall({ pod: "pod-2" }));
+    expect((await router.lostCalls()).map(({ id }) => id)).toEqual([lost.id]);
+    const question = { did: did(0), pool: SALES, caller: CALLER, at: new Date() };
+    await world.apply(aPool());
+    expect((await router.callContext(question)).liveCalls).toEqual({ "+12025550141": 1 });
+    await router.saveCall(closeUnobserved(lost, new Date(), POD_LOST));
+    expect((await router.callContext(question)).liveCalls).toEqual({});
+    expect(await router.lostCalls()).toEqual([]);
+    // The pod was only cut off: the end that it saw is the truth.
+    await router.saveCall({ ...lost, endedAt: new Date(), end: "no-answer", legs: [aLeg("a", { endedAt: new Date(), result: "no-answer" })] });
+    expect(await world.stores.records.call(lost.id)).toMatchObject({ end: "no-answer", why: [] });
+  });
+
+  test("that go on under another router are found by their ids, whatever its pod is called", async () => {
+    const { router } = world.stores;
+    const [one, other] = [aCall({ pod: "pod-0", receivedAt: new Date(0) }), aCall({ pod: "pod-0", receivedAt: new Date(0) })];
+    for (const record of [one, other]) await router.saveCall(record);
+    expect((await router.openCalls("pod-1", new Date(), [one.id])).map(({ id }) => id)).toEqual([one.id]);
+    expect(await router.openCalls("pod-0", new Date(), [])).toHaveLength(2);
   });
 
   test("that no pod ended within a day count no more", async () => {

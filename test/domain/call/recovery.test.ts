@@ -56,9 +56,11 @@ describe("what an earlier router left behind", () => {
 describe("ids", () => {
   test("of calls are the same for every router that sees the channel, and of the form that all else expects", () => {
     const at = new Date("2026-06-01T12:00:00.123Z");
-    const id = callId("pod-0", IN, at);
-    expect(callId("pod-0", IN, new Date(at))).toBe(id);
-    expect(new Set([id, callId("pod-1", IN, at), callId("pod-0", "1700000000.2", at), callId("pod-0", IN, new Date(0)), callId("pod-0", IN, null)]).size).toBe(5);
+    const channel = { id: IN, createdAt: at, protocolId: "a84b4c76e66710@carrier.example" };
+    const id = callId(channel);
+    expect(callId({ ...channel, createdAt: new Date(at) })).toBe(id);
+    const others = [{ id: "1700000000.2" }, { createdAt: new Date(0) }, { createdAt: null }, { protocolId: "" }].map((other) => callId({ ...channel, ...other }));
+    expect(new Set([id, ...others]).size).toBe(5);
     expect(callOfBridge(bridgeId(id))).toBe(id);
   });
 
