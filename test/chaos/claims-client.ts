@@ -9,6 +9,7 @@ import { HttpConnection, postRequest, type HttpAnswer } from "../bench/http-clie
 export interface ClientTask {
   readonly file: string;
   readonly ports: readonly number[];
+  /** The first is the scarce one. */
   readonly pools: readonly string[];
   readonly origin: string;
   readonly callers: number;
@@ -40,7 +41,17 @@ interface ElementLine {
 /** Visitors that all callers of this process share: the same one is asked for at both ingress processes at once. */
 const REMEMBERED = 300;
 const RETURNING_SHARE = 0.5;
+/** Of the requests: for the pool that is nearly always exhausted, the first; for all pools at once; the others are for one of the rest. */
+const SCARCE_SHARE = 0.06;
+const ALL_POOLS_SHARE = 0.06;
+/** As a load balancer does it: a replica that broke off is left alone for so long, if there is another. */
+const AVOID_MILLISECONDS = 300;
 const RELEASE_SHARE = 0.08;
+
+interface Replica {
+  readonly connection: HttpConnection;
+  avoidUntil: number;
+}
 
 class Client {
   readonly #task: ClientTask;
@@ -61,21 +72,30 @@ class Client {
   }
 
   async #caller(deadline: number): Promise<void> {
-    const connections = this.#task.ports.map((port) => new HttpConnection(port));
+    const replicas = this.#task.ports.map((port) => ({ connection: new HttpConnection(port), avoidUntil: 0 }));
     while ((this.#claims < this.#task.claims || !existsSync(this.#task.enough)) && Date.now() < deadline) {
       const visitor = Math.random() < RETURNING_SHARE ? pick(this.#visitors) : undefined;
-      await this.#ask(pick(connections), visitor);
-      if (visitor !== undefined && Math.random() < RELEASE_SHARE) await this.#release(pick(connections), visitor);
+      await this.#ask(replicas, visitor);
+      if (visitor !== undefined && Math.random() < RELEASE_SHARE) await this.#release(replicas, visitor);
     }
-    for (const connection of connections) connection.close();
+    for (const { connection } of replicas) connection.close();
   }
 
-  async #ask(connection: HttpConnection | undefined, visitor: Visitor | undefined): Promise<void> {
-    const pools = Math.random() < 0.2 ? this.#task.pools : [pick(this.#task.pools) ?? ""];
+  async #post(replicas: readonly Replica[], path: string, body: object): Promise<HttpAnswer> {
+    const alive = replicas.filter(({ avoidUntil }) => avoidUntil < Date.now());
+    const replica = pick(alive.length > 0 ? alive : replicas);
+    if (replica === undefined) throw new Error("a client needs a port to ask");
+    const answer = await replica.connection.post(postRequest(path, body, this.#task.origin));
+    if (answer.status === 0) replica.avoidUntil = Date.now() + AVOID_MILLISECONDS;
+    return answer;
+  }
+
+  async #ask(replicas: readonly Replica[], visitor: Visitor | undefined): Promise<void> {
+    const pools = poolsToAsk(this.#task.pools, Math.random());
     const elements = pools.map((pool) => ({ pool, mediaElement: `element-${Math.floor(Math.random() * 3)}` }));
     const askedAt = Date.now();
-    const answer = await connection?.post(postRequest("/v1/numbers", { elements, ...visitor }, this.#task.origin));
-    if (answer?.status !== 200) return this.#failed(answer);
+    const answer = await this.#post(replicas, "/v1/numbers", { elements, ...visitor });
+    if (answer.status !== 200) return this.#failed(answer);
     const body = JSON.parse(answer.body) as Visitor & { elements: readonly ElementLine[] };
     const { visitor: token, device } = body;
     for (const element of body.elements) this.#told(element, { visitor: token, device }, askedAt);
@@ -91,18 +111,18 @@ class Client {
     this.#tell({ type: "claim", askedAt, ...visitor, pool, mediaElement, number, expiresAt });
   }
 
-  async #release(connection: HttpConnection | undefined, visitor: Visitor): Promise<void> {
+  async #release(replicas: readonly Replica[], visitor: Visitor): Promise<void> {
     const release = (this.#releases += 1);
     const pool = pick(this.#task.pools) ?? "";
     this.#tell({ type: "releasing", ...visitor, pool, at: Date.now(), release });
-    const answer = await connection?.post(postRequest("/v1/release", { pool, ...visitor }, this.#task.origin));
-    if (answer?.status !== 204) return this.#failed(answer);
+    const answer = await this.#post(replicas, "/v1/release", { pool, ...visitor });
+    if (answer.status !== 204) return this.#failed(answer);
     this.#tell({ type: "released", ...visitor, pool, at: Date.now() + 1, release });
   }
 
-  /** A replica that is down refuses at once: whoever asks again at once only heats the room. */
-  async #failed(answer: HttpAnswer | undefined): Promise<void> {
-    this.#tell({ type: "failed", status: answer?.status ?? 0 });
+  /** Whoever is refused and asks again at once only heats the room. */
+  async #failed({ status }: HttpAnswer): Promise<void> {
+    this.#tell({ type: "failed", status });
     await sleep(20 + Math.random() * 80);
   }
 
@@ -114,6 +134,13 @@ class Client {
   #tell(line: ClientLine): void {
     writeSync(this.#out, `${JSON.stringify(line)}\n`);
   }
+}
+
+/** @param chance from 0 to 1 */
+function poolsToAsk(pools: readonly string[], chance: number): readonly string[] {
+  if (chance < ALL_POOLS_SHARE) return pools;
+  const [scarce = "", ...rest] = pools;
+  return [chance < ALL_POOLS_SHARE + SCARCE_SHARE ? scarce : (pick(rest) ?? scarce)];
 }
 
 function pick<T>(from: readonly T[]): T | undefined {

@@ -12,4 +12,5 @@ it("no number is leased twice, no promise is cut short and no acknowledged claim
   expect(report.releases).toBeGreaterThan(5);
   expect(report.broken.slice(0, 10)).toEqual([]);
   expect(report.missing.slice(0, 10)).toEqual([]);
+  expect(report.faults.slice(0, 10)).toEqual([]);
 });

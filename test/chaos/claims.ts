@@ -35,6 +35,8 @@ export interface ChaosReport {
   readonly seconds: number;
   /** Numbers that two prospects had at once, promises cut short: one sentence each. */
   readonly broken: readonly string[];
+  /** What ingress logged of requests that it answered 500. */
+  readonly faults: readonly string[];
   /** Acknowledged claims that the history does not know: one sentence each. */
   readonly missing: readonly string[];
 }
@@ -69,7 +71,9 @@ export async function runClaimsChaos(options: ChaosOptions): Promise<ChaosReport
     const seconds = (performance.now() - start) / 1000;
     const lines = await Promise.all(files.map(readLines));
     const kills = Object.fromEntries(victims.map((victim) => [victim.name, victim.kills()]));
-    return { ...judge(lines, await readHistory(postgres.url)), kills, seconds };
+    const report = judge(lines, await readHistory(postgres.url));
+    for (const ingress of ingresses) await ingress.stop();
+    return { ...report, faults: ingresses.flatMap((ingress) => ingress.faults()), kills, seconds };
   } finally {
     await Promise.all(clients.map((client) => client.stop()));
     for (const victim of victims) await victim.stop();
@@ -98,7 +102,7 @@ function ingressEnv(url: string): NodeJS.ProcessEnv {
     DIALPLANE_HTTP_ADDRESS: "127.0.0.1",
     DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
     DIALPLANE_POOLS_POLL_SECONDS: "1",
-    DIALPLANE_LOG_LEVEL: "silent",
+    DIALPLANE_LOG_LEVEL: "error",
   };
 }
 
@@ -137,7 +141,7 @@ async function readLines(file: string): Promise<readonly ClientLine[]> {
 type Claim = Acknowledged & { readonly device: string; readonly mediaElement: string; readonly askedAt: number };
 
 /** The tokens are opened with the key of the run: what the database calls the visitor. */
-function judge(lines: readonly (readonly ClientLine[])[], history: readonly (Shown & { pool: string })[]): Omit<ChaosReport, "kills" | "seconds"> {
+function judge(lines: readonly (readonly ClientLine[])[], history: readonly (Shown & { pool: string })[]): Omit<ChaosReport, "kills" | "seconds" | "faults"> {
   const tokens = createTokenSigner([KEY]);
   const all = lines.flat();
   const claims = all.flatMap((line): Claim[] => {

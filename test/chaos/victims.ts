@@ -16,8 +16,9 @@ export interface Victim {
 }
 
 /** An ingress process that somebody (Kubernetes, systemd) starts again whenever it ends. */
-export function keepIngress(name: string, env: NodeJS.ProcessEnv, port: number): Victim & { ready(): Promise<unknown> } {
+export function keepIngress(name: string, env: NodeJS.ProcessEnv, port: number): Victim & { ready(): Promise<unknown>; faults(): readonly string[] } {
   let process_: TestProcess | undefined;
+  const faults: string[] = [];
   let stopped = false;
   let kills = 0;
   const isStopped = () => stopped;
@@ -25,6 +26,7 @@ export function keepIngress(name: string, env: NodeJS.ProcessEnv, port: number):
     while (!isStopped()) {
       process_ = startProcess([process.execPath, CLI, "ingress"], { env: { ...process.env, ...env, DIALPLANE_HTTP_PORT: String(port) } });
       await process_.exited;
+      faults.push(...faultsIn(process_.output()));
       if (!isStopped()) await sleep(200);
     }
   })();
@@ -33,6 +35,7 @@ export function keepIngress(name: string, env: NodeJS.ProcessEnv, port: number):
     name,
     ready,
     kills: () => kills,
+    faults: () => faults,
     kill: async () => {
       kills += 1;
       process_?.kill("SIGKILL");
@@ -45,6 +48,11 @@ export function keepIngress(name: string, env: NodeJS.ProcessEnv, port: number):
       await running;
     },
   };
+}
+
+/** What answered 500: no outage, however sudden, is a reason for that. */
+function faultsIn(log: string): readonly string[] {
+  return log.split("\n").filter((line) => line.includes('"msg":"a request failed"'));
 }
 
 function serves(port: number): Promise<boolean> {

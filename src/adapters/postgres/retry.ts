@@ -7,6 +7,8 @@ import { ExpectedError, messageOf } from "../../domain/errors.ts";
 const TRANSIENT = new Set(["40001", "40P01"]);
 /** The server went away or is coming back (class 08, admin_shutdown, crash_shutdown, cannot_connect_now), as SQLSTATE or as errno. */
 const LOST = new Set(["08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "ECONNRESET", "ECONNREFUSED", "EPIPE"]);
+/** The driver's own words, without a code; the second is said of a connection that broke between two statements of a transaction. */
+const LOST_IN_WORDS = /^Connection terminated|^Client (?:has encountered a connection error|was closed) and is not queryable/;
 /**
  * Two transactions gave one prospect a number of one pool, made a log-in, or a device of a prospect just erased: the constraint let
  * one of them pass. The other sees it now.
@@ -38,7 +40,7 @@ function isTransient(error: unknown): boolean {
 
 function isLost(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return LOST.has(code) || /^Connection terminated/.test(messageOf(error));
+  return LOST.has(code) || LOST_IN_WORDS.test(messageOf(error));
 }
 
 /** SQLSTATE of a failure that Postgres reported; undefined for anything else. */

@@ -1,0 +1,47 @@
+import pg from "pg";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { connect } from "../../../src/adapters/postgres/connect.ts";
+import { inTransaction } from "../../../src/adapters/postgres/transaction.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
+import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
+
+let database: TestDatabase;
+let pool: pg.Pool;
+beforeEach(async () => {
+  database = await freshDatabase();
+  pool = connect(database.url, createLogger("silent"), { max: 2 });
+});
+afterEach(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+/** As when the server is killed. */
+async function cutOff(client: pg.PoolClient): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  const ended = new Promise((resolve) => client.once("end", resolve));
+  await database.pool.query("select pg_terminate_backend($1::int)", [rows[0]?.pid]);
+  await ended;
+}
+
+describe("a transaction whose connection breaks", () => {
+  it("between two statements is made once more on another connection, and nothing of the first stays", async () => {
+    await database.pool.query("create table note (text text)");
+    let attempts = 0;
+    const answer = await inTransaction(pool, async (client) => {
+      attempts += 1;
+      await client.query("insert into note values ($1::text)", [`attempt ${attempts}`]);
+      if (attempts === 1) await cutOff(client);
+      return (await client.query<{ text: string }>("select text from note")).rows;
+    });
+    expect(answer).toEqual([{ text: "attempt 2" }]);
+  });
+
+  it("again and again is told as an outage", async () => {
+    const answer = inTransaction(pool, async (client) => {
+      await cutOff(client);
+      return client.query("select 1");
+    });
+    await expect(answer).rejects.toMatchObject({ code: "Unavailable" });
+  });
+});
