@@ -12,7 +12,7 @@ if (!(claims >= 1000 && claims <= 100_000_000)) throw new Error("--claims must b
 if (!(minutes > 0 && minutes <= 1440)) throw new Error("--minutes must be above 0 and at most 1440: when it ends with fewer claims");
 
 console.log(`${claims} claims from 8 client processes over 2 ingress processes, which are killed at random, and Postgres too; ${cpus().length} CPUs, Node ${process.version}`);
-const report = await runClaimsChaos({ claims, clients: 8, callers: 8, killEveryMilliseconds: [1_500, 8_000], deadlineMilliseconds: minutes * 60_000 });
+const report = await runClaimsChaos({ claims, clients: 8, callers: 24, killEveryMilliseconds: [1_500, 8_000], deadlineMilliseconds: minutes * 60_000 });
 const { broken, missing, faults, ...counts } = report;
 console.log(JSON.stringify(counts, null, 2));
 for (const sentence of [...broken.slice(0, 5), ...missing.slice(0, 5), ...faults.slice(0, 5)]) console.log(sentence);

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { inTransaction } from "../../../src/adapters/postgres/transaction.ts";
