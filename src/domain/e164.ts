@@ -60,20 +60,26 @@ export function countryOf(number: E164): string | null {
   return lookUp(number)?.country ?? null;
 }
 
-/** How the page writes the number. Numbers of unknown countries stay in E.164. */
+/**
+ * How the page writes the number. Numbers of unknown countries stay in E.164.
+ * Numbers of ten digits and more that differ in the last two only are written alike: no country's plan looks as far.
+ */
 export function formatNumber(number: E164, format: DisplayFormat): string {
   if (format === "E164") return number;
-  const key = `${format}${number}`;
+  const stem = number.length > 10 ? number.slice(0, -2) : number;
+  const ending = number.slice(stem.length);
+  const key = format + stem;
   const known = formatted.get(key);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known + ending;
   const text = lookUp(number)?.format(format === "National" ? "NATIONAL" : "INTERNATIONAL") ?? number;
+  if (!text.endsWith(ending)) return text;
   // Dropping everything when full keeps the common case (a pool's numbers again and again) at one map lookup.
   if (formatted.size >= CACHE_ENTRIES) formatted.clear();
-  formatted.set(key, text);
+  formatted.set(key, text.slice(0, text.length - ending.length));
   return text;
 }
 
-/** Formatting costs about 20 microseconds uncached; busy pages ask for the same numbers thousands of times a second. */
+/** By format and number without its ending. Formatting costs about 20 microseconds uncached, a tenth of a whole request. */
 const formatted = new Map<string, string>();
 
 /** RFC 3966, global form. */

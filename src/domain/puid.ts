@@ -17,10 +17,19 @@ export interface SigningKey {
   readonly secret: string;
 }
 
+/** What a token of ours says. */
+export interface TokenContent {
+  readonly id: Uuid;
+  /** It was signed by the key that signs today: no need for a new one. */
+  readonly isCurrent: boolean;
+}
+
 export interface TokenSigner {
   sign(kind: TokenKind, id: Uuid): string;
   /** The id inside, or null for anything that this service did not sign as that kind. Never throws. */
   verify(kind: TokenKind, token: string | null | undefined): Uuid | null;
+  /** As `verify`. */
+  read(kind: TokenKind, token: string | null | undefined): TokenContent | null;
 }
 
 const prefix = "v1.";
@@ -33,17 +42,20 @@ const tokenForm = /^v1\.[A-Za-z0-9_-]{44}$/;
 export function createTokenSigner(keys: readonly [SigningKey, ...SigningKey[]]): TokenSigner {
   const [signing] = keys;
   const secrets = new Map(keys.map((key) => [key.id, key.secret]));
+  const read = (kind: TokenKind, token: string | null | undefined): TokenContent | null => {
+    if (typeof token !== "string" || !tokenForm.test(token)) return null;
+    const bytes = Buffer.from(token.slice(prefix.length), "base64url");
+    const keyId = bytes[0];
+    const secret = keyId === undefined ? undefined : secrets.get(keyId);
+    if (secret === undefined || bytes.length !== tokenBytes) return null;
+    const body = bytes.subarray(0, 1 + uuidBytes);
+    if (!timingSafeEqual(mac(kind, secret, body), bytes.subarray(1 + uuidBytes))) return null;
+    return { id: toUuid(bytes.subarray(1, 1 + uuidBytes)), isCurrent: keyId === signing.id };
+  };
   return {
     sign: (kind, id) => prefix + seal(kind, signing, id).toString("base64url"),
-    verify: (kind, token) => {
-      if (typeof token !== "string" || !tokenForm.test(token)) return null;
-      const bytes = Buffer.from(token.slice(prefix.length), "base64url");
-      const keyId = bytes[0];
-      const secret = keyId === undefined ? undefined : secrets.get(keyId);
-      if (secret === undefined || bytes.length !== tokenBytes) return null;
-      const body = bytes.subarray(0, 1 + uuidBytes);
-      return timingSafeEqual(mac(kind, secret, body), bytes.subarray(1 + uuidBytes)) ? toUuid(bytes.subarray(1, 1 + uuidBytes)) : null;
-    },
+    verify: (kind, token) => read(kind, token)?.id ?? null,
+    read,
   };
 }
 

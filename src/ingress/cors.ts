@@ -19,13 +19,13 @@ const preflight = {
 export function cors(pools: () => ReadonlyMap<ResourceKey, PoolEntry>): RequestHandler {
   return (request, response, next) => {
     const { origin } = request.headers;
-    response.set("Vary", "Origin").set("Cache-Control", "no-store");
+    response.setHeader("Vary", "Origin").setHeader("Cache-Control", "no-store");
     const allowed = request.path === "/amp" ? ampOrigins : allowedOrigins;
     if (origin !== undefined && !allowed(pools()).has(origin)) {
       sendProblem(response, foreignOrigin(`must be among the allowedOrigins of a pool`));
       return;
     }
-    if (origin !== undefined) response.set("Access-Control-Allow-Origin", origin).set("Access-Control-Allow-Credentials", "true");
+    if (origin !== undefined) response.setHeader("Access-Control-Allow-Origin", origin).setHeader("Access-Control-Allow-Credentials", "true");
     if (request.method === "OPTIONS") response.set(preflight).status(204).end();
     else next();
   };

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Coalescer } from "../domain/coalescer.ts";
 import type { Prospects } from "../domain/ports.ts";
-import type { TokenSigner } from "../domain/puid.ts";
+import type { TokenContent, TokenSigner } from "../domain/puid.ts";
 import type { Uuid } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -14,6 +14,13 @@ export interface GivenTokens {
 export interface Identity {
   readonly prospect: Uuid;
   readonly device: Uuid;
+}
+
+export interface Met {
+  readonly identity: Identity;
+  readonly stored: Promise<unknown>;
+  /** What the client is to keep. */
+  readonly tokens: () => IdentityTokens;
 }
 
 /** What a client keeps. */
@@ -54,13 +61,21 @@ export class Identities {
 
   /**
    * As `resolve`, but a visitor who is new to us need not wait to be stored: `stored` resolves when it is durable, and until then
-   * nothing may be answered.
+   * nothing may be answered. Tokens that still say the same are given back as they are: signing costs more than looking.
    */
-  async meet(given: GivenTokens): Promise<{ readonly identity: Identity; readonly stored: Promise<unknown> }> {
-    const known = this.#tokens.verify("visitor", given.visitor) ?? this.#tokens.verify("device", given.device);
-    if (known !== null) return { identity: await this.resolve(given), stored: Promise.resolve() };
-    const identity = { prospect: randomUUID(), device: randomUUID() };
-    return { identity, stored: this.#create.add(identity) };
+  async meet(given: GivenTokens): Promise<Met> {
+    const visitor = this.#tokens.read("visitor", given.visitor);
+    const device = this.#tokens.read("device", given.device);
+    const claimed = { prospect: visitor?.id ?? randomUUID(), device: device?.id ?? randomUUID() };
+    const isNew = visitor === null && device === null;
+    const stored = isNew ? this.#create.add(claimed) : Promise.resolve();
+    const identity = isNew ? claimed : { prospect: await this.#touch.add(claimed), device: claimed.device };
+    const isKept = (content: TokenContent | null, id: Uuid) => content !== null && content.isCurrent && content.id === id;
+    const tokens = () => ({
+      visitor: isKept(visitor, identity.prospect) && given.visitor ? given.visitor : this.#tokens.sign("visitor", identity.prospect),
+      device: isKept(device, identity.device) && given.device ? given.device : this.#tokens.sign("device", identity.device),
+    });
+    return { identity, stored, tokens };
   }
 
   /** @throws HttpProblem 400 where only an existing device makes sense. */

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { describe, expect, test } from "vitest";
 import { countryOf, formatNumber, maskCaller, parseCaller, parseE164, plausibility, telUri, toE164 } from "../../src/domain/e164.ts";
 import { e164 } from "./builders.ts";
@@ -90,9 +91,25 @@ describe("formatNumber", () => {
   });
 
   test("stays right when the cache overflows", () => {
-    for (let i = 0; i < 20_100; i += 1) formatNumber(e164(`+1202${2_000_000 + i}`), "National");
+    for (let i = 0; i < 20_100; i += 1) formatNumber(e164(`+1202${2_000_000 + i * 100}`), "National");
     expect(formatNumber(e164("+12022000000"), "National")).toBe("(202) 200-0000");
-    expect(formatNumber(e164("+12022020099"), "National")).toBe("(202) 202-0099");
+    expect(formatNumber(e164("+12024010099"), "National")).toBe("(202) 401-0099");
+  });
+
+  test("is what libphonenumber says, in every country, also when numbers nearby were written before", () => {
+    const codes = [...new Set(getCountries().map((country) => getCountryCallingCode(country)))];
+    const digits = fc.stringMatching(/^[0-9]{4,12}$/);
+    const tail = fc.stringMatching(/^[0-9]{2}$/);
+    const cases = fc.record({ code: fc.constantFrom(...codes), middle: digits, before: tail, after: tail, format: fc.constantFrom("National" as const, "International" as const) });
+    fc.assert(
+      fc.property(cases, ({ code, middle, before, after, format }) => {
+        const stem = `+${code}${middle}`.slice(0, 14);
+        formatNumber(e164(stem + before), format);
+        const said = parsePhoneNumberFromString(stem + after, { extract: false })?.format(format === "National" ? "NATIONAL" : "INTERNATIONAL") ?? stem + after;
+        expect(formatNumber(e164(stem + after), format)).toBe(said);
+      }),
+      { numRuns: 3000 },
+    );
   });
 });
 

@@ -25,6 +25,8 @@ describe("visitor and device tokens", () => {
   it("of an older key stay valid while keys rotate; the new key signs", () => {
     const rotated = createTokenSigner([newKey, oldKey]);
     expect(rotated.verify("device", signer.sign("device", id))).toBe(id);
+    expect(rotated.read("device", signer.sign("device", id))).toEqual({ id, isCurrent: false });
+    expect(rotated.read("device", rotated.sign("device", id))).toEqual({ id, isCurrent: true });
     expect(signer.verify("device", rotated.sign("device", id))).toBeNull();
     expect(createTokenSigner([newKey]).verify("device", signer.sign("device", id))).toBeNull();
   });
