@@ -1,4 +1,4 @@
-import { messageOf } from "../domain/errors.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { AriError, type Clock, LimitReached, type Logger } from "../domain/ports.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
 import type { CallEvent } from "../domain/call/events.ts";
@@ -31,11 +31,14 @@ const MAX_UNRECORDED = 10_000;
 
 /** As a far end without capacity would answer. */
 const NO_CAPACITY = 503;
+/** Of what Asterisk was never asked, because of ourselves. */
+const NOT_ASKED = 400;
 
-/** 0: no answer. */
+/** 0: whether it was done is not known. */
 function statusOf(error: unknown): number {
   if (error instanceof LimitReached) return NO_CAPACITY;
-  return error instanceof AriError ? error.status : 0;
+  if (error instanceof AriError) return error.status;
+  return error instanceof ExpectedError && error.code === "Unavailable" ? 0 : NOT_ASKED;
 }
 
 interface LiveCall {
@@ -193,7 +196,8 @@ export class Calls {
   #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
     const status = statusOf(error);
     const channel = "channel" in command ? command.channel : "";
-    if (status === 404 && command.type === "DestroyBridge") {
+    if ((status === 404 && command.type === "DestroyBridge") || (status === 409 && command.type === "CreateBridge")) {
+      // So it is already.
       return;
     }
     if (status === 404 && command.type === "HangUp") {

@@ -165,7 +165,12 @@ class RunningRouter implements Router {
       logger,
       // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
       accepting: () => !this.#stopping && (this.drain.draining || this.#snapshots.current !== null),
-      takeCall: (channel, args) => (this.drain.draining ? this.drain.refuse(channel.id) : takeCall(inbound, channel, args)),
+      takeCall: (channel, args) => {
+        // Claimed just before the end: the next router finds it.
+        if (this.#stopping) return;
+        if (this.drain.draining) this.drain.refuse(channel.id);
+        else takeCall(inbound, channel, args);
+      },
     });
   }
 

@@ -134,7 +134,7 @@ async function callerArguments(call: SippCall, folder: string, timeoutMs: number
   return [call.target, "-s", call.to, "-key", "caller", call.from, ...load, ...injected];
 }
 
-function sippProgram(): string {
+export function sippProgram(): string {
   const program = process.env["SIPP_PATH"] ?? findOnPath("sipp");
   if (program === undefined) {
     throw new Error("SIPp was not found: install the package sip-tester or set SIPP_PATH");

@@ -18,6 +18,8 @@ import { standBy } from "./stand-by.ts";
 
 /** Fetching the descriptions takes about a quarter of a second. */
 const CONNECT_MILLISECONDS = 10_000;
+/** WebSocket.OPEN. */
+const OPEN = 1;
 
 /**
  * Requests over HTTP and events over a WebSocket, with ari-client 2.2.0, for an Asterisk without REST over WebSocket (before 20.14, 21.9
@@ -53,8 +55,9 @@ class AriClientTransport implements AriConnection {
     this.#probe = createAriHttp({ ...options, requestTimeoutMs: 5_000 });
   }
 
+  /** False from the moment on at which the socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
-    return this.#up;
+    return this.#up && this.#open !== undefined && this.#open.client._ws?.readyState === OPEN;
   }
 
   start(): void {

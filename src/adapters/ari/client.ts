@@ -65,8 +65,9 @@ class AriClient implements AriConnection {
     this.#rest = new RestOverWebSocket(options.requestTimeoutMs ?? 5_000);
   }
 
+  /** False from the moment on at which the socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
-    return this.#up;
+    return this.#up && this.#socket?.readyState === WebSocket.OPEN;
   }
 
   start(): void {

@@ -16,6 +16,10 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
+/** A timer that is later than this did not run late by itself. */
+const STALLED_MS = 1_000;
+const CATCH_UP_MS = 1_000;
+
 /**
  * Requests and their answers on the event socket (Asterisk's "ARI REST over WebSocket").
  * Asterisk works requests off in the order they were sent, so that two that depend on each other need no round trip between.
@@ -38,7 +42,8 @@ export class RestOverWebSocket {
     const id = String(this.#sequence);
     const operation = `${request.method} ${request.path}`;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#expire(id), this.#timeoutMs);
+      const timer = setTimeout(() => this.#late(id, due), this.#timeoutMs);
+      const due = performance.now() + this.#timeoutMs;
       this.#pending.set(id, { operation, resolve, reject, timer });
       send(JSON.stringify(toFrame(id, request)));
     });
@@ -66,6 +71,14 @@ export class RestOverWebSocket {
       const pending = this.#take(id);
       pending?.reject(new ExpectedError("Unavailable", `${reason} before ARI answered ${pending.operation}`));
     }
+  }
+
+  /** When this whole process stood still, the answer may have come long ago: what waits on the socket is read first. */
+  #late(id: string, due: number): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    if (performance.now() < due + STALLED_MS) this.#expire(id);
+    else this.#pending.set(id, { ...pending, timer: setTimeout(() => this.#expire(id), CATCH_UP_MS) });
   }
 
   #expire(id: string): void {

@@ -47,9 +47,13 @@ export function handBack(call: Call, note: { readonly reason: string; readonly m
     return endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
   }
   const [ending, commands] = endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
-  const continued: CallCommand = { type: "Continue", channel: inbound.channel, pool: origin.pool, did: origin.did };
   const others = commands.filter((command) => !(command.type === "HangUp" && command.channel === inbound.channel));
-  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [continued, ...others]];
+  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...handOver(call), ...others]];
+}
+
+/** To the dialplan. Asked for twice it does no harm: a caller whom the dialplan has is not taken from it. */
+export function handOver({ origin, inbound }: Call): readonly CallCommand[] {
+  return origin === null ? [] : [{ type: "Continue", channel: inbound.channel, pool: origin.pool, did: origin.did }];
 }
 
 /** Ends for good once no channel is left. */
@@ -57,10 +61,18 @@ export function settle(ending: Ending, commands: readonly CallCommand[]): Steppe
   return openChannels(ending).length > 0 ? [ending, commands] : close(ending, commands.filter(({ type }) => type !== "StartTimer"));
 }
 
-/** The `hangup` timer ran out: asks once more for what is still there. A caller who was handed back is the dialplan's. */
+/** The `hangup` timer ran out: asks once more for what is still there. */
 export function giveUp(ending: Ending): Stepped {
-  const ours = openChannels(ending).filter(({ channel }) => !ending.handedBack || channel !== ending.inbound.channel);
-  return close(ending, ours.map(({ channel }) => hangUp(channel, ending.cause)));
+  return close(ending, askOnceMore(ending, ending.cause));
+}
+
+/** A caller who was handed back is the dialplan's, unless it never heard of that. */
+export function askOnceMore(ending: Ending, callees: number): readonly CallCommand[] {
+  const { inbound, handedBack, cause } = ending;
+  return openChannels(ending).flatMap(({ channel }) => {
+    if (channel !== inbound.channel) return [hangUp(channel, callees)];
+    return handedBack ? handOver(ending) : [hangUp(channel, cause)];
+  });
 }
 
 export function hangUp(channel: string, cause: number): CallCommand {

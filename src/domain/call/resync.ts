@@ -1,8 +1,8 @@
 import type { CallEvent } from "./events.ts";
 import { prepareBridge } from "./dialing.ts";
-import { CAUSE, endCall, hangUp, settle, type Stepped } from "./ending.ts";
-import { openChannels } from "./legs.ts";
-import type { Bridging, Call, Ending } from "./states.ts";
+import { askOnceMore, CAUSE, endCall, handBack, settle, type Stepped } from "./ending.ts";
+import { closeLeg, openChannels, withLeg } from "./legs.ts";
+import type { Bridging, Call, Dialing } from "./states.ts";
 
 type Resynced = Extract<CallEvent, { type: "Resynced" }>;
 type Step = (call: Call, event: CallEvent) => Stepped;
@@ -15,7 +15,8 @@ export function resync(before: Call, event: Resynced, step: Step): Stepped {
   let call = before;
   const commands: Stepped[1][number][] = [];
   for (const missed of missedEvents(before, event)) {
-    const [next, wanted] = step(call, missed);
+    const stepped = step(call, missed);
+    const [next, wanted] = isSentAway(call, stepped) ? legsUnseen(call, missed) : asFarAsSeen(call, stepped);
     call = next;
     commands.push(...wanted);
   }
@@ -32,6 +33,29 @@ function missedEvents(call: Call, { channels, at }: Resynced): readonly CallEven
     ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
+}
+
+/** By a leg that is missing: had the caller left, that would have been seen first. */
+function isSentAway(before: Call, [after]: Stepped): before is Dialing {
+  return before.kind === "dialing" && after.kind === "ending" && !after.inbound.gone;
+}
+
+/**
+ * How the ringing ended nobody saw, and who answered meanwhile was hung up by Asterisk: a leg needs somebody who puts it through.
+ * It is no reason to send the caller away.
+ */
+function legsUnseen(call: Dialing, { at, ...missed }: CallEvent): Stepped {
+  const channel = "channel" in missed ? missed.channel : "";
+  const closed = withLeg(call, channel, (leg) => ({ ...closeLeg(leg, "unreachable", at), gone: true }));
+  return handBack(closed, { reason: "LegsUnseen", message: "the ringing ended while the router was cut off from Asterisk; the caller was given to the pool's default destination" }, at);
+}
+
+/** Connecting them was asked for, and its answer lost: "abandoned" would say that they never talked. */
+function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
+  const wasConnecting = before.kind === "bridging" && !before.whispering;
+  if (!wasConnecting || after.kind !== "ending") return [after, commands];
+  const message = "somebody had answered, and the call ended while the router was cut off from Asterisk: whether the two were connected is not known";
+  return [{ ...after, end: "failed", notes: [...after.notes, { rule: null, matched: false, reason: "EndUnobserved", message }] }, commands];
 }
 
 /** Neither side hung up: the call was cut. What had ended before keeps its outcome. */
@@ -60,7 +84,7 @@ function again(call: Call, { inBridge }: Resynced): Stepped[1] {
     case "bridging":
       return connectAgain(call, inBridge);
     case "ending":
-      return call.handedBack ? [] : hangUpAgain(call);
+      return askOnceMore(call, CAUSE.normal);
     case "received":
     case "bridged":
     case "ended":
@@ -75,8 +99,4 @@ function connectAgain(call: Bridging, inBridge: ReadonlySet<string>): Stepped[1]
     { type: "Answer", channel: call.inbound.channel },
     { type: "AddToBridge", bridge: call.bridge, channel: call.winner },
   ];
-}
-
-function hangUpAgain(call: Ending): Stepped[1] {
-  return openChannels(call).map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? call.cause : CAUSE.normal));
 }

@@ -1,11 +1,12 @@
 import type { CallEnd } from "../types.ts";
+import type { CallCommand } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
 import { dialGroup, legAnswered, legFailed, legReady, legRinging, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { recognise } from "./recognise.ts";
 import { asteriskRestarted, resync } from "./resync.ts";
-import type { Bridged, Bridging, Call, Ended, Ending, Leg, Received } from "./states.ts";
+import type { Bridged, Bridging, Call, Dialing, Ended, Ending, Leg, Received } from "./states.ts";
 
 type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;
 
@@ -173,10 +174,16 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   }
 }
 
-/** Without an answer the leg may ring after all, and one that can't be called is there: it is hung up and its end awaited. */
+/**
+ * Without an answer it may ring all the same: what Asterisk says next tells, or its silence until the ring timer. One that can't be
+ * called is there: it is hung up and its end awaited.
+ */
 function originateFailed(before: Call, { command, channel, status, full = false, at }: EventOf<"CommandFailed">): Stepped {
   const call = full ? withLeg(before, channel, (leg) => ({ ...leg, full })) : before;
-  if (status !== 0 && command === "Originate") {
+  if (status === 0) {
+    return [call, []];
+  }
+  if (command === "Originate") {
     // A limit of ours was reached: the same as a far end without capacity.
     const cause = status === 503 ? CAUSE.congestion : null;
     return gone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
@@ -192,6 +199,9 @@ function originateFailed(before: Call, { command, channel, status, full = false,
 /** While it rings the dialplan can still take over; after an answer there is nobody else to be connected to. */
 function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   const { command, channel, status, at } = event;
+  if (status === 0 && (call.kind === "dialing" || call.kind === "bridging")) {
+    return [call, askAgain(call, command, channel)];
+  }
   if (call.kind === "dialing" && findLeg(call, channel) !== undefined) {
     return originateFailed(call, event);
   }
@@ -201,8 +211,28 @@ function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   return call.kind === "bridging" ? endCall(call, { end: "failed", cause: CAUSE.failure }, at) : [call, []];
 }
 
-/** 404: the caller had gone before. Everything else leaves a caller whom nobody serves. */
+/** What was not answered may have been done; to do it twice does no harm. */
+function askAgain(call: Dialing | Bridging, command: CallCommand["type"], channel: string): readonly CallCommand[] {
+  switch (command) {
+    case "CreateBridge":
+      return [{ type: command, bridge: call.bridge, early: call.decision?.earlyMedia === true }];
+    case "AddToBridge":
+      return [{ type: command, bridge: call.bridge, channel }];
+    case "Answer":
+      return call.kind === "bridging" && !call.whispering ? [{ type: command, channel }] : [];
+    default:
+      return [];
+  }
+}
+
+/**
+ * 404: the caller had gone before. 409: the dialplan has the caller already. Without an answer it is asked for again, when the hang-ups
+ * are or when ARI is back. Everything else leaves a caller whom nobody serves.
+ */
 function continueFailed(call: Ending, { status }: EventOf<"CommandFailed">): Stepped {
+  if (status === 0 || status === 409) {
+    return [call, []];
+  }
   const ending: Ending = { ...call, handedBack: false, end: status === 404 ? "abandoned" : call.end };
   return [ending, status === 404 ? [] : [hangUp(call.inbound.channel, call.cause)]];
 }

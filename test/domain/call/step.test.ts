@@ -29,7 +29,12 @@ const EVENTS = {
   "HangUp failed": commandFailed("HangUp", 500, LEG(0)),
   "Whisper failed": commandFailed("Whisper", 500, LEG(0)),
   "Continue found nobody": commandFailed("Continue", 404, INBOUND),
-  "Continue failed": commandFailed("Continue", 409, INBOUND),
+  "Continue refused": commandFailed("Continue", 500, INBOUND),
+  "Continue unanswered": commandFailed("Continue", 0, INBOUND),
+  "Continue found the dialplan": commandFailed("Continue", 409, INBOUND),
+  "CreateBridge unanswered": commandFailed("CreateBridge", 0),
+  "AddToBridge unanswered": commandFailed("AddToBridge", 0, INBOUND),
+  "Answer unanswered": commandFailed("Answer", 0, INBOUND),
   "decision deadline": deadline("decision"),
   "ring deadline": deadline("ring"),
   "whisper deadline": deadline("whisper"),
@@ -68,7 +73,8 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 1": ["bridging", ["Answer in", "AddToBridge 1", "HangUp 0 26", "StartTimer duration 600"]],
     "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", CANCEL_BOTH],
-    "Originate 0 unanswered": ["dialing", ["HangUp 0 16"]],
+    "CreateBridge unanswered": ["dialing", ["CreateBridge"]],
+    "AddToBridge unanswered": ["dialing", ["AddToBridge in"]],
     "CreateBridge failed": ["ending", HAND_BACK],
     "AddToBridge failed": ["ending", HAND_BACK],
     "Answer failed": ["ending", HAND_BACK],
@@ -81,6 +87,8 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
     "Gone 0, busy": ["ending", ["HangUp in 21", "StartTimer hangup 5"]],
+    "CreateBridge unanswered": ["bridging", ["CreateBridge"]],
+    "AddToBridge unanswered": ["bridging", ["AddToBridge in"]],
     "Whispered 0": ["bridging", CONNECT],
     "Whisper failed": ["bridging", CONNECT],
     "whisper deadline": ["bridging", ["StopWhisper 0", ...CONNECT]],
@@ -94,6 +102,9 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
   },
   bridging: {
     "LegReady 0": ["bridging", ["HangUp 0 26"]],
+    "CreateBridge unanswered": ["bridging", ["CreateBridge"]],
+    "AddToBridge unanswered": ["bridging", ["AddToBridge in"]],
+    "Answer unanswered": ["bridging", ["Answer in"]],
     "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
@@ -104,7 +115,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "AddToBridge failed": ["ending", FAIL_TALK],
     "Answer failed": ["ending", FAIL_TALK],
     "duration deadline": ["ending", END_TALK],
-    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord failed"]],
   },
   bridged: {
     "LegReady 0": ["bridged", ["HangUp 0 26"]],
@@ -121,7 +132,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 1": ["ending", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
-    "Continue failed": ["ending", ["HangUp in 16"]],
+    "Continue refused": ["ending", ["HangUp in 16"]],
     "hangup deadline": ["ended", ["HangUp in 16", "HangUp 0 16", "HangUp 1 16", "DestroyBridge", "SaveRecord max-duration"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
   },
@@ -130,8 +141,8 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 0": ["ending", ["HangUp 0 26"]],
     "LegAnswered 1": ["ending", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
-    "Continue failed": ["ending", ["HangUp in 41"]],
-    "hangup deadline": ["ended", ["HangUp 0 41", "HangUp 1 41", "DestroyBridge", "SaveRecord failed"]],
+    "Continue refused": ["ending", ["HangUp in 41"]],
+    "hangup deadline": ["ended", ["Continue in", "HangUp 0 41", "HangUp 1 41", "DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord failed"]],
   },
   ended: {
@@ -252,12 +263,16 @@ describe("with early media one destination alone is in the bridge before it answ
   test.each<readonly [string, Happening, readonly string[]]>([
     ["can't be put into the bridge", commandFailed("AddToBridge", 422, LEG(0)), ["HangUp 0 16", "Originate 1"]],
     ["can't be called", commandFailed("Dial", 409, LEG(0)), ["HangUp 0 16", "Originate 1"]],
-    ["may or may not be called", commandFailed("Dial", 0, LEG(0)), ["HangUp 0 16", "Originate 1"]],
     ["does not answer in time", deadline("ring"), ["HangUp 0 19", "Originate 1"]],
     ["is not to be had", gone(LEG(0), 27, 408), ["Originate 1"]],
   ])("the next one is rung when it %s", (_, event, expected) => {
     const { call, commands } = after(dialled(), event);
     expect([call.kind, brief(commands).slice(0, -2)]).toEqual(["dialing", expected]);
+  });
+
+  test("it is left alone when it may or may not be called: its answer, its end or the ring timer will tell", () => {
+    const { call, commands } = after(dialled(), commandFailed("Dial", 0, LEG(0)));
+    expect([call.kind, brief(commands)]).toEqual(["dialing", []]);
   });
 
   test.each([
@@ -316,6 +331,18 @@ describe("after ARI was away", () => {
     expect(brief(after(STATES.dialing(), { type: "Resynced", channels, inBridge: new Set() }).commands)).toEqual(["CreateBridge", "AddToBridge in"]);
   });
 
+  test("a caller whose legs ended unseen is given to the default destination, not sent away", () => {
+    const lastGroup = after(received(), decided(aDecision([["a", "b"]]))).call;
+    const { call, commands } = after(lastGroup, { type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge });
+    expect(brief(commands)).toEqual(["Continue in", "StartTimer hangup 5"]);
+    expect(call).toMatchObject({ kind: "ending", handedBack: true, notes: [{ reason: "LegsUnseen" }], legs: [{ result: "unreachable" }, { result: "unreachable" }] });
+  });
+
+  test("a caller whose legs ended unseen goes on to the next destination", () => {
+    const { call, commands } = after(STATES.dialing(), { type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge });
+    expect([call.kind, brief(commands)[0]]).toEqual(["dialing", "Originate 2"]);
+  });
+
   test("two who talk are left alone", () => {
     const channels = new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]);
     const { call, commands } = after(STATES.bridged(), { type: "Resynced", channels, inBridge: new Set([INBOUND, LEG(0)]) });
@@ -325,6 +352,11 @@ describe("after ARI was away", () => {
   test("an answer that was not carried out is asked for again", () => {
     const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
     expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Answer in", "AddToBridge 0"]);
+  });
+
+  test("a caller who was handed back is handed over again: the dialplan may never have heard of it", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), down]]);
+    expect(brief(after(STATES["handed back"](), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Continue in", "HangUp 0 16"]);
   });
 
   test("hang-ups that were lost are asked for again", () => {

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { eventually } from "../harness/process.ts";
+import { callFaults, type Fault, type FaultTimes } from "./call-faults.ts";
+import { type Evidence, type FaultWindow, judge, type StoredCall, type Verdict } from "./call-judge.ts";
+import { readStories, readTaken } from "./call-log.ts";
+import { type CallWorld, heldBy, sippCounts, startCallWorld } from "./call-world.ts";
+
+export interface CallsChaosOptions {
+  /** How long calls are placed. */
+  readonly seconds: number;
+  /** Calls a second. */
+  readonly rate: number;
+  readonly holdMs: number;
+  /** Between the end of a fault and the next. */
+  readonly quietMs: number;
+  readonly times: FaultTimes;
+  readonly onFault?: (window: FaultWindow) => void;
+}
+
+const QUIET_AGAIN_MS = 60_000;
+
+/** Calls all the time, and one fault after the other, each kind equally often, in random order. */
+export async function runCallsChaos(options: CallsChaosOptions): Promise<Verdict> {
+  await using parts = new AsyncDisposableStack();
+  const world = await startCallWorld(parts, "info");
+  world.startRouter();
+  await world.routerReady();
+  const callers = await world.startCallers({ ...options, calls: Math.ceil(options.rate * options.seconds) });
+  parts.defer(() => callers.kill("SIGKILL"));
+  const windows = await faultsUntil(callers.exited, world, options);
+  const left = await leftAfterwards(world);
+  return judge(await evidenceOf(world, windows, left));
+}
+
+async function faultsUntil(done: Promise<unknown>, world: CallWorld, { times, quietMs, onFault }: CallsChaosOptions): Promise<readonly FaultWindow[]> {
+  const finished = done.then(() => "done" as const);
+  const windows: FaultWindow[] = [];
+  let turn: readonly Fault[] = [];
+  for (;;) {
+    if ((await Promise.race([finished, sleep(quietMs, "go on" as const)])) === "done") return windows;
+    if (turn.length === 0) turn = shuffled(callFaults(times));
+    const [fault, ...others] = turn;
+    turn = others;
+    if (fault === undefined) continue;
+    const from = Date.now();
+    await fault.run(world);
+    const window = { fault: fault.name, from, to: Date.now() };
+    windows.push(window);
+    onFault?.(window);
+  }
+}
+
+function shuffled<T>(items: readonly T[]): readonly T[] {
+  const mixed = items.map((item) => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at);
+  return mixed.map(({ item }) => item);
+}
+
+const OPEN = "select (select count(*) from call where ended_at is null)::int as records, (select count(*) from live_leg)::int as legs";
+
+/** Waits until nothing is left, and tells what is. */
+async function leftAfterwards(world: CallWorld): Promise<Evidence["left"]> {
+  const look = async () => {
+    const [{ channels, bridges }, [open]] = [await heldBy(world.world), await world.query<{ records: number; legs: number }>(OPEN)];
+    return { channels, bridges, liveLegs: open?.legs ?? 0, records: open?.records ?? 0 };
+  };
+  const nothing = async () => Object.values(await look()).every((count) => count === 0);
+  await eventually("everything came to its end", nothing, QUIET_AGAIN_MS).catch(() => false);
+  const { channels, bridges, liveLegs } = await look();
+  return { channels, bridges, liveLegs };
+}
+
+async function evidenceOf(world: CallWorld, windows: readonly FaultWindow[], left: Evidence["left"]): Promise<Evidence> {
+  const { folder } = world;
+  const records = await world.query<StoredCall>(`select id, caller, ending as "end", answered_at is not null as answered from call`);
+  return { stories: await readStories(folder), windows, records, taken: await readTaken(folder), left, sippFailed: (await sippCounts(folder)).failed };
+}

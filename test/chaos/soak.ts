@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { eventually } from "../harness/process.ts";
+import { type CallWorld, heldBy, sippCounts, startCallWorld } from "./call-world.ts";
+import type { Sample, SoakEvidence } from "./growth.ts";
+import { usageOf } from "./usage.ts";
+
+export interface SoakOptions {
+  /** How long calls are placed. */
+  readonly seconds: number;
+  /** Calls a second. */
+  readonly rate: number;
+  readonly holdMs: number;
+  readonly samples: number;
+  readonly onSample?: (sample: Sample) => void;
+}
+
+const QUIET_AGAIN_MS = 60_000;
+/** Sockets of the last calls' audio close a little later, and the garbage collector has nothing to do any more. */
+const SETTLE_MS = 5_000;
+
+/** Calls for a long time and nothing else. */
+export async function runSoak(options: SoakOptions): Promise<SoakEvidence> {
+  await using parts = new AsyncDisposableStack();
+  const world = await startCallWorld(parts, "warn");
+  world.startRouter();
+  await world.routerReady();
+  const startedAt = performance.now();
+  const take = () => sample(world, startedAt);
+  const before = await take();
+  const callers = await world.startCallers({ ...options, calls: Math.ceil(options.rate * options.seconds) });
+  parts.defer(() => callers.kill("SIGKILL"));
+  const samples = await samplesUntil(callers.exited, take, options);
+  await eventually("all calls are over", () => isQuiet(world), QUIET_AGAIN_MS).catch(() => false);
+  await sleep(SETTLE_MS);
+  const after = await take();
+  const { created, failed } = await sippCounts(world.folder);
+  const [records] = await world.query<{ all: number; open: number }>(`select count(*)::int as "all", count(*) filter (where ended_at is null)::int as open from call`);
+  return { before, samples, after, calls: { placed: created, failed }, records: records ?? { all: 0, open: 0 } };
+}
+
+async function samplesUntil(done: Promise<unknown>, take: () => Promise<Sample>, { seconds, samples: wanted, onSample }: SoakOptions): Promise<readonly Sample[]> {
+  const finished = done.then(() => "done" as const);
+  const samples: Sample[] = [];
+  while ((await Promise.race([finished, sleep((seconds * 1000) / (wanted + 1), "go on" as const)])) !== "done") {
+    const one = await take();
+    samples.push(one);
+    onSample?.(one);
+  }
+  return samples;
+}
+
+async function sample(world: CallWorld, startedAt: number): Promise<Sample> {
+  const [router, asterisk] = [await usageOf(world.router().pid), await usageOf(world.world.asterisk.pid)];
+  const minute = Math.round((performance.now() - startedAt) / 6_000) / 10;
+  return { minute, router, asterisk, ...(await heldBy(world.world)) };
+}
+
+async function isQuiet(world: CallWorld): Promise<boolean> {
+  const { channels, bridges } = await heldBy(world.world);
+  const [open] = await world.query<{ count: number }>("select count(*)::int as count from call where ended_at is null");
+  return channels + bridges + (open?.count ?? 0) === 0;
+}
