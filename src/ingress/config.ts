@@ -12,7 +12,7 @@ export interface IngressConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
   readonly poolsPollSeconds: number;
   readonly shutdownSeconds: number;
-  /** Days after which associations and calls are deleted; 0 keeps them. */
+  /** See the variable. */
   readonly retentionDays: number;
   readonly secrets: IngressSecrets;
   readonly settings: IngressSettings;
@@ -45,6 +45,9 @@ function parseKey(text: string): SigningKey | null {
   const [, id = "", secret = ""] = /^\s*([0-9]{1,3}):(\S+)\s*$/.exec(text) ?? [];
   return id !== "" && Number(id) <= 255 && secretForm.test(secret) ? { id: Number(id), secret } : null;
 }
+
+/** Days after which associations and calls, and visitors of whom nothing is left, are deleted; 0 keeps them. */
+export const retentionDays = whole(0, 36_500, 0);
 
 /** `site=secret,...`; a site may be listed more than once while its secret is being replaced. */
 export const siteSecrets = z
@@ -80,7 +83,7 @@ const environment = z.object({
   DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
   DIALPLANE_POOLS_POLL_SECONDS: whole(1, 3600, 5),
   DIALPLANE_SHUTDOWN_SECONDS: whole(1, 600, 10),
-  DIALPLANE_RETENTION_DAYS: whole(0, 36_500, 0),
+  DIALPLANE_RETENTION_DAYS: retentionDays,
   DIALPLANE_TOKEN_KEYS: tokenKeys,
   DIALPLANE_SITE_SECRETS: siteSecrets,
   DIALPLANE_API_TOKENS: apiTokens,

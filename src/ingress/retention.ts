@@ -1,7 +1,7 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
 
-const firstMilliseconds = 60_000;
+const firstMilliseconds = 2_000;
 const everyMilliseconds = 3_600_000;
 
 /** Deletes what is too old, once an hour; a failure is tried again with the next. The answer stops it. */

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { SipListening } from "../adapters/asterisk-process/transports.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
-import { siteSecrets } from "../ingress/config.ts";
+import { retentionDays, siteSecrets } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
 
 const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
@@ -33,6 +33,7 @@ const schema = z
     /** Signs visitor, device and person tokens; kept in the data folder when not given. */
     DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
     DIALPLANE_SITE_SECRETS: siteSecrets,
+    DIALPLANE_RETENTION_DAYS: retentionDays,
     /** Bearer token of the read API; needed as soon as HTTP listens beyond loopback. */
     DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
@@ -60,6 +61,8 @@ export interface StandaloneConfig {
   readonly rtp: { readonly start: number; readonly end: number };
   readonly signingSecret: string | undefined;
   readonly sites: SiteSecrets;
+  /** 0 keeps everything. */
+  readonly retentionDays: number;
   readonly apiToken: string | undefined;
   readonly databaseUrl: string | undefined;
   readonly logLevel: z.infer<typeof schema>["DIALPLANE_LOG_LEVEL"];
@@ -77,6 +80,7 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
     rtp: { start: read.DIALPLANE_RTP_PORT_START, end: read.DIALPLANE_RTP_PORT_END },
     signingSecret: read.DIALPLANE_SIGNING_SECRET,
     sites: read.DIALPLANE_SITE_SECRETS,
+    retentionDays: read.DIALPLANE_RETENTION_DAYS,
     apiToken: read.DIALPLANE_API_TOKEN,
     databaseUrl: read.DATABASE_URL,
     logLevel: read.DIALPLANE_LOG_LEVEL,

@@ -14,6 +14,7 @@ import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { readAssociations } from "../adapters/postgres/read-associations.ts";
+import { purgeOlder } from "../adapters/postgres/retention.ts";
 import { createStores, type Stores } from "../adapters/postgres/stores.ts";
 import { folderTrunks } from "../adapters/asterisk-config/write-trunk-folder.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
@@ -24,6 +25,7 @@ import { createIngress, defaultSettings } from "../ingress/app.ts";
 import { listen } from "../ingress/listen.ts";
 import { watchPools } from "../ingress/pool-watch.ts";
 import { problemHandler } from "../ingress/problem.ts";
+import { startRetention } from "../ingress/retention.ts";
 import { Reconciler } from "../operator/reconciler.ts";
 import { startRouter, type Router } from "../router/main.ts";
 import { Health } from "../shared/health.ts";
@@ -193,6 +195,8 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   const pools = await watchPools(stores.router, logger, { pollSeconds: 2 });
   shutdown.add("the watch over pools", () => pools.stop());
   health.register("ingress", () => pools.ready());
+  const { retentionDays } = config;
+  if (retentionDays > 0) shutdown.add("retention", startRetention(() => purgeOlder(pool, retentionDays * 86_400), logger));
   const secret = config.signingSecret ?? (await keptSecret(join(config.dataDir, "signing-secret")));
   const access = localAccess(config.apiToken);
   const ingress = await createIngress({

@@ -1,35 +1,81 @@
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { verifyPersonToken } from "../../src/domain/person-token.ts";
+import { findOnPath, temporaryFolder } from "../harness/process.ts";
 
-const vector = { site: "acme", subject: "customer-42", exp: 1_780_315_800, secret: "test-vector-secret-of-32-characters-or-more" };
-const shortlyBefore = new Date((vector.exp - 600) * 1000);
+const run = promisify(execFile);
+const site = "acme";
+const exp = 1_780_315_800;
+const secret = "test-vector-secret-of-32-characters-or-more";
+const subjects = ["customer-42", "Zoë / 東京 & <sons>"];
+const shortlyBefore = new Date((exp - 600) * 1000);
 
-async function blocks(): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(fileURLToPath(new URL("../../docs/identify.md", import.meta.url)), "utf8");
-  return new Map([...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map((match) => [match[1] ?? "", match[2] ?? ""]));
+const text = await readFile(fileURLToPath(new URL("../../docs/identify.md", import.meta.url)), "utf8");
+/** The code of a language that has the function; "" is what has no language: the vectors. */
+const blocks = (language: string) => [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].filter((match) => match[1] === language).map((match) => match[2] ?? "");
+const code = (language: string) => blocks(language).find((block) => /person_?token/i.test(block) && !block.includes("window")) ?? "";
+const vectors = subjects.map((subject, index) => ({ subject, token: blocks("")[index]?.trim() ?? "" }));
+const [vector] = vectors as [(typeof vectors)[0]];
+
+interface Language {
+  readonly program: string;
+  /** Text of the program that writes a token for each argument, one a line; and the command that runs the file. */
+  readonly file: string;
+  readonly source: string;
+  readonly command: readonly string[];
 }
 
+const languages: readonly Language[] = [
+  {
+    program: "node", file: "token.mjs", command: ["node"],
+    source: `${code("js")}\nfor (const subject of process.argv.slice(2)) console.log(personToken(subject, "${secret}", "${site}", ${exp}));`,
+  },
+  {
+    program: "python3", file: "token_.py", command: ["python3"],
+    source: `${code("python")}\nimport sys\nfor subject in sys.argv[1:]: print(person_token(subject, "${secret}", "${site}", ${exp}))`,
+  },
+  {
+    program: "php", file: "token.php", command: ["php"],
+    source: `${code("php")}\nforeach (array_slice($argv, 1) as $subject) echo person_token($subject, "${secret}", "${site}", ${exp}), "\\n";`,
+  },
+  {
+    program: "go", file: "token.go", command: ["go", "run"],
+    source: `${code("go").replace("package identify", "package main").replace('import (', 'import (\n\t"fmt"\n\t"os"')}
+func main() { for _, subject := range os.Args[1:] { token, err := PersonToken(subject, "${secret}", "${site}", ${exp}); if err != nil { panic(err) }; fmt.Println(token) } }`,
+  },
+];
+
 describe("docs/identify.md", () => {
-  it("gives a test vector that the service takes, until it expires", async () => {
-    const token = (await blocks()).get("")?.trim() ?? "";
-    const secrets = new Map([[vector.site, [vector.secret]]]);
-    expect(verifyPersonToken(token, secrets, shortlyBefore)).toEqual({ site: vector.site, subject: vector.subject, expiresAt: new Date(vector.exp * 1000) });
-    expect(() => verifyPersonToken(token, secrets, new Date(vector.exp * 1000))).toThrow("must not be expired");
+  it.each(vectors)("gives a test vector for $subject that the service takes, until it expires", ({ subject, token }) => {
+    const secrets = new Map([[site, [secret]]]);
+    expect(verifyPersonToken(token, secrets, shortlyBefore)).toEqual({ site, subject, expiresAt: new Date(exp * 1000) });
+    expect(() => verifyPersonToken(token, secrets, new Date(exp * 1000))).toThrow("must not be expired");
   });
 
-  it("takes the vector while the secret is being replaced, and no more when the old one is gone", async () => {
-    const token = (await blocks()).get("")?.trim() ?? "";
+  it("takes the vector while the secret is being replaced, and no more when the old one is gone", () => {
     const next = "the-next-secret-of-acme-has-32-characters-or-more";
-    expect(verifyPersonToken(token, new Map([["acme", [next, vector.secret]]]), shortlyBefore).subject).toBe(vector.subject);
-    expect(() => verifyPersonToken(token, new Map([["acme", [next]]]), shortlyBefore)).toThrow("must be signed by a site");
+    expect(verifyPersonToken(vector.token, new Map([["acme", [next, secret]]]), shortlyBefore).subject).toBe(vector.subject);
+    expect(() => verifyPersonToken(vector.token, new Map([["acme", [next]]]), shortlyBefore)).toThrow("must be signed by a site");
   });
 
-  it("shows code for Node that makes the vector", async () => {
-    const found = await blocks();
-    const [, code = ""] = [...(await readFile(fileURLToPath(new URL("../../docs/identify.md", import.meta.url)), "utf8")).matchAll(/^```js\n(.*?)^```$/gms)].map((match) => match[1]);
-    const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { personToken(subject: string, secret: string, site: string, exp: number): string };
-    expect(module.personToken(vector.subject, vector.secret, vector.site, vector.exp)).toBe(found.get("")?.trim());
+  it("has code in four languages", () => {
+    expect(["js", "python", "php", "go"].filter((language) => code(language) !== "")).toHaveLength(4);
   });
+
+  // Languages that the machine doesn't have can't be run; Node is always there.
+  it.each(languages.filter(({ program }) => findOnPath(program) !== undefined))("shows code for $program that makes the vectors", async ({ file, source, command: [program = "", ...rest] }) => {
+    const folder = await temporaryFolder("identify");
+    try {
+      const path = join(folder.path, file);
+      await writeFile(path, source);
+      const { stdout } = await run(program, [...rest, path, ...subjects], { timeout: 100_000 });
+      expect(stdout.trim().split("\n")).toEqual(vectors.map(({ token }) => token));
+    } finally {
+      await folder.remove();
+    }
+  }, 120_000);
 });

@@ -25,11 +25,11 @@ function environment(): NodeJS.ProcessEnv {
   };
 }
 
-async function ask(port: number): Promise<{ status: number; body: Record<string, unknown> }> {
+async function ask(port: number, who: object = {}): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/numbers`, {
     method: "POST",
     headers: { Origin: origin, "Content-Type": "application/json" },
-    body: JSON.stringify({ pool, mediaElement: "top" }),
+    body: JSON.stringify({ pool, mediaElement: "top", ...who }),
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
@@ -72,6 +72,49 @@ describe("the program dialplane ingress", () => {
       await ingress.stop();
       await way.cut();
     }
+  });
+
+  it("deletes what is too old where it is told how long to keep it", async () => {
+    const old = await stores.ports.prospects.touch([{ prospect: "00000000-0000-4000-8000-000000000001", device: "00000000-0000-4000-8000-000000000002" }]);
+    expect(old).toHaveLength(1);
+    await stores.age(3 * 86_400);
+    const ingress = await startIngress({ ...environment(), DIALPLANE_RETENTION_DAYS: "2" });
+    try {
+      await eventually("the visitor is gone", async () => (await stores.counts()).prospects === 0, 30_000);
+    } finally {
+      await ingress.stop();
+    }
+  });
+
+  it("takes tokens of the key before while keys are replaced, gives out new ones, and takes the old ones no more in the end", async () => {
+    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    const [before, after] = ["1:0123456789abcdef0123456789abcdef", "2:fedcba9876543210fedcba9876543210"];
+    const served = async <T>(keys: string, use: (port: number) => Promise<T>) => {
+      const ingress = await startIngress({ ...environment(), DIALPLANE_TOKEN_KEYS: keys });
+      return use(ingress.port).finally(() => ingress.stop());
+    };
+    const tokens = ({ body }: Awaited<ReturnType<typeof ask>>) => ({ visitor: body["visitor"], device: body["device"] });
+    const streamStatus = async (port: number, device: unknown) => {
+      const stream = await openStream(`http://127.0.0.1:${port}`, String(device), { Origin: origin });
+      stream.close();
+      return stream.status;
+    };
+
+    const old = await served(before, (port) => ask(port));
+    const replaced = await served(`${after},${before}`, async (port) => {
+      const answer = await ask(port, tokens(old));
+      expect(answer.body["number"]).toBe(old.body["number"]);
+      expect(answer.body["visitor"]).not.toBe(old.body["visitor"]);
+      expect(answer.body["device"]).not.toBe(old.body["device"]);
+      expect(await streamStatus(port, old.body["device"])).toBe(200);
+      return answer;
+    });
+    await served(after, async (port) => {
+      expect((await ask(port, tokens(replaced))).body).toMatchObject({ number: old.body["number"], ...tokens(replaced) });
+      // Whoever was not seen meanwhile is a new visitor.
+      expect((await ask(port, tokens(old))).body["number"]).not.toBe(old.body["number"]);
+      expect(await streamStatus(port, old.body["device"])).toBe(400);
+    });
   });
 
   it("says which port is taken, and leaves nothing running", async () => {

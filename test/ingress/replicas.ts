@@ -17,10 +17,13 @@ export interface Replica {
   openStreams(): Promise<number>;
   /** As a machine that fails: `kill -9`. */
   kill(): Promise<void>;
+  /** Asks it to end; resolves with its exit code. */
+  end(): Promise<number | null>;
   stop(): Promise<void>;
 }
 
-export async function startReplica(stores: Pick<Stores, "url">): Promise<Replica> {
+/** @param more variables of its environment beside those that all have */
+export async function startReplica(stores: Pick<Stores, "url">, more: NodeJS.ProcessEnv = {}): Promise<Replica> {
   const program = startProcess([process.execPath, cli, "ingress"], {
     env: {
       ...process.env,
@@ -32,6 +35,7 @@ export async function startReplica(stores: Pick<Stores, "url">): Promise<Replica
       DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
       DIALPLANE_PRESENCE_TTL_SECONDS: String(presenceSeconds.ttl),
       DIALPLANE_PRESENCE_HEARTBEAT_SECONDS: String(presenceSeconds.heartbeat),
+      ...more,
     },
   });
   const port = await eventually("the replica is listening", () => /"port":(\d+)/.exec(program.output())?.[1], 30_000).catch((error: unknown) => {
@@ -44,6 +48,10 @@ export async function startReplica(stores: Pick<Stores, "url">): Promise<Replica
     kill: async () => {
       program.kill("SIGKILL");
       await program.exited;
+    },
+    end: async () => {
+      program.kill("SIGTERM");
+      return (await program.exited).code;
     },
     stop: () => program.stop(),
   };

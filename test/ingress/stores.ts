@@ -19,6 +19,8 @@ export interface Stores {
   associations(did: string): Promise<readonly Association[]>;
   /** What a request that is refused must leave as it was. */
   counts(): Promise<{ readonly leased: number; readonly associations: number; readonly prospects: number; readonly devices: number }>;
+  /** Moves prospects and devices into the past. */
+  age(seconds: number): Promise<void>;
   /** Devices online now. */
   online(): Promise<number>;
   /** The device's id inside a token. */
@@ -50,6 +52,10 @@ export async function startStores(): Promise<Stores> {
         (select count(*)::int from prospect) as prospects,
         (select count(*)::int from device) as devices`);
       return { leased: row["leased"] ?? -1, associations: row["associations"] ?? -1, prospects: row["prospects"] ?? -1, devices: row["devices"] ?? -1 };
+    },
+    age: async (seconds) => {
+      await database.pool.query("update prospect set created_at = created_at - make_interval(secs => $1::double precision)", [seconds]);
+      await database.pool.query("update device set created_at = created_at - make_interval(secs => $1::double precision)", [seconds]);
     },
     online: async () => (await numbersOf("select count(*)::int as online from device where online_until > clock_timestamp()"))["online"] ?? -1,
     idOf: (token) => createTokenSigner(tokenKeys).verify("device", token) ?? "none",

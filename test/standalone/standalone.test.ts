@@ -35,6 +35,7 @@ beforeEach(async () => {
     DIALPLANE_DATA_DIR: join(folder.path, "data"),
     DIALPLANE_HTTP_PORT: String(port),
     DIALPLANE_SIP_ADDRESS: await loopbackAddress(),
+    DIALPLANE_RETENTION_DAYS: "30",
   };
   delete env["DATABASE_URL"];
 });
@@ -84,11 +85,13 @@ async function edit(file: string, change: (text: string) => string): Promise<voi
 
 describe("manifests that change while it runs", () => {
   test("are applied without a restart; what is wrong is named, and the last good state stays", async () => {
-    await started();
+    const standalone = await started();
     await becomes("NumberPool", "sales", "Ready", "True");
     await becomes("RoutingRule", "front-desk", "Ready", "True");
     // The carrier answers OPTIONS.
     await becomes("SipTrunk", "carrier", "Ready", "True");
+
+    await eventually("what is too old is deleted", () => standalone.output().includes("what was too old is deleted"), 30_000);
 
     // A rule that changes is in force with its new generation.
     const before = (await seen()).resources.find(({ metadata }) => metadata.name === "pricing")!;

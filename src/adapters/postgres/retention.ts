@@ -1,23 +1,30 @@
 import type pg from "pg";
+import { forgetHolders, purgeDevices, purgeProspects } from "./retention-identities.ts";
+import { BATCH, LOCK } from "./retention-lock.ts";
 import { retrying } from "./retry.ts";
 
 export interface Purged {
   readonly associations: number;
   readonly calls: number;
+  /** Numbers that don't know any more who held them last. */
+  readonly numbers: number;
+  readonly devices: number;
+  readonly prospects: number;
 }
 
-/** Rows of one statement: it takes milliseconds, and claims go on between two. */
-const BATCH = 2_000;
-
-/** Only one process purges at a time; the others find nothing to do. Held for one statement. */
-const LOCK = "pg_try_advisory_xact_lock(724601341)";
-
 /**
- * Deletes what is older than `keepSeconds`: associations by when the number was last shown, calls by when they came in. What a live
- * lease or a call in progress still needs stays. Bounded statements, as many as are needed.
+ * Deletes what is older than `keepSeconds`: associations by when the number was last shown, calls by when they came in, then devices
+ * and prospects of whom nothing is left. What a live lease or a call in progress still needs stays. Bounded statements, as many as are
+ * needed.
  */
 export async function purgeOlder(pool: pg.Pool, keepSeconds: number): Promise<Purged> {
-  return { associations: await inBatches(pool, ASSOCIATIONS, keepSeconds), calls: await inBatches(pool, CALLS, keepSeconds) };
+  return {
+    associations: await inBatches(pool, ASSOCIATIONS, keepSeconds),
+    calls: await inBatches(pool, CALLS, keepSeconds),
+    numbers: await forgetHolders(pool, keepSeconds),
+    devices: await purgeDevices(pool, keepSeconds),
+    prospects: await purgeProspects(pool, keepSeconds),
+  };
 }
 
 async function inBatches(pool: pg.Pool, statement: string, keepSeconds: number): Promise<number> {

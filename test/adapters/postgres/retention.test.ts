@@ -1,16 +1,19 @@
-import { expect, it } from "vitest";
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
 import { purgeOlder } from "../../../src/adapters/postgres/retention.ts";
 import { aCall, aPool, aRequest, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 const DAY = 86_400;
-const count = async (table: "association" | "call") => (await world.rows<{ n: number }>(`select count(*)::int as n from ${table}`))[0]?.n;
+const nothing = { associations: 0, calls: 0, numbers: 0, devices: 0, prospects: 0 };
+const count = async (table: "association" | "call" | "device" | "prospect" | "person") => (await world.rows<{ n: number }>(`select count(*)::int as n from ${table}`))[0]?.n;
+const purge = () => purgeOlder(world.database.pool, 30 * DAY);
+const ended = { endedAt: new Date(), end: "completed", answeredAt: new Date() } as const;
 
 it("what is older than the retention goes, in bounded statements; live leases and calls in progress stay, and so does what is younger", async () => {
   await world.apply(aPool({ owned: [[0, 99]] }));
   const [old, alive, young] = [await world.visitor(), await world.visitor(), await world.visitor()];
-  const ended = { endedAt: new Date(), end: "completed", answeredAt: new Date() } as const;
-  await world.claim(aRequest(old.prospect), aRequest(alive.prospect));
+  await world.claim(aRequest(old.prospect, old), aRequest(alive.prospect, alive));
   // More than one statement's worth, all of long ago.
   await world.rows(
     `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
@@ -22,11 +25,99 @@ it("what is older than the retention goes, in bounded statements; live leases an
   await world.stores.router.saveCall(aCall());
   await world.pass(40 * DAY);
   await world.rows("update number set leased_until = now() + interval '1 hour' where prospect_id = $1", [alive.prospect]);
-  await world.claim(aRequest(young.prospect));
+  await world.claim(aRequest(young.prospect, young));
   await world.stores.router.saveCall(aCall(ended));
 
-  expect(await purgeOlder(world.database.pool, 30 * DAY)).toEqual({ associations: 2501, calls: 1 });
+  expect(await purge()).toEqual({ associations: 2501, calls: 1, numbers: 1, devices: 1, prospects: 1 });
   expect(await count("association")).toBe(2);
   expect(await count("call")).toBe(2);
-  expect(await purgeOlder(world.database.pool, 30 * DAY)).toEqual({ associations: 0, calls: 0 });
+  expect((await world.rows<{ id: string }>("select id from prospect")).map(({ id }) => id).sort()).toEqual([alive.prospect, young.prospect].sort());
+  expect(await purge()).toEqual(nothing);
+});
+
+describe("a prospect of long ago", () => {
+  const left = async () => ({ prospects: await count("prospect"), devices: await count("device") });
+
+  it.each<[string, (who: { prospect: string; device: string }) => Promise<unknown>]>([
+    ["with a call of late", (who) => world.stores.router.saveCall(aCall({ ...ended, prospect: who.prospect }))],
+    ["with a live lease", (who) => world.claim(aRequest(who.prospect, who))],
+  ])("%s stays", async (_what, keep) => {
+    await world.apply(aPool());
+    const who = await world.visitor();
+    await world.pass(40 * DAY);
+    await keep(who);
+    expect((await purge()).prospects).toBe(0);
+    expect((await left()).prospects).toBe(1);
+  });
+
+  it("whose device was heard of stays, with the device", async () => {
+    const who = await world.visitor();
+    await world.pass(40 * DAY);
+    await world.stores.presence.heartbeat([who.device], 45);
+    expect(await purge()).toEqual(nothing);
+  });
+
+  it("stays with the devices that are in use; those that are not go", async () => {
+    const who = await world.visitor();
+    const other = randomUUID();
+    await world.stores.prospects.touch([{ prospect: who.prospect, device: other }]);
+    await world.pass(40 * DAY);
+    await world.stores.presence.heartbeat([other], 45);
+    expect(await purge()).toEqual({ ...nothing, devices: 1 });
+    expect(await left()).toEqual({ prospects: 1, devices: 1 });
+  });
+
+  it("that was merged stays as long as the one it was merged into, then both go with the log-in", async () => {
+    const [phone, laptop] = [await world.visitor(), await world.visitor()];
+    for (const who of [phone, laptop]) await world.stores.prospects.identify({ site: "acme", subject: "anna", ...who });
+    await world.pass(40 * DAY);
+    await world.stores.presence.heartbeat([phone.device], 45);
+    expect(await purge()).toEqual({ ...nothing, devices: 1 });
+    expect(await left()).toEqual({ prospects: 2, devices: 1 });
+    // Who comes back with the token from before is the same person.
+    const [known] = await world.stores.prospects.touch([laptop]);
+    expect(known).toBe(phone.prospect);
+    await world.pass(40 * DAY);
+    await purge();
+    await purge();
+    expect(await left()).toEqual({ prospects: 0, devices: 0 });
+    expect(await count("person")).toBe(0);
+  });
+
+  it("who comes back after being purged is stored anew under the same ids, and gets a number", async () => {
+    await world.apply(aPool());
+    const who = await world.visitor();
+    await world.claim(aRequest(who.prospect, who));
+    await world.pass(40 * DAY);
+    expect(await purge()).toEqual({ associations: 1, calls: 0, numbers: 1, devices: 1, prospects: 1 });
+    expect(await world.stores.prospects.touch([who])).toEqual([who.prospect]);
+    expect(await world.assigned(aRequest(who.prospect, who))).toMatchObject({ renewed: false });
+    await world.stores.presence.heartbeat([who.device], 45);
+    expect(await world.stores.presence.onlineDevices(who.prospect, null)).toEqual([who.device]);
+  });
+
+  it("is one of more than a statement's worth", async () => {
+    await world.rows("insert into prospect (id) select gen_random_uuid() from generate_series(1, 4500)");
+    await world.rows("insert into device (id, prospect_id) select gen_random_uuid(), id from prospect");
+    const young = await world.visitor();
+    await world.rows("update prospect set created_at = now() - interval '40 days' where id <> $1", [young.prospect]);
+    await world.rows("update device set created_at = now() - interval '40 days' where id <> $1", [young.device]);
+    expect(await purge()).toEqual({ ...nothing, devices: 4500, prospects: 4500 });
+    expect(await left()).toEqual({ prospects: 1, devices: 1 });
+  });
+
+  it("is left alone by a second process while one is purging", async () => {
+    await world.visitor();
+    await world.pass(40 * DAY);
+    const other = await world.database.pool.connect();
+    try {
+      await other.query("begin");
+      await other.query("select pg_advisory_xact_lock(724601341)");
+      expect(await purge()).toEqual(nothing);
+      await other.query("rollback");
+    } finally {
+      other.release();
+    }
+    expect(await purge()).toEqual({ ...nothing, devices: 1, prospects: 1 });
+  });
 });
