@@ -43,8 +43,13 @@ create table call (
   erased boolean not null default false,
   constraint call_pkey PRIMARY KEY (id)
 );
+CREATE INDEX call_attribution ON public.call USING btree (attribution, received_at DESC, id);
 CREATE INDEX call_caller ON public.call USING btree (pool_key, "left"(caller, 16), received_at DESC) WHERE (caller IS NOT NULL);
+CREATE INDEX call_caller_prefix ON public.call USING btree ("left"(caller, 16) text_pattern_ops, received_at DESC);
+CREATE INDEX call_destination ON public.call USING gin (jsonb_path_query_array(legs, '$[*]."destination"'::jsonpath) jsonb_path_ops);
+CREATE INDEX call_ending ON public.call USING btree (ending, received_at DESC, id);
 CREATE INDEX call_live ON public.call USING btree (did) WHERE (ended_at IS NULL);
+CREATE INDEX call_pool ON public.call USING btree (pool_key, received_at DESC, id);
 CREATE INDEX call_prospect ON public.call USING btree (prospect_id) WHERE (prospect_id IS NOT NULL);
 CREATE INDEX call_received ON public.call USING btree (received_at DESC, id);
 
