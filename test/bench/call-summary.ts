@@ -1,0 +1,121 @@
+import { percentile } from "./claim-load.ts";
+import type { CallResults } from "./sip-ends.ts";
+import { type Way, WAYS } from "./call-world.ts";
+
+/** One run: one way, one rate. */
+export interface Run {
+  readonly way: Way;
+  readonly callsPerSecond: number;
+  readonly rtp: boolean;
+  readonly calls: number;
+  readonly failed: number;
+  /** Channels and bridges that nobody ended. */
+  readonly left: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  /** CPU of one call, of all processes of that kind. */
+  readonly asteriskCpuMs: number;
+  readonly nodeCpuMs: number;
+  readonly postgresCpuMs: number;
+  /** Packets that came back, of those sent; 1 without RTP. */
+  readonly rtpReturned: number;
+}
+
+/** CPU time in milliseconds. */
+export interface Cpu {
+  readonly asterisk: number;
+  readonly node: number;
+  readonly postgres: number;
+}
+
+export const CAPACITY_P99_MS = 250;
+
+export function summarise(of: Pick<Run, "way" | "callsPerSecond" | "rtp">, { setupMs, failed, rtpSent, rtpReturned, left }: CallResults & Pick<Run, "left">, cpu: Cpu): Run {
+  const times = Float64Array.from(setupMs);
+  const calls = setupMs.length + failed;
+  const at = (share: number) => (times.length === 0 ? Infinity : percentile(times, share));
+  return {
+    ...of,
+    calls,
+    failed,
+    left,
+    p50Ms: at(0.5),
+    p95Ms: at(0.95),
+    p99Ms: at(0.99),
+    asteriskCpuMs: cpu.asterisk / calls,
+    nodeCpuMs: cpu.node / calls,
+    postgresCpuMs: cpu.postgres / calls,
+    rtpReturned: rtpSent === 0 ? 1 : rtpReturned / rtpSent,
+  };
+}
+
+export function holds({ failed, p99Ms }: Run): boolean {
+  return failed === 0 && p99Ms < CAPACITY_P99_MS;
+}
+
+/** The highest rate of one repetition that held, with every lower one; 0 when the lowest did not. */
+export function capacity(runs: readonly Run[]): number {
+  let highest = 0;
+  for (const run of [...runs].sort((a, b) => a.callsPerSecond - b.callsPerSecond)) {
+    if (!holds(run)) break;
+    highest = run.callsPerSecond;
+  }
+  return highest;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** Figure by figure, the median of all repetitions; failures and calls are summed up. */
+export function medianRun(runs: readonly Run[]): Run | undefined {
+  const [first] = runs;
+  if (first === undefined) return undefined;
+  const of = (figure: (run: Run) => number) => median(runs.map(figure));
+  const sum = (figure: (run: Run) => number) => runs.reduce((total, run) => total + figure(run), 0);
+  return {
+    ...first,
+    calls: sum(({ calls }) => calls),
+    failed: sum(({ failed }) => failed),
+    left: sum(({ left }) => left),
+    p50Ms: of(({ p50Ms }) => p50Ms),
+    p95Ms: of(({ p95Ms }) => p95Ms),
+    p99Ms: of(({ p99Ms }) => p99Ms),
+    asteriskCpuMs: of(({ asteriskCpuMs }) => asteriskCpuMs),
+    nodeCpuMs: of(({ nodeCpuMs }) => nodeCpuMs),
+    postgresCpuMs: of(({ postgresCpuMs }) => postgresCpuMs),
+    rtpReturned: of(({ rtpReturned }) => rtpReturned),
+  };
+}
+
+/** A line for each way at each rate, the ratios to native `Dial()` at the same rate beside it. */
+export function table(runs: readonly Run[]): readonly string[] {
+  const kinds = [...new Set(runs.map(({ callsPerSecond, rtp }) => `${callsPerSecond}${rtp ? " RTP" : ""}`))];
+  const ordered = kinds.flatMap((kind) => WAYS.flatMap((way) => runs.filter((run) => run.way === way && `${run.callsPerSecond}${run.rtp ? " RTP" : ""}` === kind)));
+  return [
+    "calls/s  way         p50 ms   p95 ms   p99 ms   of native (p50, p99)   failed      CPU ms a call: Asterisk  Node  Postgres",
+    ...ordered.map((run) => {
+      const native = runs.find(({ way, callsPerSecond, rtp }) => way === "native" && callsPerSecond === run.callsPerSecond && rtp === run.rtp);
+      const ratio = native === undefined || run === native ? "" : `${ratioOf(run.p50Ms, native.p50Ms)}, ${ratioOf(run.p99Ms, native.p99Ms)}`;
+      const kind = `${run.callsPerSecond}${run.rtp ? " RTP" : ""}`;
+      const media = run.rtp ? `   ${((1 - run.rtpReturned) * 100).toFixed(2)} % of packets lost` : "";
+      const left = run.left === 0 ? "" : `   ${run.left} channels and bridges left behind`;
+      return (
+        `${kind.padEnd(8)} ${run.way.padEnd(10)} ${cells([run.p50Ms, run.p95Ms, run.p99Ms])}   ${ratio.padEnd(20)} ${`${run.failed} of ${run.calls}`.padStart(14)}` +
+        `                  ${cells([run.asteriskCpuMs, run.nodeCpuMs, run.postgresCpuMs], 6)}${media}${left}`
+      );
+    }),
+  ];
+}
+
+function ratioOf(value: number, native: number): string {
+  return `${(value / native).toFixed(2)}x`;
+}
+
+function cells(values: readonly number[], width = 8): string {
+  return values.map((value) => (Number.isFinite(value) ? value.toFixed(1) : "-").padStart(width)).join(" ");
+}

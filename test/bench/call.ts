@@ -1,0 +1,154 @@
+/**
+ * Call set-up of the router beside Asterisk's own Dial() and a naive ari-client application, in turns on the same Asterisk.
+ * npm run bench:call [-- --json] [-- --quick] [-- --rates 20,50,100,150,200 --repetitions 3 --seconds 8 --most 600 --rtp 20]
+ */
+import { loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+
+import { capacity, type Cpu, holds, median, medianRun, type Run, summarise, table } from "./call-summary.ts";
+import { type CallWorld, type Way, WAYS, withCallWorld } from "./call-world.ts";
+import { cpuMs, cpuMsWithChildren } from "./cpu-time.ts";
+import { machine } from "./ingress-world.ts";
+
+/** Of native `Dial()`. */
+const TARGET = { p50: 1.8, p99: 2, capacity: 0.5, at: 100 } as const;
+const HOLD_MS = 1_000;
+const RTP_HOLD_MS = 2_000;
+const CAPACITY_STEP = 50;
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    rates: { type: "string" },
+    repetitions: { type: "string" },
+    seconds: { type: "string" },
+    most: { type: "string" },
+    rtp: { type: "string", default: "20" },
+  },
+});
+const rates = (flags.rates ?? (flags.quick ? "20,100" : "20,50,100,150,200")).split(",").map((text) => number("--rates", text, 1, 1_000));
+const repetitions = number("--repetitions", flags.repetitions ?? (flags.quick ? "2" : "3"), 1, 20);
+const seconds = number("--seconds", flags.seconds ?? (flags.quick ? "4" : "8"), 1, 120);
+const most = number("--most", flags.most ?? (flags.quick ? "0" : "600"), 0, 2_000);
+const rtpRate = number("--rtp", flags.rtp, 0, 100);
+
+function number(name: string, text: string, least: number, greatest: number): number {
+  const value = Number(text);
+  if (!(value >= least && value <= greatest)) throw new Error(`${name} must be from ${least} to ${greatest}, and is ${text}`);
+  return value;
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+async function cpuOf({ pids }: CallWorld, way: Way): Promise<Cpu> {
+  return {
+    asterisk: await cpuMs(pids.asterisk),
+    node: way === "native" ? 0 : await cpuMs(pids[way]),
+    postgres: way === "dialplane" ? await cpuMsWithChildren(pids.postgres) : 0,
+  };
+}
+
+/** CPU is counted until the last channel is gone. */
+async function measure(world: CallWorld, kind: Pick<Run, "way" | "callsPerSecond" | "rtp">): Promise<Run> {
+  const before = await cpuOf(world, kind.way);
+  const holdMs = kind.rtp ? RTP_HOLD_MS : HOLD_MS;
+  const results = await world.ends[kind.way].run({ ...kind, numbers: world.numbers, seconds, holdMs });
+  const left = await world.clear();
+  const after = await cpuOf(world, kind.way);
+  const cpu = { asterisk: after.asterisk - before.asterisk, node: after.node - before.node, postgres: after.postgres - before.postgres };
+  const run = summarise(kind, { ...results, left }, cpu);
+  say(`${kind.way} at ${kind.callsPerSecond}/s${kind.rtp ? " with RTP" : ""}: p50 ${run.p50Ms.toFixed(1)} ms, p99 ${run.p99Ms.toFixed(1)} ms, ${run.failed} of ${run.calls} failed${left === 0 ? "" : `, ${left} channels and bridges left behind`}`);
+  await sleep(1_000);
+  return run;
+}
+
+/** The order turns with each repetition, so that none always comes after the same other. */
+function inTurn(repetition: number): readonly Way[] {
+  return WAYS.map((_, index) => WAYS[(index + repetition) % WAYS.length]!);
+}
+
+async function repetition(world: CallWorld, index: number): Promise<readonly Run[]> {
+  const runs: Run[] = [];
+  for (const callsPerSecond of rates) {
+    for (const way of inTurn(index)) runs.push(await measure(world, { way, callsPerSecond, rtp: false }));
+  }
+  for (const way of rtpRate === 0 ? [] : inTurn(index)) runs.push(await measure(world, { way, callsPerSecond: rtpRate, rtp: true }));
+  for (const way of inTurn(index)) runs.push(...(await upToTheLimit(world, way, runs)));
+  return runs;
+}
+
+/** Above the given rates until one does not hold. */
+async function upToTheLimit(world: CallWorld, way: Way, before: readonly Run[]): Promise<readonly Run[]> {
+  const runs: Run[] = [];
+  let last = before.filter((run) => run.way === way && !run.rtp).every(holds);
+  for (let callsPerSecond = Math.max(...rates) + CAPACITY_STEP; last && callsPerSecond <= most; callsPerSecond += CAPACITY_STEP) {
+    const run = await measure(world, { way, callsPerSecond, rtp: false });
+    runs.push(run);
+    last = holds(run);
+  }
+  return runs;
+}
+
+function report(perRepetition: readonly (readonly Run[])[], load: readonly number[]) {
+  const all = perRepetition.flat();
+  const kinds = [...new Map(all.map(({ way, callsPerSecond, rtp }) => [`${way} ${callsPerSecond} ${rtp}`, { way, callsPerSecond, rtp }])).values()];
+  const same = (run: Run, kind: Pick<Run, "way" | "callsPerSecond" | "rtp">) => run.way === kind.way && run.callsPerSecond === kind.callsPerSecond && run.rtp === kind.rtp;
+  const medians = kinds.flatMap((kind) => medianRun(all.filter((run) => same(run, kind))) ?? []);
+  const capacityOf = (way: Way) => median(perRepetition.map((runs) => capacity(runs.filter((run) => run.way === way && !run.rtp))));
+  return {
+    machine: machine(),
+    loadAverage: load,
+    repetitions,
+    seconds,
+    medians,
+    capacity: { native: capacityOf("native"), naive: capacityOf("naive"), dialplane: capacityOf("dialplane"), searchedUpTo: Math.max(most, ...rates) },
+    runs: perRepetition,
+  };
+}
+
+type Report = ReturnType<typeof report>;
+
+function missed({ medians, capacity: reached }: Report): readonly string[] {
+  const at = (way: Way) => medians.find((run) => run.way === way && run.callsPerSecond === TARGET.at && !run.rtp);
+  const [native, dialplane] = [at("native"), at("dialplane")];
+  if (native === undefined || dialplane === undefined) return [];
+  const ratios = { p50: dialplane.p50Ms / native.p50Ms, p99: dialplane.p99Ms / native.p99Ms };
+  return [
+    ...(ratios.p50 > TARGET.p50 ? [`p50 at ${TARGET.at}/s at most ${TARGET.p50}x of native: ${ratios.p50.toFixed(2)}x`] : []),
+    ...(ratios.p99 > TARGET.p99 ? [`p99 at ${TARGET.at}/s at most ${TARGET.p99}x of native: ${ratios.p99.toFixed(2)}x`] : []),
+    ...(reached.dialplane < reached.native * TARGET.capacity ? [`capacity at least ${TARGET.capacity}x of native: ${reached.dialplane} of ${reached.native} calls/s`] : []),
+  ];
+}
+
+const loadBefore = loadavg();
+const perRepetition = await withCallWorld(async (world) => {
+  say("warming up");
+  for (const way of WAYS) await measure(world, { way, callsPerSecond: 20, rtp: false });
+  const done: (readonly Run[])[] = [];
+  for (let index = 0; index < repetitions; index += 1) {
+    say(`repetition ${index + 1} of ${repetitions}`);
+    done.push(await repetition(world, index));
+  }
+  return done;
+});
+const result = report(perRepetition, loadBefore);
+if (flags.json) {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+} else {
+  const { native, naive, dialplane, searchedUpTo } = result.capacity;
+  process.stdout.write(
+    [
+      `${result.machine}; load average before ${loadBefore.map((value) => value.toFixed(1)).join(", ")}; ${repetitions} repetitions of ${seconds} s, medians`,
+      "Set-up: INVITE sent to 200 received at the caller; the far side answers at once",
+      ...table(result.medians),
+      `capacity (no failure, p99 below 250 ms; searched up to ${searchedUpTo}/s): native ${native}, naive ${naive}, dialplane ${dialplane} calls/s`,
+      "",
+    ].join("\n"),
+  );
+}
+for (const target of missed(result)) {
+  say(`missed: ${target}`);
+  process.exitCode = 1;
+}
