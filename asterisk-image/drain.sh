@@ -1,0 +1,23 @@
+#!/bin/sh
+# preStop hook of Asterisk's container: SIGTERM would end every call with BYE. Waits until no channel is left, for at most
+# DIALPLANE_DRAIN_SECONDS (3600). The router of the pod is drained at the same time (`dialplane drain`) and refuses new calls.
+# Ends with 0 when no call is left or Asterisk is gone, with 1 when the time is over.
+: "${DIALPLANE_DRAIN_SECONDS:=3600}"
+# How Asterisk's command line is reached; may hold arguments.
+: "${ASTERISK:=asterisk}"
+
+waited=0
+quiet=0
+# Three looks in a row: a call may come in before the router has begun to refuse them.
+while [ "$quiet" -lt 3 ]; do
+  if [ "$waited" -ge "$DIALPLANE_DRAIN_SECONDS" ]; then
+    echo "not drained within $DIALPLANE_DRAIN_SECONDS s"
+    exit 1
+  fi
+  # shellcheck disable=SC2086
+  count=$($ASTERISK -rx 'core show channels count' 2>/dev/null) || exit 0
+  if echo "$count" | grep -q '^0 active channels'; then quiet=$((quiet + 1)); else quiet=0; fi
+  sleep 1
+  waited=$((waited + 1))
+done
+echo drained

@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { createAriHttp } from "../../src/adapters/ari/http.ts";
+import { startTestAsterisk, type TestAsterisk, testAsteriskLocation } from "../harness/asterisk.ts";
+import { eventually } from "../harness/process.ts";
+
+const SCRIPT = fileURLToPath(new URL("../../asterisk-image/drain.sh", import.meta.url));
+
+let asterisk: TestAsterisk;
+const WAITS = "[drain]\nexten = s,1,Answer()\n same = n,Wait(600)\n";
+
+beforeAll(async () => {
+  asterisk = await startTestAsterisk({ files: { "extensions.d/10-drain.conf": WAITS } });
+});
+afterAll(() => asterisk.stop());
+
+/** The hook, asking the Asterisk of `dir` as it asks that of its container. */
+async function drain(seconds: number, dir = asterisk.dir) {
+  const { command } = await testAsteriskLocation();
+  const asked = [...command, "-C", join(dir, "etc/asterisk.conf")].join(" ");
+  const child = spawn(SCRIPT, { env: { PATH: process.env["PATH"], ASTERISK: asked, DIALPLANE_DRAIN_SECONDS: String(seconds) } });
+  let output = "";
+  child.stdout.on("data", (text: Buffer) => (output += text.toString()));
+  return new Promise<{ readonly code: number | null; readonly output: string }>((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+test("the hook of Asterisk's container waits until the last call is over", async () => {
+  const ari = createAriHttp(asterisk.ari);
+  const channels = async () => (await ari.request("GET", "/channels")) as readonly { id: string }[];
+  await ari.request("POST", "/channels", { endpoint: "Local/s@drain/n", context: "drain", extension: "s", priority: "1" });
+  await eventually("a call", async () => (await channels()).length > 0);
+  expect(await drain(1)).toEqual({ code: 1, output: "not drained within 1 s\n" });
+  const waiting = drain(120);
+  for (const { id } of await channels()) await ari.request("DELETE", `/channels/${id}`).catch(() => undefined);
+  expect(await waiting).toEqual({ code: 0, output: "drained\n" });
+  expect(await channels()).toEqual([]);
+});
+
+test("the hook ends at once where Asterisk is gone", async () => {
+  expect(await drain(120, join(asterisk.dir, "nowhere"))).toEqual({ code: 0, output: "" });
+});
