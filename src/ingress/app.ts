@@ -68,7 +68,7 @@ export interface IngressSettings {
 
 export const defaultSettings: IngressSettings = {
   rateLimit: { perSecond: 20, burst: 60 },
-  streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20 },
+  streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20, maxSeconds: 300 },
   presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
   maxWaiting: 500,
   answerWithinMilliseconds: 4_000,

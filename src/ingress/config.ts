@@ -100,6 +100,7 @@ const environment = z.object({
   DIALPLANE_MAX_STREAMS: whole(1, 1_000_000, defaultSettings.streams.maxStreams),
   DIALPLANE_MAX_STREAMS_PER_DEVICE: whole(1, 100, defaultSettings.streams.maxStreamsPerDevice),
   DIALPLANE_STREAM_KEEP_ALIVE_SECONDS: whole(1, 3600, defaultSettings.streams.keepAliveSeconds),
+  DIALPLANE_STREAM_MAX_SECONDS: whole(1, 86_400, defaultSettings.streams.maxSeconds),
   DIALPLANE_PRESENCE_TTL_SECONDS: whole(2, 3600, defaultSettings.presence.ttlSeconds),
   DIALPLANE_PRESENCE_HEARTBEAT_SECONDS: whole(1, 1800, defaultSettings.presence.heartbeatSeconds),
 }).refine((env) => env.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS * 2 <= env.DIALPLANE_PRESENCE_TTL_SECONDS, {
@@ -127,6 +128,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
         maxStreams: read.DIALPLANE_MAX_STREAMS,
         maxStreamsPerDevice: read.DIALPLANE_MAX_STREAMS_PER_DEVICE,
         keepAliveSeconds: read.DIALPLANE_STREAM_KEEP_ALIVE_SECONDS,
+        maxSeconds: read.DIALPLANE_STREAM_MAX_SECONDS,
       },
       presence: { ttlSeconds: read.DIALPLANE_PRESENCE_TTL_SECONDS, heartbeatSeconds: read.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS },
       maxWaiting: read.DIALPLANE_MAX_WAITING_REQUESTS,

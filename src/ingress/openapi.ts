@@ -101,7 +101,7 @@ const paths = {
   },
   "/v1/stream": {
     get: {
-      ...operation("Server-sent events: `number` with an Element when another device of the same person was shown a number.", [], {
+      ...operation("Server-sent events: `number` with an Element when another device of the same person was shown a number; `again` when the client shall open the next stream and close this one, which ends soon.", [], {
         "200": { description: "A stream that stays open. The device is online while it is.", type: "text/event-stream" },
         ...invalid, ...common,
       }),

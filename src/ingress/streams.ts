@@ -10,20 +10,34 @@ export interface StreamLimits {
   readonly maxStreamsPerDevice: number;
   /** A comment that often keeps proxies from closing a quiet stream and finds dead connections. */
   readonly keepAliveSeconds: number;
+  /** A stream this old is asked for again; one whose client doesn't is ended. Who vanished without a word is offline then. */
+  readonly maxSeconds: number;
+}
+
+interface OpenStream {
+  /** Milliseconds since 1970. */
+  readonly renewAt: number;
+  /** When the client was asked to open the next one; 0 before. */
+  askedAt: number;
 }
 
 /** A client that doesn't read is cut off here; it reconnects or asks again. */
 const maxUnsentBytes = 65_536;
+/** How long a client that was asked for the next stream has time to open it. */
+const graceMilliseconds = 10_000;
 
 /**
  * Server-sent events (https://html.spec.whatwg.org/#server-sent-events), one stream for each open device. An open stream is
  * what "online" means; pushes are the numbers that another device of the same prospect was just shown.
+ *
+ * A telephone that loses its network closes nothing, and whatever is written to it waits in the kernel or a proxy for a quarter of an
+ * hour and more. So every stream is asked for again (event `again`) when it is old: who is there opens the next one and closes this one.
  */
 export class Streams {
   readonly #presence: PresenceKeeper;
   readonly #limits: StreamLimits;
   readonly #open: Gauge;
-  readonly #byDevice = new Map<Uuid, Set<Response>>();
+  readonly #byDevice = new Map<Uuid, Map<Response, OpenStream>>();
   readonly #timer: NodeJS.Timeout;
   #count = 0;
   #stopped = false;
@@ -40,12 +54,14 @@ export class Streams {
   open(device: Uuid, request: Request, response: Response): void {
     // Gone while it waited: its end was told already and would never take it off the count.
     if (response.closed || request.socket.destroyed) return;
-    const streams = this.#byDevice.get(device) ?? new Set();
+    const streams = this.#byDevice.get(device) ?? new Map<Response, OpenStream>();
     if (this.#stopped || this.#count >= this.#limits.maxStreams) throw new HttpProblem(503, "Try again later", { retryAfterSeconds: 30 });
     if (streams.size >= this.#limits.maxStreamsPerDevice) {
       throw new HttpProblem(429, "Too many streams of one device", { retryAfterSeconds: 30 });
     }
-    this.#byDevice.set(device, streams.add(response));
+    // Spread, so that those that came together don't come again together.
+    const milliseconds = this.#limits.maxSeconds * (750 + randomInt(250));
+    this.#byDevice.set(device, streams.set(response, { renewAt: Date.now() + milliseconds, askedAt: 0 }));
     this.#count += 1;
     this.#open.set(this.#count);
     this.#presence.opened(device);
@@ -62,7 +78,7 @@ export class Streams {
     const streams = this.#byDevice.get(device);
     if (streams === undefined) return 0;
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    for (const response of streams) write(response, text);
+    for (const response of streams.keys()) write(response, text);
     return streams.size;
   }
 
@@ -70,7 +86,7 @@ export class Streams {
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#timer);
-    for (const streams of this.#byDevice.values()) for (const response of streams) response.end();
+    for (const streams of this.#byDevice.values()) for (const response of streams.keys()) response.end();
   }
 
   #closed(device: Uuid, response: Response): void {
@@ -83,8 +99,19 @@ export class Streams {
   }
 
   #keepAlive(): void {
-    for (const streams of this.#byDevice.values()) for (const response of streams) write(response, ":\n\n");
+    const now = Date.now();
+    for (const streams of this.#byDevice.values()) for (const [response, stream] of streams) keepOrRenew(response, stream, now);
   }
+}
+
+function keepOrRenew(response: Response, stream: OpenStream, now: number): void {
+  if (stream.askedAt > 0 && now - stream.askedAt >= graceMilliseconds) {
+    response.end();
+    return;
+  }
+  const ask = stream.askedAt === 0 && stream.renewAt <= now;
+  if (ask) stream.askedAt = now;
+  write(response, ask ? "event: again\ndata:\n\n" : ":\n\n");
 }
 
 function write(response: Response, text: string): void {

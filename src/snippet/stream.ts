@@ -26,18 +26,32 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   function connect(): void {
     // Hung up meanwhile, or a browser that can't.
     if (!listening || source || !("EventSource" in window)) return;
-    source = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
-    source.addEventListener("number", (event: MessageEvent<string>) => {
+    source = open();
+  }
+
+  function open(): EventSource {
+    const opened = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
+    opened.addEventListener("number", (event: MessageEvent<string>) => {
       const pushed = { ...(JSON.parse(event.data) as DialplaneNumber), pushed: true as const };
       channel.postMessage(pushed);
       onPush(pushed);
     });
-    source.onopen = () => (failures = 0);
+    // The service asks who is still there. This one stays until the next one is open: nothing is missed.
+    opened.addEventListener("again", open);
+    opened.onopen = () => {
+      failures = 0;
+      if (source !== opened) source?.close();
+      if (listening) source = opened;
+      else opened.close();
+    };
     // Left alone, the browser would give up a refused stream and try a lost one again at the same pace for ever.
-    source.onerror = () => {
+    opened.onerror = () => {
+      opened.close();
+      if (source !== opened) return;
       close();
       waiting = setTimeout(connect, Math.min(longestWaitMs, firstWaitMs * 2 ** failures++) * (0.2 + Math.random() * 0.8));
     };
+    return opened;
   }
 
   function close(): void {

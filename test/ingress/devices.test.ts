@@ -1,3 +1,4 @@
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../harness/process.ts";
 import { openStream, type TestStream } from "./event-stream.ts";
@@ -13,11 +14,13 @@ interface Device {
 
 let site: Site;
 const streams: TestStream[] = [];
+const cleanUps: (() => void)[] = [];
 beforeEach(async () => {
   site = await startSite();
 });
 afterEach(async () => {
   for (const stream of streams.splice(0)) stream.close();
+  for (const cleanUp of cleanUps.splice(0)) cleanUp();
   await site.close();
 });
 
@@ -218,6 +221,66 @@ describe("GET /v1/stream", () => {
     stream.close();
   });
 });
+
+describe("a device that vanishes without a word", () => {
+  const quick = { streams: { maxStreams: 10, maxStreamsPerDevice: 8, keepAliveSeconds: 1, maxSeconds: 1 } };
+  let replica: Site;
+  beforeEach(async () => {
+    replica = await startSite({ replicaOf: site, settings: quick });
+  });
+  afterEach(async () => {
+    for (const stream of streams) stream.close();
+    await replica.close();
+  });
+
+  it("is offline although its connection was never closed: it is asked for the next stream, opens none, and this one is ended", async () => {
+    const { way, silence } = await startWay(replica.url);
+    const stream = await openStream(way, (await ask()).device, { Origin: replica.url });
+    streams.push(stream);
+    await eventually("the device is online", async () => (await site.stores.online()) === 1);
+    silence();
+    await eventually("the device is offline", async () => (await site.stores.online()) === 0, 30_000);
+    // Nothing of it reached the device.
+    expect(stream.text()).not.toContain("again");
+  });
+
+  it("is not one that opens the next stream when it is asked: that one stays online and hears what is pushed", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const laptop = await logIn(await ask(), "anna");
+    const first = await openStream(replica.url, phone.device);
+    streams.push(first);
+    await eventually("it is asked", () => first.text().includes("event: again\ndata:\n\n"));
+    const second = await openStream(site.url, phone.device);
+    streams.push(second);
+    await eventually("the next stream is open", () => second.text().startsWith("retry:"));
+    first.close();
+    await eventually("the old one is closed", async () => (await (await fetch(`${replica.url}/metrics`)).text()).includes("dialplane_ingress_open_streams 0"));
+    await replica.settled();
+    expect(await site.stores.online()).toBe(1);
+    await ask(laptop, "pricing");
+    expect(await second.next("number")).toMatchObject({ mediaElement: "pricing", number: phone.number });
+  });
+});
+
+/** A way to the service that can fall silent: what is sent then is swallowed, and no connection is closed, as when a network is gone. */
+async function startWay(url: string): Promise<{ readonly way: string; readonly silence: () => void }> {
+  let silent = false;
+  const { hostname, port } = new URL(url);
+  const open: Socket[] = [];
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    open.push(client, upstream);
+    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+      from.on("data", (chunk: Buffer) => silent || to.write(chunk)).on("error", () => undefined);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanUps.push(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return { way: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, silence: () => (silent = true) };
+}
 
 describe("what a device says about itself", () => {
   it("POST /v1/presence: online for a while, then leaving, as JSON or as sendBeacon sends it", async () => {

@@ -265,6 +265,31 @@ describe("the snippet", () => {
   });
 });
 
+describe("a stream that is asked for again", () => {
+  it("is followed by the next one without a gap: the device is never offline", async () => {
+    const quick = await startSite({ replicaOf: site, settings: { streams: { maxStreams: 10, maxStreamsPerDevice: 8, keepAliveSeconds: 1, maxSeconds: 1 } } });
+    try {
+      const asked: string[] = [];
+      page.on("request", (request) => {
+        if (request.url().includes("/v1/stream")) asked.push(request.url());
+      });
+      // Its streams come from the replica that asks for the next one each second.
+      await page.route("**/v1/stream*", (route) => route.continue({ url: route.request().url().replace(site.url, quick.url) }));
+      await open("plain");
+      await swapped();
+      await eventually("it is online", async () => (await site.stores.online()) > 0);
+      const seen: number[] = [];
+      await eventually("four streams", async () => seen.push(await site.stores.online()) > 0 && asked.length >= 4, 30_000);
+      expect(Math.min(...seen)).toBe(1);
+      await eventually("one is open", async () => (await streamsAt(quick.url)) === 1);
+      expect(errors).toEqual([]);
+    } finally {
+      await page.close();
+      await quick.close();
+    }
+  });
+});
+
 describe("a stream that is refused or lost", () => {
   /** Waits of the snippet pass at once and are written down; the renewal of leases is far longer. */
   const recordWaits = `
