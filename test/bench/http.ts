@@ -11,6 +11,7 @@ import { startPostgres } from "../../src/standalone/postgres-process.ts";
 import { anAssignment, aPool, e164 } from "../domain/builders.ts";
 import { eventually, startProcess, type TestProcess } from "../harness/process.ts";
 import { percentile } from "./claim-load.ts";
+import { cpuMsWithChildren } from "./cpu-time.ts";
 import { HttpConnection, postRequest, type HttpAnswer } from "./http-client.ts";
 import { closedLoad, openLoad, type LoadResult } from "./http-load.ts";
 
@@ -50,9 +51,14 @@ async function prepare(url: string): Promise<void> {
   await pool.end();
 }
 
+interface Server {
+  readonly port: number;
+  readonly process: TestProcess;
+}
+
 interface Servers {
-  readonly echo: { readonly port: number };
-  readonly ingress: { readonly port: number; readonly process: TestProcess };
+  readonly echo: Server;
+  readonly ingress: Server;
 }
 
 async function startServers(url: string): Promise<{ readonly servers: Servers; readonly stop: () => Promise<unknown> }> {
@@ -68,7 +74,7 @@ async function startServers(url: string): Promise<{ readonly servers: Servers; r
   const echo = startProcess([process.execPath, join(root, "test/bench/http-echo.ts")], { env });
   const ingress = startProcess([process.execPath, join(root, "src/cli.ts"), "ingress"], { env });
   const portOf = (server: TestProcess) => eventually("listening", () => /"port":(\d+)[,}]/.exec(server.output())?.[1], 30_000);
-  const servers = { echo: { port: Number(await portOf(echo)) }, ingress: { port: Number(await portOf(ingress)), process: ingress } };
+  const servers = { echo: { port: Number(await portOf(echo)), process: echo }, ingress: { port: Number(await portOf(ingress)), process: ingress } };
   return { servers, stop: () => Promise.all([echo.stop(), ingress.stop()]) };
 }
 
@@ -104,20 +110,46 @@ function joined(parts: readonly LoadResult[]): LoadResult {
   return { answers: parts.flatMap(({ answers }) => answers), seconds: parts.reduce((sum, { seconds }) => sum + seconds, 0) };
 }
 
+/** CPU time of each process for one request, in microseconds: comparable also while other work takes the cores away. */
+interface Cost {
+  readonly load: number;
+  readonly server: number;
+  readonly postgres: number;
+}
+
+type Measured = LoadResult & { readonly spent: Cost };
+
 /** The three in turn, several times: whatever else the machine does meets all of them. */
-async function compare({ echo, ingress }: Servers): Promise<Record<"echo" | "fresh" | "returning", Summary>> {
+async function compare({ echo, ingress }: Servers, postgresPid: number): Promise<Record<"echo" | "fresh" | "returning", Summary & { readonly cost: Cost }>> {
   const again = await returningVisitors(ingress.port);
   const loads = {
-    echo: { port: echo.port, next: () => echoed },
-    fresh: { port: ingress.port, next: () => newVisitor, onAnswer: answerOf },
-    returning: { port: ingress.port, next: again, onAnswer: answerOf },
+    echo: { port: echo.port, pid: echo.process.pid, next: () => echoed },
+    fresh: { port: ingress.port, pid: ingress.process.pid, next: () => newVisitor, onAnswer: answerOf },
+    returning: { port: ingress.port, pid: ingress.process.pid, next: again, onAnswer: answerOf },
   };
-  const measured: Record<keyof typeof loads, LoadResult[]> = { echo: [], fresh: [], returning: [] };
+  const measured: Record<keyof typeof loads, Measured[]> = { echo: [], fresh: [], returning: [] };
   for (const load of Object.values(loads)) await closedLoad({ ...load, connections: CONNECTIONS, milliseconds: Math.min(1500, milliseconds) });
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const name of ["echo", "fresh", "returning"] as const) measured[name].push(await closedLoad({ ...loads[name], connections: CONNECTIONS, milliseconds }));
+    for (const name of ["echo", "fresh", "returning"] as const) {
+      const before = await spentBy(loads[name].pid, postgresPid);
+      const result = await closedLoad({ ...loads[name], connections: CONNECTIONS, milliseconds });
+      const after = await spentBy(loads[name].pid, postgresPid);
+      measured[name].push({ ...result, spent: { load: after.load - before.load, server: after.server - before.server, postgres: after.postgres - before.postgres } });
+    }
   }
-  return { echo: summarise(joined(measured.echo)), fresh: summarise(joined(measured.fresh)), returning: summarise(joined(measured.returning)) };
+  return { echo: withCost(measured.echo), fresh: withCost(measured.fresh), returning: withCost(measured.returning) };
+}
+
+/** In milliseconds so far. */
+async function spentBy(server: number, postgres: number): Promise<Cost> {
+  const { user, system } = process.cpuUsage();
+  return { load: (user + system) / 1000, server: await cpuMsWithChildren(server), postgres: await cpuMsWithChildren(postgres) };
+}
+
+function withCost(parts: readonly Measured[]): Summary & { readonly cost: Cost } {
+  const all = joined(parts);
+  const each = (of: keyof Cost) => Math.round((parts.reduce((sum, { spent }) => sum + spent[of], 0) * 1000) / all.answers.length);
+  return { ...summarise(all), cost: { load: each("load"), server: each("server"), postgres: each("postgres") } };
 }
 
 interface Overload {
@@ -161,11 +193,14 @@ const postgres = await startPostgres({ dataDir, logger });
 try {
   await prepare(postgres.url);
   const { servers, stop } = await startServers(postgres.url);
-  const { echo, fresh, returning } = await compare(servers);
+  const { echo, fresh, returning } = await compare(servers, postgres.pid);
   const ratios = { fresh: fresh.perSecond / echo.perSecond, returning: returning.perSecond / echo.perSecond };
   console.log(line("bare Express echo", echo));
   console.log(line("new visitors, a number each", fresh, ratios.fresh));
   console.log(line("returning visitors, renewed", returning, ratios.returning));
+  for (const [name, { cost }] of [["echo", echo], ["new", fresh], ["returning", returning]] as const) {
+    console.log(`CPU time a request, ${name}: server ${cost.server} us, Postgres ${cost.postgres} us, load ${cost.load} us`);
+  }
   const over = await overload(servers, Math.round(fresh.perSecond * 2));
   console.log(`twice the capacity: ${over.offeredPerSecond} new visitors a second over up to ${OVERLOAD_CONNECTIONS} connections`);
   console.log(line("  served", over.served));
