@@ -23,7 +23,33 @@ interface Measurement {
 
 const factor = (value: number) => `${value.toFixed(2)}x`;
 
+interface CallRun {
+  readonly way: string;
+  readonly callsPerSecond: number;
+  readonly rtp: boolean;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
 const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  call: {
+    file: "call.ts",
+    rows: ({ medians, capacity }: { medians: readonly CallRun[]; capacity: { native: number; naive: number; dialplane: number } }) => {
+      const at = (way: string) => medians.find((run) => run.way === way && run.callsPerSecond === 100 && !run.rtp);
+      const [native, naive, ours] = [at("native"), at("naive"), at("dialplane")];
+      if (native === undefined || naive === undefined || ours === undefined) return [];
+      const [p50, p99] = [ours.p50Ms / native.p50Ms, ours.p99Ms / native.p99Ms];
+      const against = `native Dial(); naive ari-client: ${factor(naive.p50Ms / native.p50Ms)}, ${factor(naive.p99Ms / native.p99Ms)}`;
+      const share = capacity.dialplane / capacity.native;
+      return [
+        { what: "call set-up at 100 calls/s", against, target: "p50 <= 1.8x, p99 <= 2x", reached: `${factor(p50)}, ${factor(p99)}`, isMet: p50 <= 1.8 && p99 <= 2 },
+        {
+          ...{ what: "calls/s without failure, p99 < 250 ms", against: `native Dial() ${capacity.native}/s; naive ari-client ${capacity.naive}/s`, target: ">= 0.5x" },
+          ...{ reached: `${capacity.dialplane}/s, ${factor(share)}`, isMet: share >= 0.5 },
+        },
+      ];
+    },
+  },
   claim: {
     file: "claim.ts",
     rows: ({ comparisons }: { comparisons: readonly { callers: number; ratio: number; single: { p99Ms: number }; batched: { p99Ms: number } }[] }) =>
