@@ -33,6 +33,12 @@ export class Limits {
     this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
   }
 
+  /** False: the leg may be dialled at once. */
+  concern(attempt: Attempt, trunk: TrunkEntry | undefined): boolean {
+    const { maxConcurrentCalls, maxCallsPerSecond } = trunk?.spec ?? {};
+    return attempt.maxConcurrentCalls !== null || maxConcurrentCalls !== undefined || maxCallsPerSecond !== undefined;
+  }
+
   /**
    * Resolves when the leg may be dialled. A database that does not answer in time lets the call pass: a call too many is
    * better than a call lost.

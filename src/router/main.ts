@@ -13,7 +13,8 @@ import type { CallCommand } from "../domain/call/commands.ts";
 import { isRinging } from "../domain/call/legs.ts";
 import type { Call } from "../domain/call/states.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
-import type { Clock, Logger, RouterStore } from "../domain/ports.ts";
+import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
+import type { Attempt } from "../domain/types.ts";
 import { Health } from "../shared/health.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
@@ -177,14 +178,20 @@ class RunningRouter implements Router {
   async #dial(command: Extract<CallCommand, { type: "Originate" }>, call: Call): Promise<unknown> {
     const { channel, attempt } = command;
     const table = this.#snapshots.current;
+    const trunk = table?.trunks.get(attempt.trunk);
     const origination = originationOf(command, call, table);
-    await this.#limits.admit(channel, attempt, table?.trunks.get(attempt.trunk));
+    // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
+    if (this.#limits.concern(attempt, trunk)) await this.#admit(channel, attempt, trunk);
+    return command.early ? this.#telephony.create(origination) : this.#telephony.originate(origination);
+  }
+
+  async #admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {
+    await this.#limits.admit(channel, attempt, trunk);
     const leg = this.#calls.callOf(channel)?.legs.find((one) => one.channel === channel);
     if (leg === undefined || !isRinging(leg)) {
       this.#limits.leave(channel);
       throw new ExpectedError("NotFound", "the call went on while its leg waited for its turn");
     }
-    return command.early ? this.#telephony.create(origination) : this.#telephony.originate(origination);
   }
 
   #livingLegs(): readonly string[] {
