@@ -2,10 +2,13 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test, vi } from "vitest";
 
+import { readCallContext } from "../../../src/adapters/postgres/call-context.ts";
+import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
 import { closeUnobserved, POD_LOST } from "../../../src/domain/call/recognise.ts";
 import type { PodReport } from "../../../src/domain/ports.ts";
 import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
 import { aReport, aRule, aTrunk } from "../../domain/builders.ts";
 import { aCall, aLeg, aPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
@@ -259,6 +262,23 @@ test("every pool counts its calls from 0, and no two calls get the same count", 
   const counts = await Promise.all(Array.from({ length: 20 }, async () => (await context()).sequence));
   expect([...counts].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   expect(await context({ pool: "shop/help" })).toMatchObject({ sequence: 0 });
+});
+
+test("a call is counted without waiting for the disk, and what the same connection writes next waits again", async () => {
+  await world.apply(aPool());
+  const one = connect(world.database.url, createLogger("error"), { max: 1 });
+  const waits = async () => (await one.query<{ synchronous_commit: string }>("show synchronous_commit")).rows[0]?.synchronous_commit;
+  try {
+    // The server of the tests waits for no disk at all.
+    await one.query("set synchronous_commit to on");
+    await one.query("begin");
+    await readCallContext(one, { did: did(0), pool: SALES, caller: CALLER, at: new Date() });
+    expect(await waits()).toBe("off");
+    await one.query("commit");
+    expect(await waits()).toBe("on");
+  } finally {
+    await one.end();
+  }
 });
 
 describe("calls in progress", () => {
