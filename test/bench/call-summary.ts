@@ -9,6 +9,8 @@ export interface Run {
   readonly rtp: boolean;
   readonly calls: number;
   readonly failed: number;
+  /** Answered, but by the dialplan's default and not by the router's rule: too slow to claim the call or to decide. */
+  readonly byDefault: number;
   /** Channels and bridges that nobody ended. */
   readonly left: number;
   readonly p50Ms: number;
@@ -31,7 +33,7 @@ export interface Cpu {
 
 export const CAPACITY_P99_MS = 250;
 
-export function summarise(of: Pick<Run, "way" | "callsPerSecond" | "rtp">, { setupMs, failed, rtpSent, rtpReturned, left }: CallResults & Pick<Run, "left">, cpu: Cpu): Run {
+export function summarise(of: Pick<Run, "way" | "callsPerSecond" | "rtp">, { setupMs, failed, rtpSent, rtpReturned, left, byDefault }: CallResults & Pick<Run, "left" | "byDefault">, cpu: Cpu): Run {
   const times = Float64Array.from(setupMs);
   const calls = setupMs.length + failed;
   const at = (share: number) => (times.length === 0 ? Infinity : percentile(times, share));
@@ -39,6 +41,7 @@ export function summarise(of: Pick<Run, "way" | "callsPerSecond" | "rtp">, { set
     ...of,
     calls,
     failed,
+    byDefault,
     left,
     p50Ms: at(0.5),
     p95Ms: at(0.95),
@@ -50,8 +53,9 @@ export function summarise(of: Pick<Run, "way" | "callsPerSecond" | "rtp">, { set
   };
 }
 
-export function holds({ failed, p99Ms }: Run): boolean {
-  return failed === 0 && p99Ms < CAPACITY_P99_MS;
+/** A call that the default destination got is no failure to the caller, and none that the router can be credited with. */
+export function holds({ failed, byDefault, p99Ms }: Run): boolean {
+  return failed === 0 && byDefault === 0 && p99Ms < CAPACITY_P99_MS;
 }
 
 /** The highest rate of one repetition that held, with every lower one; 0 when the lowest did not. */
@@ -81,6 +85,7 @@ export function medianRun(runs: readonly Run[]): Run | undefined {
     ...first,
     calls: sum(({ calls }) => calls),
     failed: sum(({ failed }) => failed),
+    byDefault: sum(({ byDefault }) => byDefault),
     left: sum(({ left }) => left),
     p50Ms: of(({ p50Ms }) => p50Ms),
     p95Ms: of(({ p95Ms }) => p95Ms),
@@ -103,10 +108,11 @@ export function table(runs: readonly Run[]): readonly string[] {
       const ratio = native === undefined || run === native ? "" : `${ratioOf(run.p50Ms, native.p50Ms)}, ${ratioOf(run.p99Ms, native.p99Ms)}`;
       const kind = `${run.callsPerSecond}${run.rtp ? " RTP" : ""}`;
       const media = run.rtp ? `   ${((1 - run.rtpReturned) * 100).toFixed(2)} % of packets lost` : "";
+      const byDefault = run.byDefault === 0 ? "" : `   ${run.byDefault} by the dialplan's default`;
       const left = run.left === 0 ? "" : `   ${run.left} channels and bridges left behind`;
       return (
         `${kind.padEnd(8)} ${run.way.padEnd(10)} ${cells([run.p50Ms, run.p95Ms, run.p99Ms])}   ${ratio.padEnd(20)} ${`${run.failed} of ${run.calls}`.padStart(14)}` +
-        `                  ${cells([run.asteriskCpuMs, run.nodeCpuMs, run.postgresCpuMs], 6)}${media}${left}`
+        `                  ${cells([run.asteriskCpuMs, run.nodeCpuMs, run.postgresCpuMs], 6)}${media}${byDefault}${left}`
       );
     }),
   ];

@@ -30,6 +30,8 @@ export interface CallWorld {
   readonly pids: { readonly asterisk: number; readonly naive: number; readonly dialplane: number; readonly postgres: number };
   /** Resolves when Asterisk holds no channel and no bridge any more. @returns how many of them nobody ended within 20 s */
   clear(): Promise<number>;
+  /** Calls so far that the router connected by the rule; the others were taken by the dialplan's default. */
+  routed(): Promise<number>;
 }
 
 const NAIVE_APP = "bench-naive";
@@ -66,6 +68,7 @@ export async function withCallWorld<T>(use: (world: CallWorld) => Promise<T>): P
     numbers: Array.from({ length: NUMBERS }, (_, index) => `+${FIRST + index}`),
     pids: { asterisk: asterisk.pid, naive: naive.pid, dialplane: router.pid, postgres: postgres.pid },
     clear: () => clear(ari),
+    routed: async () => (await pool.query<{ count: number }>("select count(*)::int as count from call where rule_key = 'bench/desk' and ending = 'completed'")).rows[0]?.count ?? Number.NaN,
   });
 }
 

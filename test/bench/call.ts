@@ -10,12 +10,14 @@ import { capacity, type Cpu, holds, median, medianRun, type Run, summarise, tabl
 import { type CallWorld, type Way, WAYS, withCallWorld } from "./call-world.ts";
 import { cpuMs, cpuMsWithChildren } from "./cpu-time.ts";
 import { machine } from "./ingress-world.ts";
+import { eventually } from "../harness/process.ts";
 
 /** Of native `Dial()`. */
 const TARGET = { p50: 1.8, p99: 2, capacity: 0.5, at: 100 } as const;
 const HOLD_MS = 1_000;
 const RTP_HOLD_MS = 2_000;
 const CAPACITY_STEP = 50;
+const RECORDS_WITHIN_MS = 10_000;
 
 const { values: flags } = parseArgs({
   options: {
@@ -52,16 +54,25 @@ async function cpuOf({ pids }: CallWorld, way: Way): Promise<Cpu> {
 
 /** CPU is counted until the last channel is gone. */
 async function measure(world: CallWorld, kind: Pick<Run, "way" | "callsPerSecond" | "rtp">): Promise<Run> {
+  const routedBefore = await world.routed();
   const before = await cpuOf(world, kind.way);
   const holdMs = kind.rtp ? RTP_HOLD_MS : HOLD_MS;
   const results = await world.ends[kind.way].run({ ...kind, numbers: world.numbers, seconds, holdMs });
   const left = await world.clear();
   const after = await cpuOf(world, kind.way);
   const cpu = { asterisk: after.asterisk - before.asterisk, node: after.node - before.node, postgres: after.postgres - before.postgres };
-  const run = summarise(kind, { ...results, left }, cpu);
-  say(`${kind.way} at ${kind.callsPerSecond}/s${kind.rtp ? " with RTP" : ""}: p50 ${run.p50Ms.toFixed(1)} ms, p99 ${run.p99Ms.toFixed(1)} ms, ${run.failed} of ${run.calls} failed${left === 0 ? "" : `, ${left} channels and bridges left behind`}`);
+  const byDefault = kind.way === "dialplane" ? await notRouted(world, routedBefore + results.setupMs.length) : 0;
+  const run = summarise(kind, { ...results, left, byDefault }, cpu);
+  say(`${kind.way} at ${kind.callsPerSecond}/s${kind.rtp ? " with RTP" : ""}: p50 ${run.p50Ms.toFixed(1)} ms, p99 ${run.p99Ms.toFixed(1)} ms, ${run.failed} of ${run.calls} failed${byDefault === 0 ? "" : `, ${byDefault} by the dialplan's default`}${left === 0 ? "" : `, ${left} channels and bridges left behind`}`);
   await sleep(1_000);
   return run;
+}
+
+/** Records come after the calls. @param expected of all calls so far, when each answered one was routed */
+async function notRouted(world: CallWorld, expected: number): Promise<number> {
+  const seen = async () => (await world.routed()) >= expected;
+  await eventually("a record of each call", seen, RECORDS_WITHIN_MS).catch(() => undefined);
+  return Math.max(0, expected - (await world.routed()));
 }
 
 /** The order turns with each repetition, so that none always comes after the same other. */
