@@ -41,6 +41,10 @@ function statusOf(error: unknown): number {
   return error instanceof ExpectedError && error.code === "Unavailable" ? 0 : NOT_ASKED;
 }
 
+function isSoAlready({ type }: TelephonyCommand, status: number): boolean {
+  return status === 404 ? type === "DestroyBridge" || type === "StopWhisper" : status === 409 && type === "CreateBridge";
+}
+
 interface LiveCall {
   call: Call;
   readonly logger: Logger;
@@ -196,8 +200,7 @@ export class Calls {
   #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
     const status = statusOf(error);
     const channel = "channel" in command ? command.channel : "";
-    if ((status === 404 && command.type === "DestroyBridge") || (status === 409 && command.type === "CreateBridge")) {
-      // So it is already.
+    if (isSoAlready(command, status)) {
       return;
     }
     if (status === 404 && command.type === "HangUp") {

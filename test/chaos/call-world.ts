@@ -28,7 +28,8 @@ export interface CallWorld {
   readonly ariWire: Wire;
   readonly databaseWire: Wire;
   router(): Program;
-  startRouter(): void;
+  /** @param within a command that the router's is appended to: what it may not have, a disk for example */
+  startRouter(within?: readonly string[]): void;
   /** Takes calls now, and its dialplan runs. */
   routerReady(): Promise<void>;
   postgres(): RunningPostgres;
@@ -77,7 +78,7 @@ export async function startCallWorld(parts: AsyncDisposableStack, logLevel: "inf
     ariWire,
     databaseWire,
     router: () => router ?? never("no router was started"),
-    startRouter: () => void (router = startProgram([process.execPath, CLI, "router"], join(folder.path, LOGS.router), { env })),
+    startRouter: (within = []) => void (router = startProgram([...within, process.execPath, CLI, "router"], join(folder.path, LOGS.router), { env })),
     routerReady: () => eventually("the router is ready", () => isReady(healthPort), 60_000).then(() => undefined),
     postgres: () => postgres,
     startPostgres: async () => void (postgres = await startPostgres({ dataDir, port, logger })),

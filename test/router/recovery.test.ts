@@ -39,13 +39,14 @@ afterAll(() => parts.disposeAsync());
 
 interface RouterOptions {
   readonly destination: SippServer;
+  readonly whisper?: string;
   readonly signalAt?: RouterProcessInput["signalAt"];
   readonly pod?: string;
 }
 
-async function startRouter({ destination, signalAt, pod }: RouterOptions): Promise<TestProcess> {
+async function startRouter({ destination, whisper, signalAt, pod }: RouterOptions): Promise<TestProcess> {
   const folder = await temporaryFolder("router");
-  const state = world.state({ rule: { destinations: [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20 })] } });
+  const state = world.state({ rule: { destinations: [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20, ...(whisper === undefined ? {} : { whisper: { media: whisper } }) })] } });
   const config = { ...world.config, pod: pod ?? "pod-0", spool: { dir: join(folder.path, "spool"), maxBytes: 1_000_000 } };
   const input: RouterProcessInput = { config, ...state, databaseUrl: database.url, ...(signalAt === undefined ? {} : { signalAt }) };
   await writeFile(join(folder.path, "input.json"), JSON.stringify(input), { mode: 0o600 });
@@ -146,6 +147,21 @@ describe("a router that is killed (SIGKILL) while a call is", () => {
     await world.expectEmpty();
     await kill(next);
   });
+});
+
+test("a router that is killed (SIGKILL) while the callee hears its whisper: the next one connects the two, and nobody else is rung", async () => {
+  await count();
+  const killed = await startRouter({ destination: answers, whisper: "tone:callwaiting" });
+  const result = world.call();
+  await eventually("the callee answered", () => killed.output().includes('"to":"bridging"'));
+  await kill(killed);
+  expect(killed.output()).not.toContain('"to":"bridged"');
+  const next = await startRouter({ destination: answers });
+  expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+  expect(await theRecord(next)).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
+  expect([await dialled(answers), await dialled(fallback)]).toEqual([1, 0]);
+  await world.expectEmpty();
+  await kill(next);
 });
 
 describe("a router that is stopped (SIGSTOP) and goes on while a call is", () => {

@@ -94,8 +94,13 @@ function again(call: Call, { inBridge }: Resynced): Stepped[1] {
 
 function connectAgain(call: Bridging, inBridge: ReadonlySet<string>): Stepped[1] {
   const prepare = inBridge.has(call.inbound.channel) ? [] : prepareBridge(call);
+  // Its end is told, or the timer is.
+  if (call.whispering) return prepare;
+  // What a router before this one had begun to play goes on, a tone for ever, and until it ends the leg does nothing else.
+  const silence: Stepped[1] = call.origin === null ? [{ type: "StopWhisper", channel: call.winner }] : [];
   return [
     ...prepare,
+    ...silence,
     { type: "Answer", channel: call.inbound.channel },
     { type: "AddToBridge", bridge: call.bridge, channel: call.winner },
   ];

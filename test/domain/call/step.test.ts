@@ -359,6 +359,11 @@ describe("after ARI was away", () => {
     expect(brief(after(STATES["handed back"](), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Continue in", "HangUp 0 16"]);
   });
 
+  test("a whisper is heard to its end before they are connected", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
+    expect(brief(after(STATES.whispering(), { type: "Resynced", channels, inBridge }).commands)).toEqual([]);
+  });
+
   test("hang-ups that were lost are asked for again", () => {
     const channels = new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]);
     expect(brief(after(STATES.ending(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["HangUp in 16", "HangUp 0 16", "HangUp 1 16"]);
