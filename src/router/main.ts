@@ -3,6 +3,7 @@ import type { Registry } from "prom-client";
 import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
 import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
 import type { AriEvent } from "../adapters/ari/events.ts";
+import { createAriHttp } from "../adapters/ari/http.ts";
 import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
 import { Limits } from "./limits.ts";
 import { listenForHealth } from "../adapters/http/health-server.ts";
@@ -82,6 +83,8 @@ export interface Router {
 /** Q.850 "unallocated number". */
 const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
+/** A list of thousands of channels on a busy machine. */
+const LISTS_MS = 20_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
 
@@ -128,7 +131,7 @@ class RunningRouter implements Router {
       onDown: () => this.#metrics.ariConnected.set(0),
       onReplaced: () => this.#replaced(),
     });
-    this.#telephony = createTelephony(this.#ari, STASIS_APP);
+    this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
     this.#calls = new Calls({
       clock,
       logger,

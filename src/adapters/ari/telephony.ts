@@ -48,7 +48,11 @@ export interface Telephony {
   startedAt(): Promise<string>;
 }
 
-export function createTelephony(ari: AriRest, app: string): Telephony {
+/**
+ * @param lists asked for lists, over HTTP: Asterisk puts an answer on a WebSocket together on the stack of a thread, 496 kB, and an
+ *   answer that does not fit, of some 600 channels, kills it with all its calls
+ */
+export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari): Telephony {
   const channel = (id: string) => `/channels/${encodeURIComponent(id)}`;
   const bridge = (id: string) => `/bridges/${encodeURIComponent(id)}`;
   return {
@@ -67,9 +71,9 @@ export function createTelephony(ari: AriRest, app: string): Telephony {
     hangUp: (id, cause) => ari.request("DELETE", channel(id), { reason_code: String(cause) }),
     continueAt: (id, place) => ari.request("POST", `${channel(id)}/continue`, { ...place, priority: "1" }),
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
-    ownChannels: async () => asStrings(asObject(await ari.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
-    channels: async () => parseAll(await ari.request("GET", "/channels"), parseChannel),
-    bridges: async () => parseAll(await ari.request("GET", "/bridges"), parseBridge),
+    ownChannels: async () => asStrings(asObject(await lists.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
+    channels: async () => parseAll(await lists.request("GET", "/channels"), parseChannel),
+    bridges: async () => parseAll(await lists.request("GET", "/bridges"), parseBridge),
     startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
   };
 }
