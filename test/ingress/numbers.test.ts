@@ -265,6 +265,21 @@ describe("many visitors at once", () => {
 });
 
 describe("floods", () => {
+  it.each<[string, readonly string[] | false, number]>([
+    ["counts by the connection's address, whatever X-Forwarded-For says", false, 1],
+    ["believes a proxy that is trusted: each client has a limit of its own", ["127.0.0.1"], 3],
+  ])("%s", async (_what, trustedProxies, served) => {
+    const site = await startSite({ settings: { rateLimit: { perSecond: 0.001, burst: 1 }, trustedProxies } });
+    try {
+      const statuses: number[] = [];
+      for (const client of ["198.51.100.1", "198.51.100.2", "198.51.100.3"]) statuses.push((await site.post("/v1/numbers", banner, { "X-Forwarded-For": client })).status);
+      expect(statuses.filter((status) => status === 200)).toHaveLength(served);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(3 - served);
+    } finally {
+      await site.close();
+    }
+  });
+
   it("are answered with 429 and a time to wait, and lease nothing", async () => {
     const site = await startSite({ settings: { rateLimit: { perSecond: 1, burst: 2 } } });
     try {
