@@ -1,5 +1,5 @@
 import type { CallCursor, CallFilter } from "./call-filter.ts";
-import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
+import type { CallContext, CallRecord, ClaimRequest, ClaimResult, ContextNeeds, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource } from "./resources.ts";
 import type { NumberPoolSpec, ReachabilityState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
 import type { Demand } from "./sizing.ts";
@@ -181,8 +181,8 @@ export interface RouterStore {
   reportPod(report: PodReport): Promise<void>;
   /** The pod ends: nobody waits for it any more. */
   removePod(pod: string): Promise<void>;
-  /** One bounded query a call. */
-  callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date }): Promise<CallContext>;
+  /** One bounded query a call. What is not needed is left out; everything is needed unless told. */
+  callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date; readonly needs?: ContextNeeds }): Promise<CallContext>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;
   /**

@@ -183,3 +183,11 @@ export interface CallRecord {
   readonly legs: readonly LegRecord[];
   readonly why: readonly Why[];
 }
+
+/** What of a call's context costs something to know, and only some rules ask for. */
+export interface ContextNeeds {
+  /** The number of the call among those to its pool. */
+  readonly sequence: boolean;
+  /** Calls in progress by destination. */
+  readonly liveCalls: boolean;
+}

@@ -6,7 +6,7 @@ import { callId } from "../domain/call/ids.ts";
 import { receiveCall } from "../domain/call/start.ts";
 import type { Origin } from "../domain/call/states.ts";
 import { route } from "../domain/routing.ts";
-import { rulesOf } from "../domain/routing-rules.ts";
+import { contextNeeds, rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
 import type { Calls, Happening } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
@@ -57,7 +57,9 @@ export function originOf({ pod, clock }: Pick<InboundDeps, "pod" | "clock">, cha
 
 async function decide(deps: InboundDeps, origin: Origin, logger: Logger): Promise<Happening> {
   const { did, pool, caller, receivedAt: at } = origin;
-  const context = await deps.lookUp({ did, pool, caller, at }, logger);
+  const known = deps.table();
+  const needs = known === null ? {} : { needs: contextNeeds(rulesOf(known, pool)) };
+  const context = await deps.lookUp({ did, pool, caller, at, ...needs }, logger);
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) {

@@ -5,7 +5,7 @@ import { explainDecision } from "../../src/domain/explain.ts";
 import type { RuleEntry } from "../../src/domain/ports.ts";
 import { route } from "../../src/domain/routing.ts";
 import { RouteReason } from "../../src/domain/routing-reasons.ts";
-import { rulesOf } from "../../src/domain/routing-rules.ts";
+import { contextNeeds, rulesOf } from "../../src/domain/routing-rules.ts";
 import type { CallFacts, RouteDecision } from "../../src/domain/types.ts";
 import { aDestination, aPool, aRule, facts, tableOf } from "./builders.ts";
 
@@ -346,4 +346,13 @@ describe("ten thousand rules", () => {
 
 test("every reason is its own name", () => {
   for (const [name, value] of Object.entries(RouteReason)) expect(value).toBe(name);
+});
+
+test.each([
+  ["nothing where no rule turns and none has a limit", [aRule(), aRule({ strategy: "Weighted" })], { sequence: false, liveCalls: false }],
+  ["the number of the call for round robin", [aRule(), aRule({ strategy: "RoundRobin" })], { sequence: true, liveCalls: false }],
+  ["the calls in progress for the least busy", [aRule({ strategy: "LeastCalls" })], { sequence: false, liveCalls: true }],
+  ["the calls in progress for a limit", [aRule({ destinations: [aDestination(), aDestination({ name: "b", maxConcurrentCalls: 2 })] })], { sequence: false, liveCalls: true }],
+] as const)("rules need of a call %s", (_, rules, expected) => {
+  expect(contextNeeds(rules)).toEqual(expected);
 });

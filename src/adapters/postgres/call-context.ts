@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { attribute, NOTHING_KNOWN } from "../../domain/attribution.ts";
-import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
+import type { CallContext, ContextNeeds, E164, ResourceKey, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
 export interface ContextQuestion {
@@ -8,6 +8,7 @@ export interface ContextQuestion {
   readonly pool: ResourceKey;
   readonly caller: E164 | null;
   readonly at: Date;
+  readonly needs?: ContextNeeds;
 }
 
 interface Row {
@@ -32,8 +33,7 @@ interface Shown {
   readonly attributes: Record<string, string>;
 }
 
-/** No call lasts longer than a day (maxCallSeconds): what a pod that never came back left open doesn't count for ever. */
-function contextQuery(counted: string): string {
+function contextQuery(counted: string, liveCalls: string): string {
   return `with counted as (${counted}),
     fact as materialized (
       select
@@ -71,32 +71,47 @@ function contextQuery(counted: string): string {
       (select c.answered_by from call c
         where c.pool_key = $2::text and left(c.caller, 16) = $3::text and c.caller = $3::text and c.answered_by is not null
         order by c.received_at desc limit 1) as last_answered_by,
-      coalesce((select jsonb_object_agg(l.destination, l.calls) from (
+      ${liveCalls} as live_calls,
+      coalesce((select value from counted), 0) as sequence
+    from fact f`;
+}
+
+/** No call lasts longer than a day (maxCallSeconds): what a pod that never came back left open doesn't count for ever. */
+const LIVE_CALLS = `coalesce((select jsonb_object_agg(l.destination, l.calls) from (
         select l.destination, count(*) as calls
         from live_leg l join call c on c.id = l.call_id
         where c.received_at > now() - interval '1 day'
         group by l.destination
-      ) l), '{}') as live_calls,
-      coalesce((select value from counted), 0) as sequence
-    from fact f`;
-}
+      ) l), '{}')`;
+const NO_LIVE_CALLS = "'{}'::jsonb";
+const NOT_COUNTED = "select null::bigint as value";
 
 /**
  * Counts the call. Its commit does not wait for the disk, which would hold the caller up, and with the row's lock everybody who calls
  * a number of the same pool: when the server crashes, round robin repeats itself by the calls of its last moments.
  */
-const CALL = {
-  name: "call-context",
-  text: contextQuery(`
+const COUNTED = `
       insert into pool_sequence as s (pool_key, value)
       select key, 1 from pool where key = $2::text and removed_at is null
       on conflict (pool_key) do update set value = s.value + 1
       returning value - 1 as value, set_config('synchronous_commit', 'off', true)
-    `),
-};
+    `;
+
+interface Query {
+  readonly name: string;
+  readonly text: string;
+}
+
+const EVERYTHING: ContextNeeds = { sequence: true, liveCalls: true };
+
+/** What no rule of the pool asks for is neither counted nor added up: most calls only read, and wait for nobody. */
+function callQuery({ sequence, liveCalls }: ContextNeeds): Query {
+  const text = contextQuery(sequence ? COUNTED : NOT_COUNTED, liveCalls ? LIVE_CALLS : NO_LIVE_CALLS);
+  return { name: `call-context${sequence ? "-counted" : ""}${liveCalls ? "-live" : ""}`, text };
+}
 
 /** Nothing is written: the right to read is enough, and round robin goes on where it was. */
-const PREVIEW = { name: "call-context-preview", text: contextQuery("select value from pool_sequence where pool_key = $2::text") };
+const PREVIEW: Query = { name: "call-context-preview", text: contextQuery("select value from pool_sequence where pool_key = $2::text", LIVE_CALLS) };
 
 /** What would be known of a call if it came now. */
 export function previewCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
@@ -105,10 +120,10 @@ export function previewCallContext(pool: pg.Pool, question: ContextQuestion): Pr
 
 /** What is known of a call that comes in: one query. */
 export function readCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
-  return read(pool, CALL, question);
+  return read(pool, callQuery(question.needs ?? EVERYTHING), question);
 }
 
-async function read(pool: pg.Pool, query: typeof CALL, question: ContextQuestion): Promise<CallContext> {
+async function read(pool: pg.Pool, query: Query, question: ContextQuestion): Promise<CallContext> {
   const { rows } = await pool.query<Row>({ ...query, values: [toDid(question.did), question.pool, question.caller] });
   const row = rows[0];
   if (row === undefined) return NOTHING_KNOWN;

@@ -264,6 +264,17 @@ test("every pool counts its calls from 0, and no two calls get the same count", 
   expect(await context({ pool: "shop/help" })).toMatchObject({ sequence: 0 });
 });
 
+test("a call whose rules ask for neither is not counted, and calls in progress are not added up", async () => {
+  await world.apply(aPool());
+  await save(aCall({ legs: [aLeg("a")] }));
+  const needs = { sequence: false, liveCalls: false };
+  expect(await context({ needs })).toMatchObject({ sequence: 0, liveCalls: {} });
+  expect(await context({ needs: { ...needs, liveCalls: true } })).toMatchObject({ sequence: 0, liveCalls: { "+12025550141": 1 } });
+  expect(await world.rows("select from pool_sequence")).toEqual([]);
+  await context();
+  expect(await context({ needs: { ...needs, sequence: true } })).toMatchObject({ sequence: 1, liveCalls: {} });
+});
+
 test("a call is counted without waiting for the disk, and what the same connection writes next waits again", async () => {
   await world.apply(aPool());
   const one = connect(world.database.url, createLogger("error"), { max: 1 });
