@@ -50,17 +50,12 @@ export class DialplaneOperator extends OperatorBase {
   readonly #config: OperatorConfig;
   readonly #options: OperatorOptions;
   readonly #shutdown = new Shutdown();
-  #elector: Elector | undefined;
 
   constructor(config: OperatorConfig, options: OperatorOptions) {
     super({ ...options, fieldManager: FIELD_MANAGER });
     this.#config = config;
     this.#options = options;
     this.#shutdown.add("the watches and the connections to the API server", () => super.stopped());
-  }
-
-  get isLeader(): boolean {
-    return this.#elector?.isLeader === true;
   }
 
   override async stopped(): Promise<void> {
@@ -95,7 +90,6 @@ export class DialplaneOperator extends OperatorBase {
     health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));
     for (const kind of KINDS) await this.#follow(kind, source);
     shutdown.add("the health port", await listenForHealth(config.healthPort, { health, registry }));
-    this.#elector = elector;
     elector.start();
   }
 

@@ -168,3 +168,15 @@ test("a rule that is changed with kubectl sends the next call to each pod elsewh
   }, 30_000);
   await callEachPod(anna.number, desks.second);
 });
+
+test("a number that is taken out of its pool during a call: the call goes on, and its lease is honoured", async () => {
+  const [{ sipAddress, sipPort }] = pods as [TestPod];
+  const call = runSipp({ scenario: "call-answered.xml", target: `${sipAddress}:${sipPort}`, to: anna.number, from: "+13125550123", address: carrier.address, holdMs: 8_000, timeoutMs: 40_000 });
+  const live = () => world.rows("select from call where ended_at is null and bridged_at is not null");
+  await eventually("the call is bridged", async () => (await live()).length === 1);
+  const numbers = TEN.flatMap(({ from }) => Array.from({ length: 10 }, (_, n) => `+${Number(from.slice(1)) + n}`)).filter((number) => number !== anna.number);
+  await world.apply(aPool("sales", { numbers, allowedOrigins: [ORIGIN] }));
+  await eventually("the pool says so", async () => (await world.condition("np", "sales", "Ready"))?.message.includes("1 number that was taken out is honoured"), 30_000);
+  expect(await live()).toHaveLength(1);
+  expect(await call).toMatchObject({ exitCode: 0 });
+});

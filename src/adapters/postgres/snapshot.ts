@@ -62,8 +62,9 @@ export async function readRevision(queryable: Pick<pg.Pool, "query">): Promise<n
 
 async function readPools(client: pg.PoolClient, since: number): Promise<{ readonly there: readonly PoolEntry[]; readonly gone: readonly string[] }> {
   const { rows } = await client.query<Common & { labels: Record<string, string>; spec: NumberPoolSpec; removed: boolean }>(
-    "select uid, key, created_at, labels, spec, removed_at is not null as removed from pool where changed_with > $1::bigint order by key",
-    [since],
+    `select uid, key, created_at, labels, spec, removed_at is not null as removed from pool
+     where changed_with > $1::bigint and (removed_at is null or $1::bigint > $2::bigint) order by key`,
+    [since, EVERYTHING],
   );
   const there = rows.filter(({ removed }) => !removed).map(({ uid, key, created_at, labels, spec }) => ({ uid, key, createdAt: created_at, labels, spec }));
   return { there, gone: rows.filter(({ removed }) => removed).map(({ uid }) => uid) };
