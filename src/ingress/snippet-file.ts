@@ -6,12 +6,15 @@ import type { RequestHandler } from "express";
 /** Browsers keep it an hour and refresh it in the background: a fix reaches every page within the hour. */
 const cacheControl = "public, max-age=3600, stale-while-revalidate=86400";
 
-/**
- * Serves the browser script, compressed once at start.
- * @throws when the file is missing: then the release is incomplete.
- */
+/** The browser script without the first line, which says to developers where it comes from. @throws when the file is missing: then the release is incomplete. */
+export function snippetScript(): Buffer {
+  const file = readFileSync(new URL("../snippet/dialplane.generated.js", import.meta.url));
+  return file.subarray(file.indexOf("\n") + 1);
+}
+
+/** Serves the browser script, compressed once at start. */
 export function snippetFile(): RequestHandler {
-  const plain = readFileSync(new URL("../snippet/dialplane.generated.js", import.meta.url));
+  const plain = snippetScript();
   const encodings = { br: brotliCompressSync(plain), gzip: gzipSync(plain, { level: 9 }) };
   const etag = `"${createHash("sha256").update(plain).digest("base64url").slice(0, 22)}"`;
   return (request, response) => {

@@ -7,13 +7,13 @@ export interface Dialplane {
    * Tells who logged in. The person's devices share one number from then on.
    * @param token made by the site's back end (docs/identify.md)
    */
-  identify(token: string): Promise<void>;
+  readonly identify: (token: string) => Promise<void>;
   /** The person logged out: this device is somebody else's now, and other numbers are shown. */
-  leave(): Promise<void>;
+  readonly leave: () => Promise<void>;
   /** Asks again for every media element of the page, for example after the visitor consented. */
-  refresh(): Promise<void>;
+  readonly refresh: () => Promise<void>;
   /** Gives the numbers back and shows the page's own ones until `refresh` is called. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** What one media element shows; `detail` of the event `dialplane:number`. */

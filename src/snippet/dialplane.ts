@@ -1,5 +1,5 @@
 import type { Dialplane } from "./api.ts";
-import { Page } from "./page.ts";
+import { createPage } from "./page.ts";
 import { createSession } from "./session.ts";
 
 /**
@@ -10,41 +10,41 @@ import { createSession } from "./session.ts";
  * `data-visitor-consent` (granted | denied). Of an element: `data-dialplane`, `data-pool`.
  */
 function start(script: HTMLScriptElement): Dialplane {
-  const page = new Page(script, createSession(new URL("v1/", script.src).href));
+  const { dialplane, scan, seen, gone } = createPage(script, createSession(new URL("v1/", script.src).href));
   // Not before: the page's own scripts, which may wait for our events, are there then, and all elements travel in one request.
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => observe(page));
-  else observe(page);
-  followAddress(page);
-  addEventListener("pagehide", page.gone);
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => observe(scan));
+  else observe(scan);
+  followAddress(dialplane.refresh);
+  addEventListener("pagehide", gone);
   addEventListener("pageshow", (event) => {
     // Back from the back/forward cache, perhaps days later.
-    if (event.persisted) void page.refresh();
+    if (event.persisted) void dialplane.refresh();
   });
-  addEventListener("visibilitychange", page.seen);
-  return page;
+  addEventListener("visibilitychange", seen);
+  return dialplane;
 }
 
 /** What the script changes itself makes one more scan, which finds nothing to do. */
-function observe(page: Page): void {
-  new MutationObserver(page.scan).observe(document, {
+function observe(scan: () => void): void {
+  new MutationObserver(scan).observe(document, {
     subtree: true,
     childList: true,
     characterData: true,
-    attributes: true,
+    // Which makes it look at attributes at all.
     attributeFilter: ["hidden", "data-dialplane", "data-pool", "href"],
   });
-  page.scan();
+  scan();
 }
 
 /** Single-page apps change the address without a new page. */
-function followAddress(page: Page): void {
+function followAddress(refresh: () => Promise<void>): void {
   const address = () => location.pathname + location.search;
   let last = address();
   const changed = () => {
     if (last === address()) return;
     last = address();
     // After the application has drawn the new view.
-    setTimeout(() => void page.refresh(), 50);
+    setTimeout(() => void refresh(), 50);
   };
   for (const name of ["pushState", "replaceState"] as const) {
     const own = history[name].bind(history);

@@ -1,7 +1,7 @@
 import { numberEvent, type Dialplane, type DialplaneNumber } from "./api.ts";
 import { keyOf, markedElements, type Marked } from "./elements.ts";
 import type { Session } from "./session.ts";
-import { createStream, type PushStream } from "./stream.ts";
+import { createStream } from "./stream.ts";
 import { swap } from "./swap.ts";
 
 /** The service answers no more at a time. */
@@ -9,97 +9,91 @@ const maxElements = 32;
 /** Keeps a visitor's wrong clock from asking all the time. */
 const minRenewalMs = 60_000;
 
-/** What the page shows now, and the requests that change it. Methods are fields, so that they can be handed on as they are. */
-export class Page implements Dialplane {
-  readonly #script: HTMLScriptElement;
-  readonly #session: Session;
-  readonly #stream: PushStream;
-  readonly #shown = new Map<string, DialplaneNumber>();
-  readonly #asked = new Set<string>();
-  #released = false;
-  #renewal = 0;
-
-  constructor(script: HTMLScriptElement, session: Session) {
-    this.#script = script;
-    this.#session = session;
-    this.#stream = createStream(session, (pushed) => this.#show(pushed));
-  }
-
+export interface Page {
+  readonly dialplane: Dialplane;
   /** Swaps what is known at once, before the next paint; asks for the rest. */
-  readonly scan = (): void => {
-    if (this.#released) return;
-    const marked = this.#marked();
-    for (const { element, key } of marked) {
-      const known = this.#shown.get(key);
-      if (known) swap(element, known);
-    }
-    void this.#ask(marked.filter(({ key }) => !this.#shown.has(key)));
-  };
-
-  readonly identify = (token: string): Promise<void> => this.#otherPerson("identify", { token });
-
-  readonly leave = (): Promise<void> => this.#otherPerson("leave", {});
-
-  readonly refresh = (): Promise<void> => {
-    this.#released = false;
-    this.#asked.clear();
-    return this.#ask(this.#marked());
-  };
-
-  readonly release = (): Promise<void> => {
-    const pools = new Set([...this.#shown.values()].map(({ pool }) => pool));
-    this.#released = true;
-    this.#shown.clear();
-    clearTimeout(this.#renewal);
-    this.#stream.hangUp();
-    for (const { element } of this.#marked()) swap(element);
-    return this.#session.enqueue(() => Promise.all([...pools].map((pool) => this.#session.post("release", { pool }))));
-  };
-
+  readonly scan: () => void;
   /** The tab is looked at again: asks again where the renewal came due meanwhile. */
-  readonly seen = (): void => {
-    if (!document.hidden && !this.#renewal && this.#shown.size) void this.refresh();
-  };
-
+  readonly seen: () => void;
   /** The service sees the stream end by itself; another tab of the device may take it over. */
-  readonly gone = (): void => this.#stream.hangUp();
+  readonly gone: () => void;
+}
 
-  #marked() {
-    return markedElements(this.#script.dataset["pool"]);
+/** In as many requests as it takes; in none when the visitor has said no. */
+async function request({ post, source }: Session, wanted: Marked[], consent: string | undefined, show: (answer: DialplaneNumber) => void): Promise<void> {
+  while (wanted.length && consent !== "denied") {
+    const elements = wanted.splice(0, maxElements).map((one) => one.wanted);
+    const answer = await post("numbers", { elements, page: location.href.slice(0, 2048), ...source, consent });
+    answer.elements?.forEach(show);
+  }
+}
+
+/** What the page shows now, and the requests that change it. Functions in a closure: their names, unlike those of members, become short. */
+export function createPage(script: HTMLScriptElement, session: Session): Page {
+  const shown = new Map<string, DialplaneNumber>();
+  const asked = new Set<string>();
+  const stream = createStream(session, show);
+  let released = false;
+  let renewal = 0;
+
+  const marked = () => markedElements(script.dataset["pool"]);
+
+  function scan(): void {
+    if (released) return;
+    const unknown = marked().filter(({ element, key }) => {
+      const known = shown.get(key);
+      if (known) swap(element, known);
+      return !known;
+    });
+    void ask(unknown);
   }
 
   /** Each media element once. Asking says "this person sees it now", so hidden parts wait until they are shown. */
-  #ask(marked: readonly Marked[]): Promise<void> {
-    const asked = marked.filter(({ element, key }) => !element.closest("[hidden]") && !this.#asked.has(key) && this.#asked.add(key));
-    return this.#session.enqueue(async () => {
-      const consent = this.#script.dataset["visitorConsent"];
-      while (asked.length && consent !== "denied") {
-        const elements = asked.splice(0, maxElements).map(({ wanted }) => wanted);
-        const body = { elements, page: location.href.slice(0, 2048), ...this.#session.source, consent };
-        for (const answer of (await this.#session.post("numbers", body)).elements ?? []) this.#show(answer);
-      }
-    });
+  function ask(elements: readonly Marked[]): Promise<void> {
+    const wanted = elements.filter(({ element, key }) => !element.closest("[hidden]") && !asked.has(key) && asked.add(key));
+    return session.enqueue(() => request(session, wanted, script.dataset["visitorConsent"], show));
   }
 
-  #show(answer: DialplaneNumber): void {
-    if (this.#released) return;
-    this.#shown.set(keyOf(answer), answer);
-    const elements = this.#marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [element] : []));
+  function show(answer: DialplaneNumber): void {
+    if (released) return;
+    shown.set(keyOf(answer), answer);
+    const elements = marked().filter(({ key }) => key === keyOf(answer)).map(({ element }) => element);
     for (const element of elements) swap(element, answer);
     for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     if (!answer.expiresAt) return;
-    this.#stream.listen();
-    clearTimeout(this.#renewal);
-    this.#renewal = setTimeout(() => {
-      this.#renewal = 0;
-      this.seen();
+    stream.listen();
+    clearTimeout(renewal);
+    renewal = setTimeout(() => {
+      renewal = 0;
+      seen();
     }, Math.max(minRenewalMs, ((Date.parse(answer.expiresAt) - Date.now()) * 2) / 3));
   }
 
-  /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
-  #otherPerson(path: string, body: object): Promise<void> {
-    return this.#session
-      .enqueue(() => this.#session.post(path, body).then(() => this.#shown.clear()))
-      .then(this.refresh);
+  function seen(): void {
+    if (!document.hidden && !renewal && shown.size) void refresh();
   }
+
+  function refresh(): Promise<void> {
+    released = false;
+    asked.clear();
+    return ask(marked());
+  }
+
+  function release(): Promise<void> {
+    const pools = new Set([...shown.values()].map(({ pool }) => pool));
+    released = true;
+    shown.clear();
+    clearTimeout(renewal);
+    stream.hangUp();
+    for (const { element } of marked()) swap(element);
+    return session.enqueue(async () => {
+      await Promise.all([...pools].map((pool) => session.post("release", { pool })));
+    });
+  }
+
+  /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
+  const otherPerson = (path: string, body: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
+
+  const dialplane: Dialplane = { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };
+  return { dialplane, scan, seen, gone: stream.hangUp };
 }

@@ -5,15 +5,18 @@ export interface Session {
   readonly base: string;
   /** The page that the visit began with, and what led there. */
   readonly source: object;
-  device(): string | null | undefined;
-  post(path: string, body: object): Promise<Answer>;
+  readonly device: () => string | null | undefined;
+  readonly post: (path: string, body: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
-  enqueue(task: () => Promise<unknown>): Promise<void>;
+  readonly enqueue: (task: () => Promise<void>) => Promise<void>;
 }
 
-interface Answer {
+interface Tokens {
   readonly visitor?: string | null;
   readonly device?: string | null;
+}
+
+interface Answer extends Tokens {
   readonly elements?: readonly DialplaneNumber[];
 }
 
@@ -22,44 +25,40 @@ const requestTimeoutMs = 5000;
 
 /** @param base address of the service, up to and with `v1/`. */
 export function createSession(base: string): Session {
-  let tokens: Answer = {};
+  let tokens: Tokens = {};
   let source: object = { landing: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) };
   // Who comes from elsewhere begins a visit; within the site, or where it isn't said, the visit goes on.
   guarded(() => {
-    if (/^$|^\//.test(document.referrer.replace(location.origin, ""))) source = (JSON.parse(sessionStorage.getItem(storageKey) ?? "null") as object | null) ?? source;
+    if (/^$|^\//.test(document.referrer.replace(location.origin, ""))) source = { ...source, ...(JSON.parse(sessionStorage[storageKey] as string) as object) };
   });
   let queue: Promise<void> = Promise.resolve();
   return {
     base,
     source,
     device: () => tokens.device,
-    enqueue: (task) =>
-      (queue = queue.then(task).then(
-        () => undefined,
-        () => undefined,
-      )),
+    enqueue: (task) => (queue = queue.then(task).catch(() => undefined)),
     post: async (path, body) => {
       // Another tab may have logged in meanwhile.
       guarded(() => {
-        tokens = (JSON.parse(localStorage.getItem(storageKey) ?? "null") as Answer | null) ?? tokens;
+        tokens = { ...tokens, ...(JSON.parse(localStorage[storageKey] as string) as Tokens) };
       });
-      const { visitor, device } = tokens;
       // A text body needs no preflight, which saves a round trip.
       const response = await fetch(base + path, {
         method: "POST",
         credentials: "include",
-        body: JSON.stringify({ ...body, visitor, device }),
+        body: JSON.stringify({ ...tokens, ...body }),
         signal: AbortSignal.timeout(requestTimeoutMs),
       });
       // Read even when refused: an unread body keeps its connection busy.
       const answer = response.status === 204 ? {} : ((await response.json()) as Answer);
       if (!response.ok) throw new Error(path);
-      if (answer.visitor && answer.device) {
-        tokens = { visitor: answer.visitor, device: answer.device };
+      const { visitor, device } = answer;
+      if (visitor && device) {
+        tokens = { visitor, device };
         // Nothing is kept before the service says whom it is about: it may have waited for consent.
         guarded(() => {
-          localStorage.setItem(storageKey, JSON.stringify(tokens));
-          sessionStorage.setItem(storageKey, JSON.stringify(source));
+          localStorage[storageKey] = JSON.stringify(tokens);
+          sessionStorage[storageKey] = JSON.stringify(source);
         });
       }
       return answer;

@@ -25,7 +25,7 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
 
   function connect(): void {
     // Hung up meanwhile, or a browser that can't.
-    if (!listening || source || !("EventSource" in window)) return;
+    if (!listening || source) return;
     source = open();
   }
 
@@ -66,20 +66,18 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     letGo?.();
   }
 
-  /** The lock is kept until the promise resolves, at the latest until the tab is gone. */
-  function hold(): Promise<void> {
-    return new Promise((resolve) => {
-      letGo = resolve;
-      if (listening) connect();
-      else resolve();
-    });
+  /** The lock is kept until `letGo`, at the latest until the tab is gone. */
+  function hold(resolve: () => void): void {
+    letGo = resolve;
+    if (listening) connect();
+    else resolve();
   }
 
   function listen(): void {
     const device = session.device();
     if (listening || !device) return;
     listening = true;
-    if ("locks" in navigator) navigator.locks.request(`dialplane ${device}`, hold).catch(connect);
+    if ("locks" in navigator) navigator.locks.request(`dialplane ${device}`, () => new Promise<void>(hold)).catch(connect);
     else connect();
   }
 

@@ -17,8 +17,8 @@ function swapText(element: Element, display: string | null | undefined): boolean
   const texts = textsOf(element);
   const present = numberIn(texts);
   if (!present) return false;
-  const first = remembered(ownTexts, element, present.text);
-  if (present.text !== (display ?? first)) replaceText(texts, present, display ?? first);
+  const first = remembered(ownTexts, element, present[0]);
+  if (present[0] !== (display ?? first)) replaceText(texts, present, display ?? first);
   return true;
 }
 
