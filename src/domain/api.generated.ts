@@ -5,7 +5,8 @@
 export interface NumberPoolSpec {
   /**
    * Single numbers in E.164 form, in any order, each once; at most 10000. Use ranges for blocks of numbers. A number
-   * that is removed is retired when its lease ends and keeps its history.
+   * that is removed is retired when its lease ends and keeps its history; calls to it reach the same destinations
+   * until then.
    */
   readonly numbers?: readonly string[];
   /**

@@ -210,11 +210,19 @@ export interface DesiredState {
   })[];
   readonly rules: readonly RuleEntry[];
   readonly trunks: readonly TrunkEntry[];
-  readonly dialplan: Omit<DialplanRevision, "revision">;
+  /** What every pod has to run while these numbers retire: only who writes the rest knows them. The same numbers give the same content. */
+  readonly dialplan: (retiring: readonly RetiringNumbers[]) => Omit<DialplanRevision, "revision">;
   /** Uids of pools that are declared and can't be in service now: their numbers are not lent, and nothing of theirs is cleaned up. */
   readonly suspended?: readonly string[];
   /** The last word of pools that are being deleted; without one, what was applied last counts. */
   readonly leaving?: readonly LeavingPool[];
+}
+
+/** Numbers that a pool gave up while they were leased, as sorted disjoint inclusive ranges: until the lease ends calls to them are its own. */
+export interface RetiringNumbers {
+  /** Of the pool. */
+  readonly uid: string;
+  readonly ranges: readonly { readonly from: E164; readonly to: E164 }[];
 }
 
 export interface LeavingPool {
@@ -226,6 +234,15 @@ export interface LeavingPool {
 export interface AppliedState {
   readonly revision: number;
   readonly desired: DesiredState;
+  /** Hash of the dialplan. */
+  readonly dialplan: string;
+}
+
+export interface Applied extends Omit<AppliedState, "desired"> {
+  /** Unchanged when nothing differed. */
+  readonly changed: boolean;
+  /** Seconds until the lease of the first retiring number ends, and the dialplan is another one; null when none retires. */
+  readonly retiresInSeconds: number | null;
 }
 
 /** One reign of a leading operator: of two terms, the one with the larger number is the later one. */
@@ -247,11 +264,11 @@ export interface PoolTotals {
 
 export interface OperatorStore {
   /**
-   * Makes the database be `desired`, set-based and incremental; answers the revision (unchanged when nothing differed).
+   * Makes the database be `desired`, set-based and incremental.
    * @param known when it is still what the database holds, only entries that are not the same objects as in `known` are sent and compared
    * @throws ExpectedError `StaleRevision` from an operator whose term is over: nothing is written
    */
-  apply(desired: DesiredState, known?: AppliedState): Promise<{ readonly revision: number; readonly changed: boolean }>;
+  apply(desired: DesiredState, known?: AppliedState): Promise<Applied>;
   /** Of these pools only, or of all. */
   totals(keys?: readonly ResourceKey[]): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
   /** Pods that live. One that was silent for too long is not among them, and forgotten. */

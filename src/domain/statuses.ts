@@ -15,7 +15,7 @@ export interface StatusInput {
   readonly resources: readonly AnyResource[];
   readonly world: World;
   readonly pods: readonly PodReport[];
-  /** What was written, but for the dialplan, which `world` has. Pods are held to what is known. */
+  /** What was written; what the world asks for as long as that isn't known. Pods are held to what is known. */
   readonly written?: WrittenState;
   readonly totals: Readonly<Record<ResourceKey, PoolTotals>>;
   readonly previous: readonly ResourceStatus[];
@@ -23,6 +23,8 @@ export interface StatusInput {
 }
 
 export interface WrittenState {
+  /** Hash of the dialplan, numbers that retire included. */
+  readonly dialplan: string;
   /** Of the database. */
   readonly routing: number;
   /** Of the trunks' file; null when it could not be written. */
@@ -54,7 +56,7 @@ export class Statuses {
 
   observe({ resources, world, pods, written, totals, now }: Observed): readonly ResourceStatus[] {
     const { pools, rules, trunks } = world.verdicts;
-    const rolled: Rolled = { dialplan: world.desired.dialplan.hash, routing: written?.routing ?? null, trunks: written?.trunks ?? null };
+    const rolled: Rolled = { dialplan: written?.dialplan ?? world.desired.dialplan([]).hash, routing: written?.routing ?? null, trunks: written?.trunks ?? null };
     for (const verdicts of [pools, rules, trunks]) this.#history.note(rolled, verdicts.values());
     const programmings = new Programmings(this.#history, pods, written?.trunksError ?? null);
     const statuses = resources.map((resource) => {

@@ -1,5 +1,5 @@
 import type { RoutingRuleSpec } from "./api.generated.ts";
-import { assertRenderable, renderDialplan, type DialplanPool } from "./dialplan.ts";
+import { assertRenderable, type DialplanPool } from "./dialplan.ts";
 import { ExpectedError } from "./errors.ts";
 import { Memo, sameItems, StableList } from "./memo.ts";
 import { resolveOwnership, sameOwnership, type Ownership } from "./ownership.ts";
@@ -7,6 +7,7 @@ import { renderPjsip } from "./pjsip.ts";
 import type { Credentials, Declared, DesiredState, PoolEntry, RuleEntry, TrunkConfiguration, TrunkEntry } from "./ports.ts";
 import { toE164Ranges } from "./ranges.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
+import { dialplanFor } from "./retiring.ts";
 import { attachmentsAmong } from "./routing-rules.ts";
 import { namespaceOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
@@ -59,7 +60,7 @@ export class WorldCompiler {
     const trunks = judgeTrunks(memo, only(declared.resources, "SipTrunk"), declared.credentials);
     const pools = judgePools(memo, only(declared.resources, "NumberPool"), trunks);
     const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
-    const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => renderDialplan({ pools: pools.entries, trunks: trunks.entries }));
+    const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => dialplanFor({ pools: pools.entries, trunks: trunks.entries }));
     const suspended = [...pools.suspended, ...(declared.unreadable ?? [])];
     for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.pool, memo.rule, memo.ownership]) each.nextRound();
     return {

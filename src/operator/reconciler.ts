@@ -29,6 +29,8 @@ export interface ReconcilerMetrics {
 const STATUS_INTERVAL_MILLISECONDS = 500;
 /** Counting all numbers reads every one of them (a second and more for a million); those of pools that changed are counted at once. */
 const TOTALS_INTERVAL_MILLISECONDS = 30_000;
+/** Between two passes because of leases that end; and however far the clock of the database is moved, it is looked at every hour. */
+const RETIREMENT_MILLISECONDS = { first: 10_000, longest: 3_600_000 } as const;
 const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
 
 type Totals = Readonly<Record<ResourceKey, PoolTotals>>;
@@ -51,6 +53,7 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
+  #retirement: NodeJS.Timeout | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #unwatch: (() => Promise<void>) | undefined;
   #unlisten: (() => Promise<void>) | undefined;
@@ -100,6 +103,7 @@ export class Reconciler {
     this.#stopped = true;
     clearInterval(this.#ticker);
     clearTimeout(this.#retry);
+    clearTimeout(this.#retirement);
     await this.#unwatch?.();
     await this.#unlisten?.();
     await this.#running;
@@ -129,10 +133,11 @@ export class Reconciler {
     // Trunks first: a dialplan must never name an endpoint that Asterisk does not have.
     const trunks = await this.#writeTrunks(world);
     const before = this.#applied;
-    const { revision, changed } = await this.#deps.store.apply(world.desired, before);
-    if (changed) this.#deps.logger.info({ revision, hash: world.desired.dialplan.hash.slice(0, 12) }, "resources applied");
-    this.#applied = { revision, desired: world.desired };
-    this.#written = { routing: revision, ...trunks };
+    const { revision, changed, dialplan, retiresInSeconds } = await this.#deps.store.apply(world.desired, before);
+    if (changed) this.#deps.logger.info({ revision, hash: dialplan.slice(0, 12) }, "resources applied");
+    this.#applied = { revision, desired: world.desired, dialplan };
+    this.#written = { dialplan, routing: revision, ...trunks };
+    this.#passAgainWhenRetired(retiresInSeconds);
     this.#world = world;
     this.#declared = declared;
     this.#lastLook = "";
@@ -205,6 +210,14 @@ export class Reconciler {
 
   #writtenState(): { readonly written?: WrittenState } {
     return this.#written === undefined ? {} : { written: this.#written };
+  }
+
+  /** A number leaves the dialplan when its lease has ended. Many end one after the other: pods are not asked to load for each. */
+  #passAgainWhenRetired(seconds: number | null): void {
+    clearTimeout(this.#retirement);
+    if (seconds === null || this.#stopped) return;
+    const delay = Math.min(Math.max(seconds * 1_000, RETIREMENT_MILLISECONDS.first), RETIREMENT_MILLISECONDS.longest);
+    this.#retirement = setTimeout(() => void this.request(), delay);
   }
 
   #retryLater(error: unknown): void {

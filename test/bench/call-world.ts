@@ -113,7 +113,7 @@ async function declare(stores: ReturnType<typeof createStores>, trunk: TrunkEntr
     pools: [pool],
     rules: rules.map(generated),
     trunks: [generated(trunk)],
-    dialplan: renderDialplan({ pools: [pool], trunks: [trunk] }),
+    dialplan: () => renderDialplan({ pools: [pool], trunks: [trunk] }),
   });
 }
 

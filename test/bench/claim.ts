@@ -69,7 +69,7 @@ async function prepare(url: string): Promise<void> {
   const assignment = anAssignment({ leaseSeconds: PROMISES.leaseMs / 1000, cooldownSeconds: PROMISES.cooldownMs / 1000 });
   const entry = { ...aPool({ ranges: [range], assignment }, { key: "bench/pool" }), generation: 1, owned: [range] };
   const dialplan = { hash: "bench", marker: "DIALPLANE_REVISION=bench", content: "" };
-  await createStores(pool, url, logger).operator.apply({ pools: [entry], rules: [], trunks: [], dialplan });
+  await createStores(pool, url, logger).operator.apply({ pools: [entry], rules: [], trunks: [], dialplan: () => dialplan });
   await pool.query("vacuum analyze number");
   await pool.end();
 }

@@ -46,7 +46,7 @@ async function prepare(url: string): Promise<void> {
   // As long as a lease may be at the least: numbers come back during a run of several minutes only.
   const assignment = anAssignment({ leaseSeconds: 60, cooldownSeconds: 0 });
   const entry = { ...aPool({ ranges: [range], assignment, allowedOrigins: [ORIGIN] }, { key: POOL }), generation: 1, owned: [range] };
-  await createStores(pool, url, logger).operator.apply({ pools: [entry], rules: [], trunks: [], dialplan: { hash: "bench", marker: "none", content: "" } });
+  await createStores(pool, url, logger).operator.apply({ pools: [entry], rules: [], trunks: [], dialplan: () => ({ hash: "bench", marker: "none", content: "" }) });
   await pool.query("vacuum analyze number");
   await pool.end();
 }

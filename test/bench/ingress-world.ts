@@ -57,7 +57,7 @@ async function declare(stores: Stores, origin: string): Promise<void> {
   const first = 4_915_110_000_000;
   const range = { from: e164(`+${first}`), to: e164(`+${first + NUMBERS - 1}`) };
   const entry = { ...aPool({ ranges: [range], assignment: anAssignment(), allowedOrigins: [origin] }, { key: POOL }), generation: 1, owned: [range] };
-  await stores.operator.apply({ pools: [entry], rules: [], trunks: [], dialplan: { hash: "bench", marker: "none", content: "" } });
+  await stores.operator.apply({ pools: [entry], rules: [], trunks: [], dialplan: () => ({ hash: "bench", marker: "none", content: "" }) });
 }
 
 async function startIngress(databaseUrl: string): Promise<{ readonly url: string; stop(): Promise<void> }> {

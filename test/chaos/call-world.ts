@@ -123,7 +123,7 @@ async function declare(url: string, world: World, desk: string): Promise<void> {
     const { snapshot, dialplan } = world.state({ rule: { destinations: [aDestination({ sipUri: desk, ringTimeoutSeconds: 60 })] } });
     const owned = [{ from: e164("+12025550100"), to: e164("+12025550109") }];
     const pools = snapshot.pools.map((entry) => ({ ...entry, generation: 1, owned }));
-    await createStores(pool, url, logger).operator.apply({ pools, rules: snapshot.rules, trunks: snapshot.trunks, dialplan });
+    await createStores(pool, url, logger).operator.apply({ pools, rules: snapshot.rules, trunks: snapshot.trunks, dialplan: () => dialplan });
   } finally {
     await pool.end();
   }

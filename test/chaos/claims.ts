@@ -90,7 +90,7 @@ async function prepare(url: string): Promise<void> {
     return { ...aPool({ ranges: [range], assignment, allowedOrigins: [ORIGIN] }, { key }), generation: 1, owned: [range] };
   });
   const dialplan = { hash: "chaos", marker: "DIALPLANE_REVISION=chaos", content: "" };
-  await createStores(pool, url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan });
+  await createStores(pool, url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
   await pool.end();
 }
 

@@ -22,7 +22,7 @@ function declared(...resources: AnyResource[]): Declared {
 
 function conditionsOf(input: Declared, pods?: readonly PodReport[]): Record<string, string> {
   const world = compileWorld(input);
-  const running = pods ?? [aReport({ pod: "pod-0", running: world.desired.dialplan.hash })];
+  const running = pods ?? [aReport({ pod: "pod-0", running: world.desired.dialplan([]).hash })];
   const statuses = statusesOf({ resources: input.resources, world, pods: running, totals: {}, previous: [], now: NOW });
   return Object.fromEntries(
     statuses.map(({ kind, metadata, status }) => [
@@ -46,8 +46,8 @@ describe("what follows from the declared resources", () => {
   });
 
   it("gives the same dialplan for the same resources in any order", () => {
-    const one = compileWorld(declared(rule(), pool(), trunk())).desired.dialplan.hash;
-    expect(compileWorld(declared(trunk(), pool(), rule())).desired.dialplan.hash).toBe(one);
+    const one = compileWorld(declared(rule(), pool(), trunk())).desired.dialplan([]).hash;
+    expect(compileWorld(declared(trunk(), pool(), rule())).desired.dialplan([]).hash).toBe(one);
   });
 
   it("keeps a pool out of service until its trunk appears", () => {
@@ -130,7 +130,7 @@ describe("the status of what is declared", () => {
   });
 
   it("is not Ready while a pod runs another revision, and says what the pod said", () => {
-    const { hash } = compileWorld(world).desired.dialplan;
+    const { hash } = compileWorld(world).desired.dialplan([]);
     const pods = [aReport({ pod: "a", running: hash }), aReport({ pod: "b", running: "older", error: "Asterisk refused" })];
     expect(conditionsOf(world, pods)["NumberPool sales"]).toContain("Programmed=False/ProgrammingFailed Ready=False/ProgrammingFailed");
   });
@@ -143,7 +143,7 @@ describe("the status of what is declared", () => {
     const compiled = compileWorld(world);
     const look = (pods: readonly PodReport[], previous: ReturnType<typeof statusesOf>, now: Date) =>
       statusesOf({ resources: world.resources, world: compiled, pods, totals: {}, previous, now });
-    const ready = [aReport({ pod: "a", running: compiled.desired.dialplan.hash })];
+    const ready = [aReport({ pod: "a", running: compiled.desired.dialplan([]).hash })];
     const first = look(ready, [], NOW);
     const second = look(ready, first, new Date("2026-06-01T12:00:30Z"));
     expect(second).toEqual(first);

@@ -38,7 +38,7 @@ export async function startStores(): Promise<Stores> {
     saveCall: (record) => stores.router.saveCall(record),
     apply: async (pools) => {
       const desired = [...pools.values()].map((pool) => ({ ...pool, generation: 1, owned: ownedBy(pool) }));
-      await stores.operator.apply({ pools: desired, rules: [], trunks: [], dialplan: { hash: "none", marker: "none", content: "" } });
+      await stores.operator.apply({ pools: desired, rules: [], trunks: [], dialplan: () => ({ hash: "none", marker: "none", content: "" }) });
     },
     associations: async (did) => {
       const number = parseE164(did);

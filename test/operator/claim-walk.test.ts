@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { startCarrier, type TestCarrier } from "../harness/carrier.ts";
 import { podsReady, startPods, type TestPod } from "../harness/pods.ts";
 import { eventually } from "../harness/process.ts";
@@ -179,4 +180,31 @@ test("a number that is taken out of its pool during a call: the call goes on, an
   await eventually("the pool says so", async () => (await world.condition("np", "sales", "Ready"))?.message.includes("1 number that was taken out is honoured"), 30_000);
   expect(await live()).toHaveLength(1);
   expect(await call).toMatchObject({ exitCode: 0 });
+});
+
+test("until its lease ends she still reaches the desk with it, and is known; then the number is nobody's in every pod", async () => {
+  const before = (await calls()).length;
+  for (const { name, sipAddress, sipPort } of pods) {
+    const result = await runSipp({ scenario: "call-answered.xml", target: `${sipAddress}:${sipPort}`, to: anna.number, from: "+13125550123", address: carrier.address, holdMs: 200, timeoutMs: 20_000 });
+    expect(result, `a call to ${name}, ${result.errors}`).toMatchObject({ exitCode: 0 });
+  }
+  const records = await eventually("the records", async () => {
+    const all = await calls();
+    return all.length === before + pods.length ? all.slice(before) : undefined;
+  });
+  const expected = { did: anna.number, prospect: annasId, answered_by: uriOf(desks.second), ending: "completed", bridged: true };
+  expect(records).toEqual(pods.map(({ name }) => ({ ...expected, pod: name })));
+
+  const newest = async () => (await world.rows<{ hash: string }>("select hash from dialplan order by revision desc limit 1"))[0]!.hash;
+  const withIt = await newest();
+  // Half an hour is not waited for; the pool is touched so that the operator looks at the lease again.
+  await world.rows("update number set leased_until = now() + interval '5 s', free_at = now() + interval '10 s' where not in_service");
+  await world.kube.mustKubectl(["label", "np", "sales", "touched=yes"]);
+  await eventually("there is another dialplan", async () => (await newest()) !== withIt, 60_000);
+  const without = await newest();
+  await eventually("all pods run it", async () => (await world.rows("select from pod where running = $1", [without])).length === pods.length);
+  for (const { sipAddress, sipPort } of pods) {
+    const stranger = { target: `${sipAddress}:${sipPort}`, to: anna.number, from: "+13125550123", address: carrier.address, timeoutMs: 20_000, keys: { headers: "Subject: none" } };
+    expect(await runSipp({ ...stranger, scenario: refusedWith(404) })).toMatchObject({ exitCode: 0 });
+  }
 });

@@ -38,7 +38,7 @@ function fakes(): Fakes {
       await world.apply;
       const changed = JSON.stringify(desired.pools) !== JSON.stringify(known?.desired.pools);
       if (changed) world.revision += 1;
-      return { revision: world.revision, changed };
+      return { revision: world.revision, changed, dialplan: desired.dialplan([]).hash, retiresInSeconds: null };
     },
     totals: async (keys) => {
       await world.totals(keys);

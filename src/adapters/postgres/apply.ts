@@ -1,9 +1,10 @@
 import type pg from "pg";
-import type { AppliedState, DesiredState, RuleEntry, Term, TrunkEntry } from "../../domain/ports.ts";
+import type { Applied, AppliedState, DesiredState, DialplanRevision, RuleEntry, Term, TrunkEntry } from "../../domain/ports.ts";
 import { differences, type Difference } from "./apply-difference.ts";
 import { lockWrites } from "./apply-lock.ts";
 import { applyPools } from "./apply-pools.ts";
 import { assertTerm } from "./leadership.ts";
+import { readRetiring } from "./read-retiring.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** A million numbers take longer than any other statement may. */
@@ -21,22 +22,24 @@ export interface ApplyOptions {
  * nothing written, the revision stays.
  * @throws ExpectedError `StaleRevision` when the term is over
  */
-export async function applyDesired(pool: pg.Pool, desired: DesiredState, { known, term }: ApplyOptions = {}): Promise<{ readonly revision: number; readonly changed: boolean }> {
+export async function applyDesired(pool: pg.Pool, desired: DesiredState, { known, term }: ApplyOptions = {}): Promise<Applied> {
   return inTransaction(pool, async (client) => {
     await client.query(TIMEOUT);
     await lockWrites(client);
     if (term !== undefined) await assertTerm(client, term);
-    const base = known !== undefined && known.revision === (await readRevision(client)) ? known.desired : null;
+    const base = known !== undefined && known.revision === (await readRevision(client)) ? known : null;
     const changes = [
-      await applyPools(client, desired, differences(desired.pools, base?.pools)),
-      await applyRules(client, differences(desired.rules, base?.rules)),
-      await applyTrunks(client, differences(desired.trunks, base?.trunks)),
-      base?.dialplan.hash !== desired.dialplan.hash && (await isNewDialplan(client, desired.dialplan.hash)),
+      await applyPools(client, desired, differences(desired.pools, base?.desired.pools)),
+      await applyRules(client, differences(desired.rules, base?.desired.rules)),
+      await applyTrunks(client, differences(desired.trunks, base?.desired.trunks)),
     ];
-    const changed = changes.includes(true);
+    const { numbers: retiring, firstEndsInSeconds } = await readRetiring(client);
+    const dialplan = desired.dialplan(retiring);
+    const isNew = base?.dialplan !== dialplan.hash && (await isNewDialplan(client, dialplan.hash));
+    const changed = isNew || changes.includes(true);
     const revision = await nextRevision(client, changed);
-    if (changes[3] === true) await insertDialplan(client, revision, desired.dialplan);
-    return { revision, changed };
+    if (isNew) await insertDialplan(client, revision, dialplan);
+    return { revision, changed, dialplan: dialplan.hash, retiresInSeconds: firstEndsInSeconds };
   });
 }
 
@@ -93,7 +96,7 @@ async function isNewDialplan(client: pg.PoolClient, hash: string): Promise<boole
 /** Old dialplans have no reader: a pod only ever asks for the newest. A few stay for people who look back. */
 const KEPT_DIALPLANS = 10;
 
-async function insertDialplan(client: pg.PoolClient, revision: number, dialplan: DesiredState["dialplan"]): Promise<void> {
+async function insertDialplan(client: pg.PoolClient, revision: number, dialplan: Omit<DialplanRevision, "revision">): Promise<void> {
   await client.query("insert into dialplan (revision, hash, marker, content) values ($1::bigint, $2::text, $3::text, $4::text)", [
     revision,
     dialplan.hash,

@@ -2,7 +2,10 @@ import type pg from "pg";
 import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
-/** Which pool's numbers the DID is among, the overflow number included; null when nobody's. The dialplan is rendered from the same ranges. */
+/**
+ * Which pool's numbers the DID is among, the overflow number and those that retire included; null when nobody's. The dialplan is
+ * rendered from the same ranges.
+ */
 export async function readPoolOf(pool: pg.Pool, did: E164): Promise<ResourceKey | null> {
   const { rows } = await pool.query<{ key: ResourceKey }>(
     `select p.key
@@ -13,8 +16,11 @@ export async function readPoolOf(pool: pg.Pool, did: E164): Promise<ResourceKey 
          where $1::bigint between ltrim(r."from", '+')::bigint and ltrim(r."to", '+')::bigint
        ) as owned
      ) o
-     where p.removed_at is null and (o.owned or p.overflow = $1::bigint)
-     order by o.owned desc, p.created_at, p.key
+     cross join lateral (
+       select exists (select from number n where n.did = $1::bigint and n.pool_uid = p.uid and not n.in_service and n.leased_until > now()) as retiring
+     ) n
+     where p.removed_at is null and (o.owned or p.overflow = $1::bigint or n.retiring)
+     order by o.owned desc, n.retiring, p.created_at, p.key
      limit 1`,
     [toDid(did)],
   );

@@ -114,6 +114,7 @@ CREATE INDEX number_free ON public.number USING btree (pool_uid, free_at, did) W
 CREATE UNIQUE INDEX number_held ON public.number USING btree (pool_uid, prospect_id) WHERE ((prospect_id IS NOT NULL) AND in_service AND (NOT superseded));
 CREATE INDEX number_prospect ON public.number USING btree (prospect_id) WHERE (prospect_id IS NOT NULL);
 CREATE INDEX number_retired ON public.number USING btree (pool_uid) WHERE (NOT in_service);
+CREATE INDEX number_retiring ON public.number USING btree (free_at) WHERE (NOT in_service);
 
 create table person (
   site text not null,

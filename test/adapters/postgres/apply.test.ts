@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
+import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import { aRule, aTrunk } from "../../domain/builders.ts";
 import { aCall, aPool, aRequest, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
@@ -19,12 +20,12 @@ describe("a reconcile", () => {
       rules: [aRule({}, { pools: ["shop/sales", "shop/help"] }), aRule({}, { key: "default/other" })],
       trunks: [aTrunk()],
     });
-    expect(await world.stores.operator.apply(state)).toEqual({ revision: 1, changed: true });
+    expect(await world.stores.operator.apply(state)).toMatchObject({ revision: 1, changed: true });
     const written = () => world.rows(`select 'pool' as t, xmin::text, uid from pool union all select 'rule', xmin::text, uid from rule union all select 'trunk', xmin::text, uid from trunk
       union all select 'number', xmin::text, did::text from number union all select 'dialplan', xmin::text, hash from dialplan union all select 'revision', xmin::text, value::text from revision order by 1, 3`);
     const before = await written();
     const reordered = { ...state, pools: [...state.pools].reverse(), rules: state.rules.map((rule) => ({ ...rule, pools: [...rule.pools].reverse() })) };
-    expect(await world.stores.operator.apply(reordered)).toEqual({ revision: 1, changed: false });
+    expect(await world.stores.operator.apply(reordered)).toMatchObject({ revision: 1, changed: false });
     expect(await written()).toEqual(before);
   });
 
@@ -38,12 +39,12 @@ describe("a reconcile", () => {
     ["the rules", { rules: [] }],
     ["a trunk", { trunks: [aTrunk({ port: 5070 })] }],
     ["the trunks", { trunks: [] }],
-    ["the dialplan", { dialplan: { hash: "other", marker: "m", content: "c" } }],
+    ["the dialplan", { dialplan: () => ({ hash: "other", marker: "m", content: "c" }) }],
   ])("that changes %s makes a revision, once", async (_, change) => {
     const before = desired({ pools: [aPool()], rules: [aRule()], trunks: [aTrunk()] });
     await world.stores.operator.apply(before);
-    expect(await world.stores.operator.apply({ ...before, ...change })).toEqual({ revision: 2, changed: true });
-    expect(await world.stores.operator.apply({ ...before, ...change })).toEqual({ revision: 2, changed: false });
+    expect(await world.stores.operator.apply({ ...before, ...change })).toMatchObject({ revision: 2, changed: true });
+    expect(await world.stores.operator.apply({ ...before, ...change })).toMatchObject({ revision: 2, changed: false });
     expect(await world.stores.router.revision()).toBe(2);
   });
 
@@ -87,6 +88,39 @@ describe("numbers", () => {
     await world.pass(2000);
     await world.apply(aPool());
     expect(await totals()).toEqual({ [SALES]: { total: 10, leased: 0, coolingDown: 0, available: 10, retiring: 0 } });
+  });
+
+  test("that leave while leased are in the dialplan until the lease ends, and only then a new one is made", async () => {
+    const rendered: unknown[] = [];
+    const state = (owned: readonly (readonly [number, number])[]) =>
+      desired({
+        pools: [aPool({ owned })],
+        dialplan: (retiring) => {
+          rendered.push(retiring);
+          return { hash: JSON.stringify(retiring), marker: "m", content: "c" };
+        },
+      });
+    expect(await world.stores.operator.apply(state([[0, 9]]))).toMatchObject({ retiresInSeconds: null });
+    await world.claim(aRequest(randomUUID()), aRequest(randomUUID()), aRequest(randomUUID()));
+    const reduced = state([[2, 9]]);
+    const applied = await world.stores.operator.apply(reduced);
+    expect(rendered.at(-1)).toEqual([{ uid: "uid of shop/sales", ranges: [{ from: did(0), to: did(1) }] }]);
+    expect(applied).toMatchObject({ revision: 2, changed: true });
+    expect(applied.retiresInSeconds).toBeGreaterThan(1_700);
+    expect(applied.retiresInSeconds).toBeLessThanOrEqual(1_800);
+    expect(await readPoolOf(world.database.pool, did(0))).toBe(SALES);
+    const known = { ...applied, desired: reduced };
+    expect(await world.stores.operator.apply(reduced, known)).toMatchObject({ revision: 2, changed: false });
+    await world.pass(1_801);
+    expect(await world.stores.operator.apply(reduced, known)).toMatchObject({ revision: 3, changed: true, retiresInSeconds: null, dialplan: "[]" });
+    expect(await readPoolOf(world.database.pool, did(0))).toBe(null);
+  });
+
+  test("of a pool that is removed are in no dialplan, whatever was promised", async () => {
+    await world.apply(aPool());
+    await world.claim(aRequest(randomUUID()));
+    expect(await world.apply()).toMatchObject({ changed: true, retiresInSeconds: null });
+    expect(await readPoolOf(world.database.pool, did(0))).toBe(null);
   });
 
   test("that come to an overflow number's place become lendable, and the overflow number is not", async () => {

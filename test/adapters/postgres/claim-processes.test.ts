@@ -32,7 +32,7 @@ beforeAll(async () => {
     return { ...aPool({ ranges: [range], assignment }, { key }), generation: 1, owned: [range] };
   });
   const dialplan = { hash: "test", marker: "DIALPLANE_REVISION=test", content: "" };
-  await createStores(database.pool, database.url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan });
+  await createStores(database.pool, database.url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
 });
 
 afterAll(async () => {

@@ -50,7 +50,7 @@ function aPool({ key = SALES, owned = [[0, 9]], ...assignment }: PoolOptions = {
 }
 
 function apply(...pools: DesiredState["pools"]) {
-  return stores.operator.apply({ pools, rules: [], trunks: [], dialplan: { hash: "h", marker: "m", content: "" } });
+  return stores.operator.apply({ pools, rules: [], trunks: [], dialplan: () => ({ hash: "h", marker: "m", content: "" }) });
 }
 
 function aRequest(prospect: Uuid, rest: Partial<ClaimRequest> = {}): ClaimRequest {

@@ -67,7 +67,7 @@ describe("what changed after a revision", () => {
 });
 
 describe("the dialplan", () => {
-  const apply = (hash: string) => world.stores.operator.apply(desired({ dialplan: { hash, marker: `DIALPLANE_REVISION=${hash}`, content: `; 'quoted' \\ ${hash}\n` } }));
+  const apply = (hash: string) => world.stores.operator.apply(desired({ dialplan: () => ({ hash, marker: `DIALPLANE_REVISION=${hash}`, content: `; 'quoted' \\ ${hash}\n` }) }));
 
   test("is the newest, with the revision that brought it", async () => {
     expect(await world.stores.router.dialplan()).toBeNull();
@@ -82,7 +82,7 @@ describe("the dialplan", () => {
 
   test("keeps its revision when something else changes", async () => {
     await apply("a");
-    await world.stores.operator.apply(desired({ trunks: [aTrunk()], dialplan: { hash: "a", marker: "m", content: "c" } }));
+    await world.stores.operator.apply(desired({ trunks: [aTrunk()], dialplan: () => ({ hash: "a", marker: "m", content: "c" }) }));
     expect(await world.stores.router.revision()).toBe(2);
     expect(await world.stores.router.dialplan()).toMatchObject({ revision: 1, hash: "a" });
   });

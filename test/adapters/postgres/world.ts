@@ -120,7 +120,7 @@ export function eachWithWorld(logger: Logger = createLogger("silent")): World {
 }
 
 export function desired(of: Partial<DesiredState> = {}): DesiredState {
-  return { pools: [], rules: [], trunks: [], dialplan: { hash: "hash", marker: "marker", content: "content" }, ...of };
+  return { pools: [], rules: [], trunks: [], dialplan: () => ({ hash: "hash", marker: "marker", content: "content" }), ...of };
 }
 
 export function assignedOf(results: readonly ClaimResult[]): Assigned {
