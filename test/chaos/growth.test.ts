@@ -10,7 +10,7 @@ const soak = (of: Partial<SoakEvidence> = {}): SoakEvidence => ({
   before: aSample(130),
   samples: Array.from({ length: 30 }, (_, i) => aSample(150 + (i % 3) * 50)),
   after: aSample(160),
-  calls: { placed: 1_000, failed: 0 },
+  calls: { placed: 1_000, failed: 0, why: [] },
   records: { all: 1_000, open: 0 },
   ...of,
 });
@@ -31,8 +31,8 @@ describe("a soak", () => {
     ["that leaves a bridge", { after: aSample(160, { bridges: 1 }) }, "1 bridges were left behind"],
     ["that leaves a record open", { records: { all: 1_000, open: 1 } }, "1 records are open"],
     ["with more records than calls", { records: { all: 1_001, open: 0 } }, "1000 calls have 1001 records"],
-    ["with failed calls", { calls: { placed: 1_000, failed: 3 } }, "3 calls failed"],
-    ["without calls", { calls: { placed: 0, failed: 0 }, records: { all: 0, open: 0 } }, "no call was placed"],
+    ["with failed calls", { calls: { placed: 1_000, failed: 3, why: ["busy"] } }, "3 calls failed: busy"],
+    ["without calls", { calls: { placed: 0, failed: 0, why: [] }, records: { all: 0, open: 0 } }, "no call was placed"],
   ] satisfies readonly (readonly [string, Partial<SoakEvidence>, string])[])("%s fails", (_, of, sentence) => {
     expect(leaks(soak(of))).toEqual([sentence]);
   });

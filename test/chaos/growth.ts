@@ -16,7 +16,7 @@ export interface SoakEvidence {
   readonly samples: readonly Sample[];
   /** When all calls are over. */
   readonly after: Sample;
-  readonly calls: { readonly placed: number; readonly failed: number };
+  readonly calls: { readonly placed: number; readonly failed: number; readonly why: readonly string[] };
   readonly records: { readonly all: number; readonly open: number };
 }
 
@@ -46,7 +46,7 @@ export function leaks({ before, samples, after, calls, records }: SoakEvidence):
   const held = (name: "router" | "asterisk") => after[name].files - before[name].files;
   const found: readonly (readonly [boolean, string])[] = [
     [calls.placed === 0, "no call was placed"],
-    [calls.failed > 0, `${calls.failed} calls failed`],
+    [calls.failed > 0, `${calls.failed} calls failed: ${calls.why.join("; ")}`],
     [toMegabytes > fromMegabytes + SLACK_MEGABYTES, `the router grew from ${fromMegabytes} to ${toMegabytes} MB after its warm-up`],
     [held("router") > SLACK_FILES, `the router has ${held("router")} more files open than before the first call`],
     [held("asterisk") > SLACK_FILES, `Asterisk has ${held("asterisk")} more files open than before the first call`],

@@ -1,7 +1,10 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { eventually } from "../harness/process.ts";
-import { type CallWorld, heldBy, sippCounts, startCallWorld } from "./call-world.ts";
+import { readStories } from "./call-log.ts";
+import { type CallWorld, heldBy, LOGS, sippCounts, startCallWorld } from "./call-world.ts";
 import type { Sample, SoakEvidence } from "./growth.ts";
 import { usageOf } from "./usage.ts";
 
@@ -18,6 +21,8 @@ export interface SoakOptions {
 const QUIET_AGAIN_MS = 60_000;
 /** Sockets of the last calls' audio close a little later, and the garbage collector has nothing to do any more. */
 const SETTLE_MS = 5_000;
+
+const REASONS = 5;
 
 /** Calls for a long time and nothing else. */
 export async function runSoak(options: SoakOptions): Promise<SoakEvidence> {
@@ -36,7 +41,20 @@ export async function runSoak(options: SoakOptions): Promise<SoakEvidence> {
   const after = await take();
   const { created, failed } = await sippCounts(world.folder);
   const [records] = await world.query<{ all: number; open: number }>(`select count(*)::int as "all", count(*) filter (where ended_at is null)::int as open from call`);
-  return { before, samples, after, calls: { placed: created, failed }, records: records ?? { all: 0, open: 0 } };
+  return { before, samples, after, calls: { placed: created, failed, why: failed === 0 ? [] : await reasons(world.folder) }, records: records ?? { all: 0, open: 0 } };
+}
+
+/** What the callers saw instead of what they expected; the first few of each. */
+async function reasons(folder: string): Promise<readonly string[]> {
+  const stories = await readStories(folder);
+  const [unanswered, cut] = [stories.filter(({ answered }) => answered === null), stories.filter((story) => story.cut !== null)];
+  const errors = await readFile(join(folder, LOGS.errors), "utf8").catch(() => "");
+  const messages = errors.split("\n").filter((line) => /^\d{4}-\d\d-\d\d/.test(line));
+  return [
+    `${unanswered.length} were not answered, ${cut.length} were hung up by the other side, SIPp wrote ${messages.length} messages`,
+    ...[...unanswered, ...cut].slice(0, REASONS).map((story) => JSON.stringify(story)),
+    ...messages.slice(0, REASONS),
+  ];
 }
 
 async function samplesUntil(done: Promise<unknown>, take: () => Promise<Sample>, { seconds, samples: wanted, onSample }: SoakOptions): Promise<readonly Sample[]> {
