@@ -32,7 +32,11 @@ interface Entry {
 }
 
 const MAX_IN_MEMORY = 20_000;
-const WRITERS = 4;
+/** What comes within this time is handed to the database together, and a call that is answered at once is written once less. */
+const GATHER_MS = 25;
+const AT_ONCE = 200;
+/** While the database is away, a few ask whether it is back. */
+const AT_ONCE_FAILING = 4;
 const RETRY_MS = { first: 200, max: 5_000 };
 
 /**
@@ -49,7 +53,7 @@ export class SpooledRecordSink implements RecordSink {
   readonly #queue = new Map<string, Entry>();
   /** One state of a call at a time, so that an older one can't overtake a newer. */
   readonly #writing = new Set<string>();
-  #writers = 0;
+  #soon: NodeJS.Timeout | undefined;
   #reading = false;
   #replayed = false;
   #failures = 0;
@@ -105,16 +109,22 @@ export class SpooledRecordSink implements RecordSink {
   #enqueue(record: CallRecord, places: Entry["places"]): void {
     this.#queue.set(record.id, { record, places });
     this.#metrics.recordQueue.set(this.waiting);
-    if (this.#writers < WRITERS) void this.#drain();
+    this.#writeSoon(GATHER_MS);
   }
 
-  async #drain(): Promise<void> {
-    this.#writers += 1;
-    for (let entry = this.#take(); entry !== undefined; entry = this.#take()) {
-      await this.#write(entry);
-    }
-    this.#writers -= 1;
-    await this.#readWhenIdle();
+  #writeSoon(ms: number): void {
+    if (this.#stopped || this.#soon !== undefined) return;
+    this.#soon = setTimeout(() => void this.#writeNow(), ms).unref();
+  }
+
+  async #writeNow(): Promise<void> {
+    this.#soon = undefined;
+    const errors = await Promise.all(this.#take().map((entry) => this.#write(entry)));
+    const failed = errors.filter((error) => error !== null);
+    this.#failures = failed.length > 0 && failed.length === errors.length ? this.#failures + 1 : 0;
+    if (failed.length > 0) this.#logger.warn({ records: failed.length, error: failed[0], waiting: this.waiting }, "call records were not written, trying again");
+    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? GATHER_MS : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
+    else await this.#readWhenIdle();
   }
 
   /** The disk's turn comes when memory is empty; what comes meanwhile is newer and goes first. */
@@ -131,35 +141,32 @@ export class SpooledRecordSink implements RecordSink {
     this.#replayed ||= this.waiting === 0 && !this.#journal.hasUnread;
   }
 
-  #take(): Entry | undefined {
-    const entry = this.#stopped ? undefined : this.#next();
-    if (entry !== undefined) {
-      this.#queue.delete(entry.record.id);
-      this.#writing.add(entry.record.id);
+  /** In order of arrival; calls that are being written are passed over, and those are few. */
+  #take(): readonly Entry[] {
+    const entries: Entry[] = [];
+    const room = (this.#failures === 0 ? AT_ONCE : AT_ONCE_FAILING) - this.#writing.size;
+    for (const entry of this.#stopped ? [] : this.#queue.values()) {
+      if (entries.length >= room) break;
+      if (!this.#writing.has(entry.record.id)) entries.push(entry);
     }
-    return entry;
+    for (const { record } of entries) {
+      this.#queue.delete(record.id);
+      this.#writing.add(record.id);
+    }
+    return entries;
   }
 
-  /** The queue is in order of arrival; only calls that are being written are passed over, and those are few. */
-  #next(): Entry | undefined {
-    for (const entry of this.#queue.values()) {
-      if (!this.#writing.has(entry.record.id)) return entry;
-    }
-    return undefined;
-  }
-
-  async #write(entry: Entry): Promise<void> {
+  /** @returns why it was not written, null when it was */
+  async #write(entry: Entry): Promise<string | null> {
     const { record, places } = entry;
     try {
       await this.#store.saveCall(record);
-      this.#failures = 0;
       for (const place of places) void Promise.resolve(place).then((known) => this.#journal.done(known));
+      return null;
     } catch (error) {
-      this.#failures += 1;
       const newer = this.#queue.get(record.id);
       this.#queue.set(record.id, newer === undefined ? entry : { record: newer.record, places: [...places, ...newer.places] });
-      this.#logger.warn({ call: record.id, error: messageOf(error), waiting: this.waiting }, "a call record was not written, trying again");
-      await sleep(Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)), undefined, { ref: false });
+      return messageOf(error);
     } finally {
       this.#writing.delete(record.id);
       this.#metrics.recordQueue.set(this.waiting);

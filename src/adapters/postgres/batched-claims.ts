@@ -1,7 +1,7 @@
 import { Coalescer } from "../../domain/coalescer.ts";
 import type { NumberClaims } from "../../domain/ports.ts";
 import type { ClaimRequest, ClaimResult } from "../../domain/types.ts";
-import { sqlState } from "./retry.ts";
+import { isFaultOfOneItem } from "./retry.ts";
 
 export interface ClaimBatchLimits {
   /** Requests in one statement at most. One HTTP request's stay together, even when they are more. */
@@ -12,18 +12,12 @@ export interface ClaimBatchLimits {
   readonly maxWaiting: number;
 }
 
-/**
- * The state of the server rather than of a request: connection exception, insufficient resources, operator intervention
- * (shutdown, time-out), system error, internal error (PostgreSQL, appendix A). All requests would fail the same, one by one.
- */
-const SERVER_STATES = ["08", "53", "57", "58", "XX"];
-
 /** Claims that are asked for at the same time are decided in one statement; results are as if each had been asked for alone. */
 export function batchedClaims(claims: NumberClaims, limits: ClaimBatchLimits): NumberClaims {
   const coalescer = new Coalescer<readonly ClaimRequest[], readonly ClaimResult[]>((groups) => claimTogether(claims, groups), {
     ...limits,
     weigh: (group) => group.length,
-    retrySingly: isFaultOfOneRequest,
+    retrySingly: isFaultOfOneItem,
   });
   return {
     claim: (requests) => (requests.length === 0 ? Promise.resolve([]) : coalescer.add(requests)),
@@ -37,10 +31,4 @@ async function claimTogether(claims: NumberClaims, groups: readonly (readonly Cl
   if (results.length !== wanted) throw new Error(`${wanted} claims were answered by ${results.length} results`);
   let start = 0;
   return groups.map((group) => results.slice(start, (start += group.length)));
-}
-
-/** The statement's transaction was undone, so a second try is safe; without SQLSTATE nobody knows whether it was. */
-function isFaultOfOneRequest(error: unknown): boolean {
-  const state = sqlState(error);
-  return state !== undefined && !SERVER_STATES.includes(state.slice(0, 2));
 }

@@ -48,3 +48,15 @@ export function sqlState(error: unknown): string | undefined {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
+
+/**
+ * The state of the server rather than of what was asked: connection exception, insufficient resources, operator intervention
+ * (shutdown, time-out), system error, internal error (PostgreSQL, appendix A). All of a batch would fail the same, one by one.
+ */
+const SERVER_STATES = ["08", "53", "57", "58", "XX"];
+
+/** Of a batch. The statement's transaction was undone, so a second try is safe; without SQLSTATE nobody knows whether it was. */
+export function isFaultOfOneItem(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && !SERVER_STATES.includes(state.slice(0, 2));
+}

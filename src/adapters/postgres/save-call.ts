@@ -1,9 +1,10 @@
 import type pg from "pg";
 import { AFTERWARDS } from "../../domain/call/recognise.ts";
+import { Coalescer } from "../../domain/coalescer.ts";
 import type { CallRecord } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
-import { storableJson, storableText } from "./text.ts";
-import { retrying } from "./retry.ts";
+import { isFaultOfOneItem, retrying } from "./retry.ts";
+import { storableJson } from "./text.ts";
 
 const LEG_STEPS = 999;
 /** The last phase: `endedAt` is set. */
@@ -20,15 +21,21 @@ function stageOf(record: CallRecord): number {
 }
 
 const SAVE = {
-  name: "save-call",
+  name: "save-calls",
   text: `insert into call as c (
       id, stage, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
       attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
     )
-    values (
-      $1::text, $2::int, $3::text, $4::bigint, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::timestamptz, $10::timestamptz,
-      $11::text, $12::smallint, $13::text, coalesce((select merged_into from prospect where id = $14::uuid), $14::uuid), $15::text, $16::jsonb, $17::text, $18::text, $19::text, $20::jsonb, $21::jsonb
+    select
+      r.id, r.stage, r.pod, r.did, r.pool_key, r.caller, r.received_at, r.answered_at, r.bridged_at, r.ended_at, r.ending, r.hangup_cause,
+      r.attribution, coalesce((select p.merged_into from prospect p where p.id = r.prospect_id), r.prospect_id), r.media_element, r.attributes,
+      r.rule_key, r.answered_by, r.bridge, r.legs, r.why
+    from jsonb_to_recordset($1::jsonb) as r (
+      id text, stage int, pod text, did bigint, pool_key text, caller text, received_at timestamptz, answered_at timestamptz,
+      bridged_at timestamptz, ended_at timestamptz, ending text, hangup_cause smallint, attribution text, prospect_id uuid,
+      media_element text, attributes jsonb, rule_key text, answered_by text, bridge text, legs jsonb, why jsonb
     )
+    order by r.id
     on conflict (id) do update set
       stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
       ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
@@ -40,33 +47,60 @@ const SAVE = {
       where excluded.stage >= c.stage`,
 };
 
-/** Inserts or updates by id, in one statement; idempotent. A trigger keeps the live legs in step. */
-export async function saveCall(pool: pg.Pool, record: CallRecord): Promise<void> {
-  await retrying(() => pool.query({ ...SAVE, values: valuesOf(record) }));
+/** In one statement at most, and waiting at most; two statements at once, so that one slow disk write does not hold up the next records. */
+const LIMITS = { maxBatch: 200, maxWaiting: 20_000, parallel: 2 } as const;
+
+/**
+ * Inserts or updates by id; idempotent. Records that are saved at the same moment are one statement: one commit and one trigger for all
+ * of them. A trigger keeps the live legs in step.
+ */
+export function recordWriter(pool: pg.Pool): (record: CallRecord) => Promise<void> {
+  const write = async (records: readonly CallRecord[]) => {
+    const rows = storableJson(lastStates(records));
+    await retrying(() => pool.query({ ...SAVE, values: [rows] }));
+    return records.map(() => true as const);
+  };
+  const coalescer = new Coalescer<CallRecord, true>(write, { ...LIMITS, retrySingly: isFaultOfOneItem });
+  return async (record) => {
+    await coalescer.add(record);
+  };
 }
 
-function valuesOf(record: CallRecord): unknown[] {
-  return [
-    record.id,
-    stageOf(record),
-    record.pod,
-    toDid(record.did),
-    record.pool,
-    storableText(record.caller),
-    record.receivedAt,
-    record.answeredAt,
-    record.bridgedAt,
-    record.endedAt,
-    record.end,
-    record.hangupCause,
-    record.attribution,
-    record.prospect,
-    storableText(record.mediaElement),
-    storableJson(record.attributes),
-    record.rule,
-    storableText(record.answeredBy),
-    record.bridge,
-    storableJson(record.legs),
-    storableJson(record.why),
-  ];
+type Row = ReturnType<typeof rowOf>;
+
+/** A statement can't write a row twice: of two states of a call it is the later one, as if they had come one after the other. */
+function lastStates(records: readonly CallRecord[]): readonly Row[] {
+  const rows = new Map<string, Row>();
+  for (const row of records.map(rowOf)) {
+    const other = rows.get(row.id);
+    if (other === undefined || row.stage >= other.stage) rows.set(row.id, row);
+  }
+  return [...rows.values()];
+}
+
+function rowOf(record: CallRecord) {
+  const { id, pod, caller, attribution, attributes, bridge, legs, why } = record;
+  return {
+    id,
+    stage: stageOf(record),
+    pod,
+    did: toDid(record.did),
+    pool_key: record.pool,
+    caller,
+    received_at: record.receivedAt,
+    answered_at: record.answeredAt,
+    bridged_at: record.bridgedAt,
+    ended_at: record.endedAt,
+    ending: record.end,
+    hangup_cause: record.hangupCause,
+    attribution,
+    prospect_id: record.prospect,
+    media_element: record.mediaElement,
+    attributes,
+    rule_key: record.rule,
+    answered_by: record.answeredBy,
+    bridge,
+    legs,
+    why,
+  };
 }

@@ -432,14 +432,14 @@ CREATE OR REPLACE FUNCTION public.keep_live_legs()
  LANGUAGE plpgsql
 AS $function$
 begin
-  delete from live_leg l
-  where l.call_id = new.id
-    and (new.ended_at is not null
-      or l.channel not in (select leg ->> 'channel' from jsonb_array_elements(new.legs) leg where leg ->> 'endedAt' is null));
+  delete from live_leg l using written w
+  where l.call_id = w.id
+    and (w.ended_at is not null
+      or l.channel not in (select leg ->> 'channel' from jsonb_array_elements(w.legs) leg where leg ->> 'endedAt' is null));
   insert into live_leg (channel, call_id, destination)
-  select leg ->> 'channel', new.id, leg ->> 'destination'
-  from jsonb_array_elements(new.legs) leg
-  where new.ended_at is null and leg ->> 'endedAt' is null
+  select leg ->> 'channel', w.id, leg ->> 'destination'
+  from written w cross join lateral jsonb_array_elements(w.legs) leg
+  where w.ended_at is null and leg ->> 'endedAt' is null
   on conflict (channel) do nothing;
   return null;
 end

@@ -344,6 +344,25 @@ describe("calls in progress", () => {
 });
 
 describe("a call record", () => {
+  test("is written together with those that are saved at the same moment, and each as if it came alone", async () => {
+    await world.apply(aPool());
+    const now = new Date();
+    const ended = aCall({ id: "ended", legs: [aLeg("a", { endedAt: now })], endedAt: now, end: "completed" });
+    const living = aCall({ id: "living", legs: [aLeg("b", { destination: "+12025550141" }), aLeg("c", { endedAt: now })] });
+    await Promise.all([save({ ...ended, endedAt: null, end: null, legs: [aLeg("a")] }), save(ended), save(living), save({ ...ended, endedAt: null, end: null })]);
+    expect(await readCall(world.database.pool, "ended")).toEqual(ended);
+    expect(await world.rows("select channel, call_id from live_leg")).toEqual([{ channel: "b", call_id: "living" }]);
+    await Promise.all([save({ ...living, endedAt: now, end: "completed" }), save(ended)]);
+    expect(await world.rows("select channel from live_leg")).toEqual([]);
+  });
+
+  test("that can't be written keeps no other from being written", async () => {
+    await world.apply(aPool());
+    const results = await Promise.allSettled([save(aCall({ id: "before" })), save(aCall({ id: "bad", did: "+x" as CallRecord["did"] })), save(aCall({ id: "after" }))]);
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(await world.rows("select id from call order by id")).toEqual([{ id: "after" }, { id: "before" }]);
+  });
+
   const at = (second: number) => new Date(Date.UTC(2026, 5, 1, 12, 0, second));
   const received = aCall({ id: "call", receivedAt: at(0), prospect: randomUUID(), attribution: "exclusive", mediaElement: "hero", attributes: { utm_source: "news" }, rule: "shop/rule", why: [{ rule: "shop/rule", matched: true, reason: "Matched", message: "it matched" }] });
   const ringing = { ...received, legs: [aLeg("leg", { startedAt: at(1) })] };
