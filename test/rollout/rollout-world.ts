@@ -12,7 +12,7 @@ import { startCarrier, type TestCarrier } from "../harness/carrier.ts";
 import { podsReady, startPods, type TestPod } from "../harness/pods.ts";
 import { freshDatabase, type TestDatabase } from "../harness/postgres.ts";
 import { eventually } from "../harness/process.ts";
-import { runSipp, startSippServer, type SippServer } from "../harness/sipp.ts";
+import { runSipp, startSippServer, type SippCall, type SippResult, type SippServer } from "../harness/sipp.ts";
 
 /** The reconciler, one database and three pods, all real; resources and the Secret come from the test. */
 export interface RolloutWorld extends AsyncDisposable {
@@ -20,8 +20,8 @@ export interface RolloutWorld extends AsyncDisposable {
   readonly pods: readonly TestPod[];
   readonly carrier: TestCarrier;
   readonly desks: { readonly first: SippServer; readonly second: SippServer };
-  /** What is declared; `changed` after writing to it. */
-  declared: { ruleTo: SippServer; pool: Parameters<typeof aPool>[0]; trunk: Partial<SipTrunkSpec>; password: string };
+  /** What is declared; `changed` after writing to it. With `limited` the rule's destination takes so many calls at a time, the others go to `next`. */
+  declared: { ruleTo: SippServer; limited?: { readonly calls: number; readonly next: SippServer }; pool: Parameters<typeof aPool>[0]; trunk: Partial<SipTrunkSpec>; password: string };
   changed(): Promise<void>;
   /** Pods whose mounted Secret is not updated, whatever the operator writes: a kubelet that is cut off. */
   readonly cutOff: Set<string>;
@@ -31,7 +31,8 @@ export interface RolloutWorld extends AsyncDisposable {
   /** Waits until the condition begins with this `Status/Reason message`. */
   becomes(kind: AnyResource["kind"], type: string, expected: string | RegExp): Promise<void>;
   status(kind: AnyResource["kind"]): ResourceStatus["status"];
-  call(pod: TestPod): Promise<{ readonly exitCode: number }>;
+  /** @param load one short call by default */
+  call(pod: TestPod, load?: Pick<SippCall, "calls" | "rate" | "holdMs">): Promise<SippResult>;
 }
 
 export const DID = "+12025550101";
@@ -90,21 +91,26 @@ async function start(parts: AsyncDisposableStack): Promise<RolloutWorld> {
         throw new Error(`it is: ${condition(kind, type)}\n${pods.map((pod) => pod.log().slice(-1_500)).join("\n\n")}`, { cause: error });
       });
     },
-    call: (pod) =>
-      runSipp({ scenario: "call-answered.xml", target: `${pod.sipAddress}:${pod.sipPort}`, to: DID, from: "+13125550123", address: carrier.address, holdMs: 200, timeoutMs: 20_000 }),
+    call: (pod, load = { holdMs: 200 }) =>
+      runSipp({ scenario: "call-answered.xml", target: `${pod.sipAddress}:${pod.sipPort}`, to: DID, from: "+13125550123", address: carrier.address, timeoutMs: 20_000, ...load }),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
-function resourcesOf({ ruleTo, pool, trunk, password }: RolloutWorld["declared"], carrier: TestCarrier): readonly AnyResource[] {
-  const sipUri = `sip:desk@${ruleTo.address}:${ruleTo.port};transport=udp`;
+function resourcesOf({ ruleTo, limited, pool, trunk, password }: RolloutWorld["declared"], carrier: TestCarrier): readonly AnyResource[] {
+  const at = (name: string, desk: SippServer) => ({ name, sipUri: uriOf(desk), weight: 1, ringTimeoutSeconds: 10 });
+  const destinations = limited === undefined ? [at("desk", ruleTo)] : [{ ...at("desk", ruleTo), maxConcurrentCalls: limited.calls }, at("next", limited.next)];
   const spec: Partial<SipTrunkSpec> = { host: carrier.address, sourceAddresses: [`${carrier.address}/32`], codecs: ["PCMU"], keepAlive: { optionsIntervalSeconds: 5 }, ...trunk };
   const authentication = password === "" ? {} : { authentication: { secretRef: { name: "login" } } };
   return [
     asResource("SipTrunk", aTrunk({ ...spec, ...authentication })),
     asResource("NumberPool", aPool(pool)),
-    asResource("RoutingRule", aRule({ destinations: [{ name: "desk", sipUri, weight: 1, ringTimeoutSeconds: 10 }] })),
+    asResource("RoutingRule", aRule({ destinations })),
   ];
+}
+
+export function uriOf({ address, port }: SippServer): string {
+  return `sip:desk@${address}:${port};transport=udp`;
 }
 
 function asResource(kind: AnyResource["kind"], entry: { key: string; uid: string; createdAt: Date; spec: unknown }): AnyResource {
