@@ -16,6 +16,8 @@ export interface CallsDeps {
   readonly metrics: RouterMetrics;
   readonly perform: (command: TelephonyCommand, call: Call) => Promise<unknown>;
   readonly save: (record: CallRecord) => void;
+  /** Until it is saved. */
+  readonly keep: (record: CallRecord) => void;
   /** The channel is no more. May be told twice, and of any channel. */
   readonly left: (channel: string) => void;
   /** False while ARI is away: what was asked then is settled by the resync. */
@@ -164,6 +166,9 @@ export class Calls {
           break;
         case "SaveRecord":
           this.#deps.save(command.record);
+          break;
+        case "KeepRecord":
+          this.#deps.keep(command.record);
           break;
         default:
           void this.#perform(live, command);

@@ -137,6 +137,7 @@ class RunningRouter implements Router {
       logger,
       metrics: this.#metrics,
       save: (record) => this.#records.save(record),
+      keep: (record) => this.#records.keep(record),
       connected: () => this.#ari.connected,
       left: (channel) => this.#limits.leave(channel),
       perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#telephony, command)),
@@ -246,11 +247,11 @@ class RunningRouter implements Router {
     const startedAt = await this.#telephony.startedAt();
     const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
     this.#asteriskStartedAt = startedAt;
-    const handedBack = await recover({ pod, calls: this.#calls, telephony: this.#telephony, clock, logger }, connectedAt, restarted);
-    if (this.#settled) return;
+    const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted);
+    const before = this.#settled ? null : connectedAt;
     this.#settled = true;
     const { signal } = this.#ending;
-    await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, handedBack, connectedAt);
+    await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, found, before);
   }
 
   /** The calls are the other router's: hanging up or dialling for them would be one too many. */

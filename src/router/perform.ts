@@ -3,7 +3,7 @@ import { fallbackContext } from "../domain/asterisk-names.ts";
 import type { CallCommand } from "../domain/call/commands.ts";
 
 /** Commands that Asterisk carries out; timers and records are the router's own. */
-export type TelephonyCommand = Exclude<CallCommand, { type: "StartTimer" | "SaveRecord" }>;
+export type TelephonyCommand = Exclude<CallCommand, { type: "StartTimer" | "SaveRecord" | "KeepRecord" }>;
 /** A leg has to be described by its trunk and admitted by the limits first. */
 type SimpleCommand = Exclude<TelephonyCommand, { type: "Originate" }>;
 

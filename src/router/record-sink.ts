@@ -9,6 +9,8 @@ import { noJournal, type Place, type RecordJournal } from "./record-journal.ts";
 /** Where call records go. Never waits and never throws: a call does not depend on its record. */
 export interface RecordSink {
   save(record: CallRecord): void;
+  /** On the disk alone, until the call is saved: of a process that dies before, the next one writes it. */
+  keep(record: CallRecord): void;
   readonly waiting: number;
   /** True once the database has everything that an earlier process left on the disk. */
   readonly replayed: boolean;
@@ -51,6 +53,8 @@ export class SpooledRecordSink implements RecordSink {
   readonly #journal: RecordJournal;
   readonly #max: number;
   readonly #queue = new Map<string, Entry>();
+  /** By call: on disk and not saved yet. */
+  readonly #kept = new Map<string, Entry["places"]>();
   /** One state of a call at a time, so that an older one can't overtake a newer. */
   readonly #writing = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
@@ -76,13 +80,19 @@ export class SpooledRecordSink implements RecordSink {
     return this.#replayed;
   }
 
+  keep(record: CallRecord): void {
+    this.#kept.set(record.id, [...(this.#kept.get(record.id) ?? []), this.#journal.append(record)]);
+  }
+
   save(record: CallRecord): void {
     const place = this.#journal.append(record);
+    const kept = this.#kept.get(record.id) ?? [];
+    this.#kept.delete(record.id);
     if (this.#queue.size >= this.#max && !this.#queue.has(record.id)) {
-      void place.then((known) => this.#onlyOnDisk(record, known));
+      void place.then((known) => this.#onlyOnDisk(record, known, kept));
       return;
     }
-    this.#enqueue(record, [...(this.#queue.get(record.id)?.places ?? []), place]);
+    this.#enqueue(record, [...(this.#queue.get(record.id)?.places ?? []), ...kept, place]);
   }
 
   async stop(withinMs: number): Promise<number> {
@@ -97,9 +107,10 @@ export class SpooledRecordSink implements RecordSink {
     return this.waiting;
   }
 
-  #onlyOnDisk(record: CallRecord, place: Place): void {
+  #onlyOnDisk(record: CallRecord, place: Place, kept: Entry["places"]): void {
     if (place !== null) {
       this.#journal.setAside(place);
+      this.#free(kept);
       return;
     }
     this.#metrics.recordsDropped.inc();
@@ -141,6 +152,10 @@ export class SpooledRecordSink implements RecordSink {
     this.#replayed ||= this.waiting === 0 && !this.#journal.hasUnread;
   }
 
+  #free(places: Entry["places"]): void {
+    for (const place of places) void Promise.resolve(place).then((known) => this.#journal.done(known));
+  }
+
   /** In order of arrival; calls that are being written are passed over, and those are few. */
   #take(): readonly Entry[] {
     const entries: Entry[] = [];
@@ -161,7 +176,7 @@ export class SpooledRecordSink implements RecordSink {
     const { record, places } = entry;
     try {
       await this.#store.saveCall(record);
-      for (const place of places) void Promise.resolve(place).then((known) => this.#journal.done(known));
+      this.#free(places);
       return null;
     } catch (error) {
       const newer = this.#queue.get(record.id);

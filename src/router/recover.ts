@@ -5,19 +5,29 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext } from "../domain/asterisk-names.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
-import { adoptAnswered, adoptCall } from "../domain/call/start.ts";
+import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
 import { originOf } from "./inbound.ts";
+import type { RecordSink } from "./record-sink.ts";
 
 export interface RecoverDeps {
   readonly pod: string;
   readonly calls: Calls;
   readonly telephony: Telephony;
+  readonly records: Pick<RecordSink, "keep">;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** Calls of an earlier router, by id; their records are still to be settled. */
+export interface Found {
+  /** Callers who were given to the dialplan. */
+  readonly handedBack: Map<string, Origin>;
+  /** Calls that go on here, and whom to ask where one came from should no record say so. */
+  readonly adopted: Map<string, () => Promise<Origin | null>>;
 }
 
 /** Q.850. */
@@ -31,9 +41,8 @@ const BEFORE_BRIDGES_MS = 300;
  *
  * @param connectedAt channels that are younger announce themselves
  * @param restarted Asterisk is not the one of before: our calls were cut
- * @returns callers who were given to the dialplan, by call id
  */
-export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean): Promise<ReadonlyMap<string, Origin>> {
+export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean): Promise<Found> {
   const known = deps.calls.all();
   const { own, channels, bridges } = await held(deps.telephony);
   for (const call of known) {
@@ -85,12 +94,11 @@ interface HeldNow {
   readonly bridges: readonly AriBridge[];
 }
 
-async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<ReadonlyMap<string, Origin>> {
-  const handedBack = new Map<string, Origin>();
+async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<Found> {
+  const found: Found = { handedBack: new Map(), adopted: new Map() };
   for (const action of plan.filter(({ type }) => type !== "destroyBridge")) {
     try {
-      const given = await carryOutOne(deps, action, now);
-      if (given !== undefined) handedBack.set(...given);
+      await carryOutOne(deps, action, now, found);
     } catch (error) {
       deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
     }
@@ -100,21 +108,21 @@ async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now:
     await sleep(BEFORE_BRIDGES_MS);
     await Promise.allSettled(bridges.map(({ bridge }) => deps.telephony.destroyBridge(bridge)));
   }
-  return handedBack;
+  return found;
 }
 
-async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldNow): Promise<readonly [string, Origin] | undefined> {
-  const { calls, telephony, clock, logger } = deps;
+async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, found: Found): Promise<void> {
+  const { telephony } = deps;
   switch (action.type) {
     case "adopt":
-      calls.start(adoptCall(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
+      adopt(deps, action, now, found);
       break;
     case "connect":
-      calls.start(adoptAnswered(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
-      connect(calls, action.call, now);
+      await connect(deps, action, now, found);
       break;
     case "handBack":
-      return handBack(deps, action, now.channels.get(action.channel));
+      await handBack(deps, action, now, found);
+      break;
     case "hangUp":
       await telephony.hangUp(action.channel, NORMAL);
       break;
@@ -124,20 +132,46 @@ async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldN
   }
 }
 
-function connect(calls: Calls, id: string, { channels, bridges }: HeldNow): void {
-  const call = calls.find(id);
-  if (call !== undefined) catchUp(calls, call, [...channels.values()], bridges);
+type ActionOf<T extends RecoveryAction["type"]> = Extract<RecoveryAction, { type: T }>;
+
+function adopt(deps: RecoverDeps, action: ActionOf<"adopt">, { channels }: HeldNow, found: Found): void {
+  const { calls, clock, logger } = deps;
+  const inbound = channels.get(action.inbound);
+  calls.start(adoptCall(action.call, action, clock.now()), [], logger.child({ call: action.call, adopted: true }));
+  if (inbound !== undefined) found.adopted.set(action.call, () => askOrigin(deps, inbound));
 }
 
-/** The dialplan left a note on the channel about whose call it is. */
-async function handBack(
-  { pod, clock, telephony }: RecoverDeps,
-  { channel, call }: Extract<RecoveryAction, { type: "handBack" }>,
-  held: AriChannel | undefined,
-): Promise<readonly [string, Origin] | undefined> {
-  const pool = await telephony.variable(channel, "DIALPLANE_POOL");
-  const presentation = await telephony.variable(channel, "CALLERID(num-pres)").catch(() => "unknown");
-  await telephony.continueAt(channel, { context: fallbackContext(pool), extension: (held?.extension ?? "").replace(/^\+/, "") });
-  const origin = held === undefined ? null : originOf({ pod, clock }, held, ["inbound", pool, presentation]);
-  return call === null || origin === null ? undefined : [call, { ...origin, receivedAt: held?.createdAt ?? origin.receivedAt }];
+async function connect(deps: RecoverDeps, action: ActionOf<"connect">, { channels, bridges }: HeldNow, found: Found): Promise<void> {
+  const { calls, clock, logger, telephony } = deps;
+  const inbound = channels.get(action.inbound);
+  // When the caller has left meanwhile, nobody else would hang up the leg.
+  const callerLeft = async (error: unknown) => {
+    await telephony.hangUp(action.leg, NORMAL);
+    throw error;
+  };
+  const origin = inbound === undefined ? null : await askOrigin(deps, inbound).catch(callerLeft);
+  const call = adoptAnswered(action.call, action, action.answered ? null : origin, clock.now());
+  found.adopted.set(call.id, () => Promise.resolve(origin));
+  calls.start(call, [], logger.child({ call: action.call, adopted: true }));
+  catchUp(calls, call, [...channels.values()], bridges);
+}
+
+async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: ActionOf<"handBack">, { channels }: HeldNow, found: Found): Promise<void> {
+  const held = channels.get(channel);
+  const origin = held === undefined ? null : await askOrigin(deps, held);
+  if (call === null || origin === null) {
+    await deps.telephony.hangUp(channel, NORMAL);
+    return;
+  }
+  records.keep(firstRecord(call, origin));
+  found.handedBack.set(call, origin);
+  await deps.telephony.continueAt(channel, { context: fallbackContext(origin.pool), extension: origin.did.slice(1) });
+}
+
+/** The dialplan left a note on the channel about whose call it is. @returns null for a channel that can't be one of our dialplan's */
+async function askOrigin({ pod, clock, telephony }: Pick<RecoverDeps, "pod" | "clock" | "telephony">, held: AriChannel): Promise<Origin | null> {
+  const pool = await telephony.variable(held.id, "DIALPLANE_POOL");
+  const presentation = await telephony.variable(held.id, "CALLERID(num-pres)").catch(() => "unknown");
+  const origin = originOf({ pod, clock }, held, ["inbound", pool, presentation]);
+  return origin === null ? null : { ...origin, receivedAt: held.createdAt ?? origin.receivedAt };
 }

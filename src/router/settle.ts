@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { AFTERWARDS, closeUnobserved, HANDED_BACK } from "../domain/call/recognise.ts";
-import type { Ended, Origin } from "../domain/call/states.ts";
+import { AFTERWARDS, closeUnobserved, HANDED_BACK, recognise } from "../domain/call/recognise.ts";
+import { firstRecord } from "../domain/call/start.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
 import type { Calls } from "./calls.ts";
 import type { RecordSink } from "./record-sink.ts";
+import type { Found } from "./recover.ts";
 
 export interface SettleDeps {
   readonly pod: string;
@@ -25,30 +26,37 @@ const RETRY_MS = 500;
  * were handed to the dialplan say so, and for the others the truth is that nobody saw the end. Waits for the database, and for
  * the spool, which may hold the ends.
  *
- * @param handedBack by call id: callers who were given to the dialplan just now
- * @param before calls received later are this router's own
+ * @param found in Asterisk just now
+ * @param before calls of this pod received later are this router's own; null: the pod's other calls have been settled already
  */
-export async function settleRecords(deps: SettleDeps, handedBack: ReadonlyMap<string, Origin>, before: Date): Promise<void> {
-  const open = await openCalls(deps, before, [...handedBack.keys(), ...deps.calls.all().map(({ id }) => id)]);
+export async function settleRecords(deps: SettleDeps, { handedBack, adopted }: Found, before: Date | null): Promise<void> {
+  if (before === null && handedBack.size + adopted.size === 0) return;
+  const open = await openCalls(deps, before, [...handedBack.keys(), ...adopted.keys()]);
+  // Stopped meanwhile: the next router settles what the disk and the database say.
+  if (open === undefined) return;
   for (const record of open) settleOne(deps, record, handedBack.has(record.id));
   const recorded = new Set(open.map(({ id }) => id));
   const unknown = [...handedBack].filter(([id]) => !recorded.has(id));
-  for (const [id, origin] of unknown) deps.records.save(closeUnobserved(unrecorded(id, origin), deps.clock.now(), HANDED_BACK));
+  for (const [id, origin] of unknown) settleOne(deps, firstRecord(id, origin), true);
+  for (const [id, askOrigin] of adopted) {
+    const origin = recorded.has(id) ? null : await askOrigin().catch(() => null);
+    if (origin !== null) settleOne(deps, firstRecord(id, origin), false);
+  }
   if (open.length + unknown.length > 0) {
     deps.logger.info({ open: open.length, unknown: unknown.length, reasons: AFTERWARDS }, "records of an earlier router were settled");
   }
 }
 
-async function openCalls({ pod, store, records, logger, signal }: SettleDeps, before: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
+async function openCalls({ pod, store, records, clock, logger, signal }: SettleDeps, before: Date | null, ids: readonly string[]): Promise<readonly CallRecord[] | undefined> {
   while (!signal.aborted) {
     try {
-      if (records.replayed) return await store.openCalls(pod, before, ids);
+      if (records.replayed) return await store.openCalls(before === null ? "" : pod, before ?? clock.now(), ids);
     } catch (error) {
       logger.debug({ error: messageOf(error) }, "open records could not be read, trying again");
     }
     await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
-  return [];
+  return undefined;
 }
 
 function settleOne({ calls, records, clock }: SettleDeps, record: CallRecord, handedBack: boolean): void {
@@ -58,34 +66,7 @@ function settleOne({ calls, records, clock }: SettleDeps, record: CallRecord, ha
     return;
   }
   const ended = calls.takeUnrecorded(record.id);
-  if (ended !== undefined) records.save(endedAs(record, ended));
+  if (ended !== undefined) recognise(ended, record, ended.endedAt)[1].forEach((command) => command.type === "SaveRecord" && records.save(command.record));
   else if (handedBack) records.save(closeUnobserved(record, clock.now(), HANDED_BACK));
   else records.save(closeUnobserved(record, clock.now()));
-}
-
-function endedAs(record: CallRecord, { end, endedAt, inbound, cause }: Ended): CallRecord {
-  const { legs, why } = closeUnobserved(record, endedAt, { rule: null, matched: false, reason: "RouterRestarted", message: "the router was restarted during the call" });
-  return { ...record, legs, why, endedAt, end, hangupCause: inbound.hangupCause ?? cause };
-}
-
-/** Killed between the call's arrival and its first record. */
-function unrecorded(id: string, origin: Origin): CallRecord {
-  return {
-    ...origin,
-    id,
-    answeredAt: null,
-    bridgedAt: null,
-    endedAt: null,
-    end: null,
-    hangupCause: null,
-    attribution: "unavailable",
-    prospect: null,
-    mediaElement: null,
-    attributes: {},
-    rule: null,
-    answeredBy: null,
-    bridge: null,
-    legs: [],
-    why: [],
-  };
 }

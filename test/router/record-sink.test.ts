@@ -78,6 +78,36 @@ describe("call records", () => {
     await killed.sink.stop(0);
   });
 
+  test("that were only kept are not the database's, until a router that died before it saved them is followed by another", async () => {
+    const database = { away: false, written: [] as CallRecord[] };
+    const killed = start(database);
+    for (const id of ["one", "two"]) killed.sink.keep(aRecord(id));
+    killed.sink.save(aRecord("two", "ended"));
+    await eventually("written", () => database.written.length === 1);
+    expect(database.written).toMatchObject([{ id: "two", end: "max-duration" }]);
+    const next = start(database);
+    await eventually("replayed", () => next.sink.replayed);
+    expect(ids(database.written)).toContain("one");
+    await next.sink.stop(1_000);
+    await killed.sink.stop(0);
+  });
+
+  test("that were kept leave the disk with the last state of their call, also when memory is full", async () => {
+    const dir = join(folder.path, "spool");
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink } = start(database, { dir, maxInMemory: 3 });
+    const all = Array.from({ length: 30 }, (_, i) => `call-${i}`);
+    for (const id of all) sink.keep(aRecord(id));
+    for (const id of all) sink.save(aRecord(id, "ended"));
+    database.away = false;
+    await eventually("all written", () => new Set(ids(database.written)).size === all.length);
+    expect(await sink.stop(1_000)).toBe(0);
+    const next = start(database, { dir });
+    await eventually("replayed", () => next.sink.replayed);
+    expect(database.written.every(({ end }) => end !== null)).toBe(true);
+    await next.sink.stop(1_000);
+  });
+
   test("reach a database that comes back", async () => {
     const database = { away: true, written: [] as CallRecord[] };
     const { sink } = start(database);

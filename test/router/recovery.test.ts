@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { parseChannel } from "../../src/adapters/ari/events.ts";
 import { readCalls } from "../../src/adapters/postgres/read-calls.ts";
+import { dialString, STASIS_APP, trunkEndpoint, VERIFY_CONTEXT } from "../../src/domain/asterisk-names.ts";
+import { callId, legId } from "../../src/domain/call/ids.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import { aDestination } from "../domain/builders.ts";
 import { eventually, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";
@@ -42,12 +45,17 @@ interface RouterOptions {
   readonly whisper?: string;
   readonly signalAt?: RouterProcessInput["signalAt"];
   readonly pod?: string;
+  /** Of two at the same time each needs its own. */
+  readonly spool?: string;
 }
 
-async function startRouter({ destination, whisper, signalAt, pod }: RouterOptions): Promise<TestProcess> {
+/** Empty in every test. */
+let spools = "";
+
+async function startRouter({ destination, whisper, signalAt, pod = "pod-0", spool = pod }: RouterOptions): Promise<TestProcess> {
   const folder = await temporaryFolder("router");
   const state = world.state({ rule: { destinations: [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20, ...(whisper === undefined ? {} : { whisper: { media: whisper } }) })] } });
-  const config = { ...world.config, pod: pod ?? "pod-0", spool: { dir: join(folder.path, "spool"), maxBytes: 1_000_000 } };
+  const config = { ...world.config, pod, spool: { dir: join(spools, spool), maxBytes: 1_000_000 } };
   const input: RouterProcessInput = { config, ...state, databaseUrl: database.url, ...(signalAt === undefined ? {} : { signalAt }) };
   await writeFile(join(folder.path, "input.json"), JSON.stringify(input), { mode: 0o600 });
   const child = startProcess([process.execPath, PROGRAM, join(folder.path, "input.json")]);
@@ -74,6 +82,9 @@ async function invites(server: SippServer): Promise<number> {
 const before = new Map<SippServer, number>();
 async function count(): Promise<void> {
   await database.pool.query("delete from call");
+  const folder = await temporaryFolder("spools");
+  parts.defer(() => folder.remove());
+  spools = folder.path;
   for (const server of [fallback, answers, rings, hangsUp]) before.set(server, await invites(server));
 }
 async function dialled(server: SippServer): Promise<number> {
@@ -164,6 +175,41 @@ test("a router that is killed (SIGKILL) while the callee hears its whisper: the 
   await kill(next);
 });
 
+/**
+ * A callee who answers while no router is connected is up for a moment and not in the application, before Asterisk hangs up. Here the
+ * moment lasts as long as the test wants: the leg waits in the dialplan.
+ */
+async function aLegThatIsNotOurs(): Promise<string> {
+  const [inbound] = ((await world.ari.request("GET", "/channels")) as unknown[]).map(parseChannel);
+  if (inbound === undefined) throw new Error("there is no caller");
+  const leg = legId(callId(inbound), 0);
+  const endpoint = dialString(toUri(answers), trunkEndpoint("default/carrier"));
+  await world.ari.request("POST", `/channels/${leg}`, { endpoint, context: VERIFY_CONTEXT, extension: "s", priority: "1", timeout: "10" });
+  await world.ari.request("POST", `/applications/${STASIS_APP}/subscription`, { eventSource: `channel:${leg}` });
+  const isUp = async () => ((await world.ari.request("GET", `/channels/${leg}`)) as { state: string }).state === "Up";
+  await eventually("the callee answered", isUp);
+  return leg;
+}
+
+test("a router that finds somebody who answered and whom Asterisk is about to hang up: the caller goes to the default destination", async () => {
+  await count();
+  const killed = await startRouter({ destination: rings, signalAt: { text: '"call received"', signal: "SIGKILL" } });
+  const result = world.call();
+  await killed.exited;
+  const leg = await aLegThatIsNotOurs();
+  const next = await startRouter({ destination: rings });
+  await eventually("the two can't be connected", () => next.output().includes('"command":"AddToBridge"'));
+  expect(next.output()).not.toContain('"to":"ending"');
+  await world.ari.request("DELETE", `/channels/${leg}`);
+  expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+  const record = await theRecord(next);
+  expect(record).toMatchObject({ end: "failed", answeredAt: null, bridgedAt: null });
+  expect(record.why.map(({ reason }) => reason)).toContain("AnsweredUnseen");
+  expect([await dialled(answers), await dialled(rings), await dialled(fallback)]).toEqual([1, 0, 1]);
+  await world.expectEmpty();
+  await kill(next);
+});
+
 describe("a router that is stopped (SIGSTOP) and goes on while a call is", () => {
   test.each(CASES)("%s: the call comes to its end as if nothing had been", async (_, { at, to, call }) => {
     await count();
@@ -183,9 +229,11 @@ describe("a router that is stopped (SIGSTOP) and goes on while a call is", () =>
 describe("a router of another pod name", () => {
   test("goes on with the call of one that was killed, in the same record", async () => {
     await count();
-    const killed = await startRouter({ destination: answers, pod: "pod-0", signalAt: { text: '"to":"bridged"', signal: "SIGKILL" } });
+    const killed = await startRouter({ destination: answers, pod: "pod-0" });
     const result = world.call({ holdMs: 4_000 });
-    await killed.exited;
+    // Until the database has it, the record is on the disk of the pod alone.
+    await eventually("its record", async () => (await readCalls(database.pool, {}, { limit: 1 })).some(({ bridgedAt }) => bridgedAt !== null));
+    await kill(killed);
     const next = await startRouter({ destination: answers, pod: "pod-7" });
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
     const record = await theRecord(next);
@@ -202,7 +250,7 @@ describe("two routers on one Asterisk", () => {
     const first = await startRouter({ destination: answers });
     const result = world.call({ holdMs: 12_000, timeoutMs: 40_000 });
     await eventually("two talk", () => first.output().includes('"to":"bridged"'));
-    const second = await startRouter({ destination: answers });
+    const second = await startRouter({ destination: answers, spool: "second" });
     await eventually("the first stands by", () => first.output().includes("standing by"));
     await eventually("the second has the call", () => second.output().includes("found calls of an earlier router"));
     expect(await world.call()).toMatchObject({ exitCode: 0 });

@@ -42,6 +42,8 @@ export class Spool {
   #active: { readonly segment: Segment; readonly file: FileHandle } | undefined;
   #lines: Line[] = [];
   #working: Promise<void> = Promise.resolve();
+  /** Files that are being closed. No line waits for the disk itself: one that is not written yet dies with the process. */
+  readonly #closing = new Set<Promise<void>>();
   #synced = true;
 
   private constructor(options: SpoolOptions) {
@@ -119,17 +121,19 @@ export class Spool {
   }
 
   /** What was appended so far is on the disk itself afterwards. */
-  sync(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#synced || this.#active === undefined) return;
+  async sync(): Promise<void> {
+    let syncing: Promise<void> | undefined;
+    await this.#inTurn(() => {
+      if (!this.#synced) syncing = this.#active?.file.datasync();
       this.#synced = true;
-      await this.#active.file.datasync();
+      return Promise.resolve();
     });
+    await syncing;
   }
 
   async close(): Promise<void> {
-    await this.sync();
     await this.#inTurn(() => this.#close());
+    await Promise.all(this.#closing);
   }
 
   /** One after the other: a file is not closed under a write. */
@@ -179,8 +183,8 @@ export class Spool {
     const active = this.#active;
     if (active === undefined) return;
     this.#active = undefined;
-    await active.file.datasync().catch(() => undefined);
-    await active.file.close();
+    const closing = toDisk(active.file).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
     if (active.segment.needed <= 0) await this.#discard(active.segment);
   }
 
@@ -198,4 +202,10 @@ export class Spool {
   #path(id: number): string {
     return join(this.#options.dir, `${String(id).padStart(12, "0")}.jsonl`);
   }
+}
+
+/** What was written outlives the process without this; it is for the loss of power. */
+async function toDisk(file: FileHandle): Promise<void> {
+  await file.datasync().catch(() => undefined);
+  await file.close().catch(() => undefined);
 }

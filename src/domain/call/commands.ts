@@ -1,7 +1,7 @@
 import type { Attempt, CallRecord, E164, ResourceKey, RouteDecision } from "../types.ts";
 
-/** `decision`: nobody decided; `ring`: nobody answered; `whisper`: heard enough; `duration`: talked long enough; `hangup`: channels that won't go. */
-export type TimerName = "decision" | "ring" | "whisper" | "duration" | "hangup";
+/** `decision`: nobody decided; `ring`: nobody answered; `whisper`: heard enough; `proof`: neither usable nor gone; `duration`: talked long enough; `hangup`: channels that won't go. */
+export type TimerName = "decision" | "ring" | "whisper" | "proof" | "duration" | "hangup";
 
 /** What the machine wants done, in this order. */
 export type CallCommand =
@@ -37,4 +37,6 @@ export type CallCommand =
   | { readonly type: "Continue"; readonly channel: string; readonly pool: ResourceKey; readonly did: E164 }
   /** Replaces a running timer of the same name. All end with the call. */
   | { readonly type: "StartTimer"; readonly timer: TimerName; readonly seconds: number }
-  | { readonly type: "SaveRecord"; readonly record: CallRecord };
+  | { readonly type: "SaveRecord"; readonly record: CallRecord }
+  /** On the disk alone: `SaveRecord` follows, unless the router dies. */
+  | { readonly type: "KeepRecord"; readonly record: CallRecord };

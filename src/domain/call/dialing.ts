@@ -2,7 +2,7 @@ import { classifyHangup, groupResult, nextStep } from "../failover.ts";
 import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
 import { RouteReason } from "../routing-reasons.ts";
 import type { CallCommand } from "./commands.ts";
-import { CAUSE, endCall, hangUp, save, type Stepped } from "./ending.ts";
+import { CAUSE, endCall, handBack, hangUp, save, type Stepped } from "./ending.ts";
 import { legId } from "./ids.ts";
 import { closeLeg, findLeg, isRinging, newLeg, withLeg } from "./legs.ts";
 import type { Bridged, Bridging, Call, Dialing, Leg } from "./states.ts";
@@ -12,6 +12,8 @@ const RING_GRACE_SECONDS = 5;
 /** Longest whisper: the caller hears nothing but ringing meanwhile. */
 const WHISPER_SECONDS = 20;
 const TONE_SECONDS = 2;
+/** A leg that Asterisk hangs up goes within milliseconds, one that it keeps is told of as soon. */
+const PROOF_SECONDS = 3;
 /** How much later than the router Asterisk itself ends a call that is too long. */
 const BACKSTOP_GRACE_SECONDS = 60;
 
@@ -74,7 +76,7 @@ export function legRinging(call: Dialing, channel: string): Stepped {
 }
 
 /** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
-export function legAnswered(call: Dialing, channel: string, at: Date): Stepped {
+export function legAnswered(call: Dialing, channel: string, { at, unproven = false }: { readonly at: Date; readonly unproven?: boolean }): Stepped {
   const winner = findLeg(call, channel);
   if (winner === undefined || !isRinging(winner)) {
     return [call, [hangUp(channel, CAUSE.elsewhere)]];
@@ -84,7 +86,7 @@ export function legAnswered(call: Dialing, channel: string, at: Date): Stepped {
   }
   const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
   const legs = call.legs.map((leg) => decided(leg, channel, at));
-  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, answeredAt: at, legs };
+  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, unproven, answeredAt: at, legs };
   const first = winner.whisper === null ? connect(bridging) : whisper(channel, winner.whisper);
   const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
   return [bridging, [...first, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
@@ -97,11 +99,22 @@ function answeredInBridge(call: Dialing, winner: string, at: Date): Stepped {
   return [bridged, [{ type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds }, ...save(bridged)]];
 }
 
-function connect(call: Bridging): readonly CallCommand[] {
-  return [
-    { type: "Answer", channel: call.inbound.channel },
-    { type: "AddToBridge", bridge: call.bridge, channel: call.winner },
-  ];
+/** Of an unproven leg the caller is answered when it has joined: until then somebody else can still be rung. */
+export function connect(call: Bridging): readonly CallCommand[] {
+  const join: CallCommand = { type: "AddToBridge", bridge: call.bridge, channel: call.winner };
+  return call.unproven ? [join, { type: "StartTimer", timer: "proof", seconds: PROOF_SECONDS }] : [{ type: "Answer", channel: call.inbound.channel }, join];
+}
+
+/** The winner has joined, so that it is there: from here on it is like any other. To join twice does no harm. */
+export function proven(call: Bridging): Stepped {
+  const next: Bridging = { ...call, unproven: false };
+  return [next, connect(next)];
+}
+
+/** The winner is not to be had, and nobody has answered the caller: the dialplan's default destination rings. */
+export function notProven(call: Bridging, at: Date): Stepped {
+  const message = "somebody answered while no router was connected to Asterisk, and was hung up before the two could be connected; the caller was given to the pool's default destination";
+  return handBack(call, { reason: "AnsweredUnseen", message }, at);
 }
 
 /** A tone has no end of its own. */

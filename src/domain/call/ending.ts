@@ -41,19 +41,20 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
 
 /** Gives the caller to the dialplan's default destination. Only before an answer: nobody is dialled twice after one. */
 export function handBack(call: Call, note: { readonly reason: string; readonly message: string }, at: Date): Stepped {
-  const { origin, inbound } = call;
+  const { home, inbound } = call;
   const noted: Call = { ...call, notes: [...call.notes, { rule: null, matched: false, ...note }] };
-  if (origin === null || inbound.gone) {
+  if (home === null || inbound.gone) {
     return endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
   }
-  const [ending, commands] = endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
+  const [ending, commands] = endCall({ ...noted, answeredAt: null }, { end: "failed", cause: CAUSE.failure }, at);
   const others = commands.filter((command) => !(command.type === "HangUp" && command.channel === inbound.channel));
-  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...handOver(call), ...others]];
+  // Once the dialplan has the caller, nobody can tell any more that the call was ours.
+  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...keep(ending), ...handOver(call), ...others]];
 }
 
 /** To the dialplan. Asked for twice it does no harm: a caller whom the dialplan has is not taken from it. */
-export function handOver({ origin, inbound }: Call): readonly CallCommand[] {
-  return origin === null ? [] : [{ type: "Continue", channel: inbound.channel, pool: origin.pool, did: origin.did }];
+export function handOver({ home, inbound }: Call): readonly CallCommand[] {
+  return home === null ? [] : [{ type: "Continue", channel: inbound.channel, pool: home.pool, did: home.did }];
 }
 
 /** Ends for good once no channel is left. */
@@ -77,6 +78,11 @@ export function askOnceMore(ending: Ending, callees: number): readonly CallComma
 
 export function hangUp(channel: string, cause: number): CallCommand {
   return { type: "HangUp", channel, cause };
+}
+
+/** For the next router, should this one die before it saves the call. */
+export function keep(call: Call): readonly CallCommand[] {
+  return call.origin === null ? [] : [{ type: "KeepRecord", record: recordOf(call, call.origin) }];
 }
 
 export function save(call: Call): readonly CallCommand[] {

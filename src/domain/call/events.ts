@@ -13,7 +13,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "LegRinging"; readonly channel: string }
   /** The far end answered; a leg that is not early is not to be used before its `LegAnswered`. */
   | { readonly type: "LegUp"; readonly channel: string }
-  | { readonly type: "LegAnswered"; readonly channel: string }
+  /** `unproven`: found up after an outage. When it answered while no router was connected, Asterisk is about to hang it up. */
+  | { readonly type: "LegAnswered"; readonly channel: string; readonly unproven?: boolean }
   /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
   | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }
   /** The whisper was heard to its end, or could not be played. */

@@ -8,16 +8,15 @@ export function recognise(call: Call, record: CallRecord, at: Date): Stepped {
     return [call, []];
   }
   const { pod, did, pool, caller, receivedAt } = record;
-  const bridgedAt = record.bridgedAt ?? (call.kind === "bridged" ? at : call.bridgedAt);
   const known: Call = {
     ...call,
     origin: { pod, did, pool, caller: caller as typeof did | null, receivedAt },
     context: contextOf(record),
     decision: decisionOf(record),
-    answeredAt: record.answeredAt ?? call.answeredAt ?? bridgedAt,
-    bridgedAt,
+    answeredAt: record.answeredAt ?? call.answeredAt,
+    bridgedAt: record.bridgedAt ?? call.bridgedAt,
     legs: [...record.legs.filter(({ channel }) => !call.legs.some((leg) => leg.channel === channel)).map((leg) => past(leg, at)), ...call.legs.map((leg) => present(leg, record))],
-    notes: [ADOPTED],
+    notes: [ADOPTED, ...call.notes],
   };
   return [known, save(known)];
 }

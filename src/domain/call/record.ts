@@ -15,11 +15,17 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
     ...ending(call),
     ...attribution(call),
     rule: call.decision?.rule ?? null,
-    answeredBy: call.legs.find((leg) => leg.answeredAt !== null)?.destination ?? null,
+    answeredBy: answeredBy(call),
     bridge: call.bridgeMade ? call.bridge : null,
     legs: call.legs.map(legRecord),
     why: [...(call.decision?.why ?? []), ...call.notes],
   };
+}
+
+/** Who picked up in vain has answered nobody, and of a call whose record was lost nobody knows who it was. */
+function answeredBy({ answeredAt, legs }: Call): string | null {
+  const winner = answeredAt === null ? undefined : legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
+  return winner?.destination ?? null;
 }
 
 function ending(call: Call): { endedAt: Date | null; end: CallEnd | null; hangupCause: number | null } {

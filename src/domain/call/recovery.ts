@@ -17,8 +17,8 @@ export interface HeldBridge {
 export type RecoveryAction =
   /** Two parties talk: they go on, and when one hangs up the other is hung up. */
   | { readonly type: "adopt"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string }
-  /** Somebody answered and was not connected any more: nobody else is dialled, the two are put together. */
-  | { readonly type: "connect"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string }
+  /** Somebody answered and was not connected any more: the two are put together. `answered`: the caller was answered already. */
+  | { readonly type: "connect"; readonly call: string; readonly bridge: string; readonly inbound: string; readonly leg: string; readonly answered: boolean }
   /** A caller hears ringing and nobody cares: the dialplan's default destination takes over. */
   | { readonly type: "handBack"; readonly channel: string; readonly call: string | null }
   /** The other party is gone, or the caller for whom it rang. */
@@ -49,9 +49,9 @@ function connections(channels: readonly HeldChannel[], settled: ReadonlySet<stri
     const call = callOfLeg(id);
     if (up && call !== undefined && !answered.has(call)) answered.set(call, id);
   }
-  return channels.flatMap(({ id, call }) => {
+  return channels.flatMap(({ id, call, up }) => {
     const leg = call === null || callOfLeg(id) !== undefined || settled.has(call) ? undefined : answered.get(call);
-    return call === null || leg === undefined ? [] : [{ type: "connect", call, bridge: bridgeId(call), inbound: id, leg }];
+    return call === null || leg === undefined ? [] : [{ type: "connect", call, bridge: bridgeId(call), inbound: id, leg, answered: up }];
   });
 }
 

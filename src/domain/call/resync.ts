@@ -1,5 +1,5 @@
 import type { CallEvent } from "./events.ts";
-import { prepareBridge } from "./dialing.ts";
+import { connect, prepareBridge } from "./dialing.ts";
 import { askOnceMore, CAUSE, endCall, handBack, settle, type Stepped } from "./ending.ts";
 import { closeLeg, openChannels, withLeg } from "./legs.ts";
 import type { Bridging, Call, Dialing } from "./states.ts";
@@ -29,7 +29,7 @@ function missedEvents(call: Call, { channels, at }: Resynced): readonly CallEven
   const ready = call.legs.filter((leg) => leg.early && !leg.dialled && leg.result === null && channels.get(leg.channel)?.up === false);
   const missing = openChannels(call).filter((open) => !channels.has(open.channel));
   return [
-    ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, at })),
+    ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, unproven: true, at })),
     ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
@@ -52,7 +52,7 @@ function legsUnseen(call: Dialing, { at, ...missed }: CallEvent): Stepped {
 
 /** Connecting them was asked for, and its answer lost: "abandoned" would say that they never talked. */
 function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
-  const wasConnecting = before.kind === "bridging" && !before.whispering;
+  const wasConnecting = before.kind === "bridging" && !before.whispering && !before.unproven;
   if (!wasConnecting || after.kind !== "ending") return [after, commands];
   const message = "somebody had answered, and the call ended while the router was cut off from Asterisk: whether the two were connected is not known";
   return [{ ...after, end: "failed", notes: [...after.notes, { rule: null, matched: false, reason: "EndUnobserved", message }] }, commands];
@@ -98,10 +98,5 @@ function connectAgain(call: Bridging, inBridge: ReadonlySet<string>): Stepped[1]
   if (call.whispering) return prepare;
   // What a router before this one had begun to play goes on, a tone for ever, and until it ends the leg does nothing else.
   const silence: Stepped[1] = call.origin === null ? [{ type: "StopWhisper", channel: call.winner }] : [];
-  return [
-    ...prepare,
-    ...silence,
-    { type: "Answer", channel: call.inbound.channel },
-    { type: "AddToBridge", bridge: call.bridge, channel: call.winner },
-  ];
+  return [...prepare, ...silence, ...connect(call)];
 }

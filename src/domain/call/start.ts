@@ -1,6 +1,9 @@
 import type { CallCommand } from "./commands.ts";
+import type { CallRecord } from "../types.ts";
+import { keep } from "./ending.ts";
 import { bridgeId } from "./ids.ts";
-import type { Bridged, Bridging, Leg, Origin, Received } from "./states.ts";
+import { recordOf } from "./record.ts";
+import type { Bridged, Bridging, Home, Leg, Origin, Received } from "./states.ts";
 
 /** Longer than the look-up may take; then the dialplan's default is better than a caller who hears nothing. */
 const DECISION_SECONDS = 3;
@@ -22,9 +25,18 @@ const nothingYet = {
  * @param channel the inbound channel
  */
 export function receiveCall(id: string, channel: string, origin: Origin): readonly [Received, readonly CallCommand[]] {
+  const call = received(id, channel, origin);
+  return [call, [...keep(call), { type: "StartTimer", timer: "decision", seconds: DECISION_SECONDS }]];
+}
+
+/** What is known of a call of which only the arrival is. */
+export function firstRecord(id: string, origin: Origin): CallRecord {
+  return recordOf(received(id, "", origin), origin);
+}
+
+function received(id: string, channel: string, origin: Origin): Received {
   const inbound = { channel, hangupCause: null, hungUp: false, gone: false };
-  const call: Received = { ...nothingYet, kind: "received", id, origin, inbound, bridge: bridgeId(id), bridgeMade: false };
-  return [call, [{ type: "StartTimer", timer: "decision", seconds: DECISION_SECONDS }]];
+  return { ...nothingYet, kind: "received", id, origin, home: origin, inbound, bridge: bridgeId(id), bridgeMade: false };
 }
 
 interface Held {
@@ -35,15 +47,19 @@ interface Held {
 
 /** A call that was bridged before this process began: it is only watched until one side hangs up. */
 export function adoptCall(id: string, channels: Held, at: Date): Bridged {
-  return { ...adopted(id, channels, at), kind: "bridged" };
+  return { ...adopted(id, channels, null, at), kind: "bridged", bridgedAt: at };
 }
 
-/** A call whose leg had answered, of a process that did not come to connect it. */
-export function adoptAnswered(id: string, channels: Held, at: Date): Bridging {
-  return { ...adopted(id, channels, at), kind: "bridging", answeredAt: at };
+/**
+ * A call whose leg had answered, of a process that did not come to connect it.
+ *
+ * @param home null: the caller was answered, and nobody else is rung any more
+ */
+export function adoptAnswered(id: string, channels: Held, home: Home | null, at: Date): Bridging {
+  return { ...adopted(id, channels, home, at), kind: "bridging", whispering: false, unproven: home !== null };
 }
 
-function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
+function adopted(id: string, channels: Held, home: Home | null, at: Date): Omit<Bridged, "kind"> {
   const inbound = { channel: channels.inbound, hangupCause: null, hungUp: false, gone: false };
   const leg: Leg = {
     channel: channels.leg,
@@ -61,5 +77,5 @@ function adopted(id: string, channels: Held, at: Date): Omit<Bridging, "kind"> {
     hungUp: false,
     gone: false,
   };
-  return { ...nothingYet, whispering: false, id, origin: null, inbound, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
+  return { ...nothingYet, id, origin: null, home, inbound, answeredAt: at, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
 }

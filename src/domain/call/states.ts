@@ -45,9 +45,14 @@ export interface Origin {
   readonly receivedAt: Date;
 }
 
+/** Whose default destination a caller can be given to. */
+export type Home = Pick<Origin, "pool" | "did">;
+
 interface CallData {
   readonly id: string;
   readonly origin: Origin | null;
+  /** null: of an adopted call whose caller was answered, and is not given to anybody any more. */
+  readonly home: Home | null;
   readonly inbound: InboundLeg;
   readonly bridge: string;
   /** The bridge was asked for, and has to be taken away at the end. */
@@ -81,6 +86,11 @@ export interface Bridging extends CallData {
   readonly winner: string;
   /** The winner hears its whisper, the caller still hears ringing. Does not end by itself: the `whisper` timer runs. */
   readonly whispering: boolean;
+  /**
+   * Nobody saw the winner enter the application: it may be about to be hung up, because no router was connected when it answered. So it
+   * is joined first, and the caller answered when that was done. Does not end by itself: the `proof` timer runs once it is not whispering.
+   */
+  readonly unproven: boolean;
 }
 
 /** Both parties hear each other. Does not end by itself: the `duration` timer runs (not for an adopted call). */

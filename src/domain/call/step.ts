@@ -1,7 +1,7 @@
 import type { CallEnd } from "../types.ts";
-import type { CallCommand } from "./commands.ts";
+import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
-import { dialGroup, legAnswered, legFailed, legReady, legRinging, ringTimeout, whispered } from "./dialing.ts";
+import { connect, dialGroup, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { recognise } from "./recognise.ts";
@@ -78,18 +78,24 @@ function legEvent(call: Call, event: EventOf<"LegReady" | "LegRinging" | "LegUp"
     case "LegRinging":
       return call.kind === "dialing" ? legRinging(call, channel) : [call, []];
     case "LegUp":
-      return findLeg(call, channel)?.early === true ? answered(call, channel, event.at) : [call, []];
+      return findLeg(call, channel)?.early === true ? answered(call, event) : [call, []];
     case "LegAnswered":
-      return answered(call, channel, event.at);
+      return answered(call, event);
   }
 }
 
-function answered(call: Call, channel: string, at: Date): Stepped {
+function answered(call: Call, event: EventOf<"LegUp" | "LegAnswered">): Stepped {
+  const { channel } = event;
   if (call.kind === "dialing") {
-    return legAnswered(call, channel, at);
+    return legAnswered(call, channel, event);
   }
   const isWinner = (call.kind === "bridging" || call.kind === "bridged") && call.winner === channel;
-  return [call, isWinner ? [] : [hangUp(channel, CAUSE.elsewhere)]];
+  return [call, isWinner ? entered(call) : [hangUp(channel, CAUSE.elsewhere)]];
+}
+
+/** A leg whose joining came too early can join now. */
+function entered(call: Bridging | Bridged): readonly CallCommand[] {
+  return call.kind === "bridging" && call.unproven && !call.whispering ? connect(call) : [];
 }
 
 function heard(call: Call, channel: string): Stepped {
@@ -99,6 +105,9 @@ function heard(call: Call, channel: string): Stepped {
 function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
   if (call.kind !== "bridging" || channel !== call.winner) {
     return [call, []];
+  }
+  if (call.unproven) {
+    return proven(call);
   }
   const next: Bridged = { ...call, kind: "bridged", bridgedAt: at };
   return [next, save(next)];
@@ -148,6 +157,9 @@ function legGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">): Ste
  * other. Who hears the whisper and hangs up declines the call: nobody else is rung, since a person answered.
  */
 function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick<EventOf<"ChannelGone">, "at" | "cause">): Stepped {
+  if (call.kind === "bridging" && call.unproven && early === "failed") {
+    return notProven(call, at);
+  }
   if (call.kind === "bridging" && call.whispering && early === "failed") {
     return endCall(call, { end: "declined", cause: CAUSE.rejected }, at);
   }
@@ -205,10 +217,23 @@ function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   if (call.kind === "dialing" && findLeg(call, channel) !== undefined) {
     return originateFailed(call, event);
   }
+  const note = { reason: "BridgeFailed", message: `Asterisk answered ${status} to ${command}` };
+  if (call.kind === "bridging" && call.unproven) {
+    return channel === call.winner ? joinFailed(call, event) : handBack(call, note, at);
+  }
+  return unconnected(call, note, at);
+}
+
+function unconnected(call: Call, note: Parameters<typeof handBack>[1], at: Date): Stepped {
   if (call.kind === "dialing") {
-    return handBack(call, { reason: "BridgeFailed", message: `Asterisk answered ${status} to ${command}` }, at);
+    return handBack(call, note, at);
   }
   return call.kind === "bridging" ? endCall(call, { end: "failed", cause: CAUSE.failure }, at) : [call, []];
+}
+
+/** 400 says that there is no such channel. One that is not in the application is on its way into it, or to its end: what comes next tells. */
+function joinFailed(call: Bridging, { status, at }: EventOf<"CommandFailed">): Stepped {
+  return status === 400 ? notProven(call, at) : [call, []];
 }
 
 /** What was not answered may have been done; to do it twice does no harm. */
@@ -219,7 +244,7 @@ function askAgain(call: Dialing | Bridging, command: CallCommand["type"], channe
     case "AddToBridge":
       return [{ type: command, bridge: call.bridge, channel }];
     case "Answer":
-      return call.kind === "bridging" && !call.whispering ? [{ type: command, channel }] : [];
+      return call.kind === "bridging" && !call.whispering && !call.unproven ? [{ type: command, channel }] : [];
     default:
       return [];
   }
@@ -244,12 +269,26 @@ function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
     case "ring":
       return call.kind === "dialing" ? ringTimeout(call, at) : [call, []];
     case "whisper":
-      return call.kind === "bridging" ? heardEnough(call) : [call, []];
+    case "proof":
     case "duration":
-      return call.kind === "bridging" || call.kind === "bridged" ? endCall(call, { end: "max-duration", cause: CAUSE.normal }, at) : [call, []];
+      return call.kind === "bridging" || call.kind === "bridged" ? afterAnswer(call, timer, at) : [call, []];
     case "hangup":
       return call.kind === "ending" ? giveUp(call) : [call, []];
   }
+}
+
+function afterAnswer(call: Bridging | Bridged, timer: TimerName, at: Date): Stepped {
+  if (timer === "duration") {
+    return endCall(call, { end: "max-duration", cause: CAUSE.normal }, at);
+  }
+  if (call.kind === "bridged") {
+    return [call, []];
+  }
+  return timer === "whisper" ? heardEnough(call) : proofTimeout(call, at);
+}
+
+function proofTimeout(call: Bridging, at: Date): Stepped {
+  return call.unproven ? notProven(call, at) : [call, []];
 }
 
 function heardEnough(call: Bridging): Stepped {

@@ -55,18 +55,19 @@ export function after(call: Call, ...happenings: readonly Happening[]): { readon
 }
 
 export const decided = (decision: RouteDecision): Happening => ({ type: "Decided", context: facts().context, decision });
-export const answered = (leg: number): Happening => ({ type: "LegAnswered", channel: LEG(leg) });
+export const answered = (leg: number, unproven?: boolean): Happening => ({ type: "LegAnswered", channel: LEG(leg), ...(unproven === undefined ? {} : { unproven }) });
 export const joined = (leg: number): Happening => ({ type: "Joined", channel: LEG(leg) });
 export const gone = (channel: string, cause: number | null = 16, sipStatus: number | null = null): Happening => ({ type: "ChannelGone", channel, cause, sipStatus });
 export const deadline = (timer: TimerName): Happening => ({ type: "Deadline", timer });
 export const commandFailed = (command: CallCommand["type"], status: number, channel = ""): Happening => ({ type: "CommandFailed", command, channel, status });
 
 /** Every state, by the events that lead there. Two legs ring at the same time, a third comes after them. */
-export const STATES: Readonly<Record<Call["kind"] | "whispering" | "handed back", () => Call>> = {
+export const STATES: Readonly<Record<Call["kind"] | "whispering" | "unproven" | "handed back", () => Call>> = {
   received,
   dialing: () => after(received(), decided(aDecision([["a", "b"], ["c"]]))).call,
   whispering: () => after(received(), decided(whispering(aDecision([["a", "b"], ["c"]]))), answered(0)).call,
   bridging: () => after(STATES.dialing(), answered(0)).call,
+  unproven: () => after(STATES.dialing(), answered(0, true)).call,
   bridged: () => after(STATES.bridging(), joined(0)).call,
   ending: () => after(STATES.bridged(), deadline("duration")).call,
   ended: () => after(STATES.ending(), gone(INBOUND), gone(LEG(0)), gone(LEG(1))).call,
@@ -85,6 +86,7 @@ function details(command: CallCommand): readonly (string | number)[] {
     case "StartTimer":
       return [command.timer, command.seconds];
     case "SaveRecord":
+    case "KeepRecord":
       return [command.record.end ?? (command.record.bridgedAt === null ? "received" : "bridged")];
     default:
       return "channel" in command ? [nameOf(command.channel)] : [];

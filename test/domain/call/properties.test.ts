@@ -27,7 +27,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   channel.map((id): Happening => ({ type: "LegReady", channel: id })),
   channel.map((id): Happening => ({ type: "LegRinging", channel: id })),
   channel.map((id): Happening => ({ type: "LegUp", channel: id })),
-  channel.map((id): Happening => ({ type: "LegAnswered", channel: id })),
+  fc.tuple(channel, fc.boolean()).map(([id, unproven]): Happening => ({ type: "LegAnswered", channel: id, unproven })),
   channel.map((id): Happening => ({ type: "Whispered", channel: id })),
   channel.map((id): Happening => ({ type: "Joined", channel: id })),
   fc
@@ -36,7 +36,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc
     .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "Dial", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
     .map(([command, status, id]) => commandFailed(command, status, id)),
-  fc.constantFrom<TimerName>("decision", "ring", "whisper", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
+  fc.constantFrom<TimerName>("decision", "ring", "whisper", "proof", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
   fc.tuple(channelSet, fc.boolean(), channelSet).map(([there, up, members]): Happening => {
     return { type: "Resynced", channels: new Map(there.map((id) => [id, { up }])), inBridge: new Set(members) };
   }),

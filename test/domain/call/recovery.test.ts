@@ -2,7 +2,11 @@ import { describe, expect, test } from "vitest";
 
 import { bridgeId, callId, callOfBridge, callOfLeg, legId } from "../../../src/domain/call/ids.ts";
 import { type HeldBridge, type HeldChannel, planRecovery } from "../../../src/domain/call/recovery.ts";
-import { ID } from "./builders.ts";
+import { recordOf } from "../../../src/domain/call/record.ts";
+import { recognise } from "../../../src/domain/call/recognise.ts";
+import { adoptAnswered, firstRecord } from "../../../src/domain/call/start.ts";
+import type { Call } from "../../../src/domain/call/states.ts";
+import { after, AT, brief, commandFailed, gone, type Happening, ID, INBOUND, joined, LEG, received, STATES } from "./builders.ts";
 
 const BRIDGE = bridgeId(ID);
 const [FIRST, SECOND] = [legId(ID, 0), legId(ID, 1)];
@@ -31,13 +35,13 @@ describe("what an earlier router left behind", () => {
       "somebody who answered and the caller who still waits are put together, in the bridge that is there",
       { [IN]: false, [FIRST]: true },
       [{ id: BRIDGE, channels: [IN] }],
-      [{ type: "connect", call: ID, bridge: BRIDGE, inbound: IN, leg: FIRST }],
+      [{ type: "connect", call: ID, bridge: BRIDGE, inbound: IN, leg: FIRST, answered: false }],
     ],
     [
       "of two who answered the first is connected, the other hung up",
       { [IN]: true, [FIRST]: true, [SECOND]: true },
       [],
-      [{ type: "connect", call: ID, bridge: BRIDGE, inbound: IN, leg: FIRST }, { type: "hangUp", channel: SECOND }],
+      [{ type: "connect", call: ID, bridge: BRIDGE, inbound: IN, leg: FIRST, answered: true }, { type: "hangUp", channel: SECOND }],
     ],
     ["a leg without any bridge is hung up", { [FIRST]: false }, [], [{ type: "hangUp", channel: FIRST }]],
     ["an empty bridge is taken away", {}, [{ id: BRIDGE, channels: [] }], [{ type: "destroyBridge", bridge: BRIDGE }]],
@@ -50,6 +54,50 @@ describe("what an earlier router left behind", () => {
     const other = legId("00000000-0000-4000-8000-000000000000", 0);
     const plan = planRecovery([{ id: IN, up: true, call: ID }, { id: other, up: true, call: null }], [{ id: BRIDGE, channels: [IN, other] }]);
     expect(plan.map(({ type }) => type)).toEqual(["hangUp", "hangUp", "destroyBridge"]);
+  });
+});
+
+describe("a call that is connected after a restart", () => {
+  const held = { bridge: BRIDGE, inbound: INBOUND, leg: LEG(0) };
+  const { origin } = received();
+  const resynced: Happening = { type: "Resynced", channels: new Map([[INBOUND, { up: false }], [LEG(0), { up: true }]]), inBridge: new Set([INBOUND]) };
+  const adopted = (home: typeof origin) => after(adoptAnswered(ID, held, home, AT), resynced);
+  const theRecord = (call: Call) => recognise(call, dialling(), AT)[1].flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
+  const dialling = () => {
+    const before = STATES.dialing();
+    if (before.origin === null) throw new Error("a call of our own has an origin");
+    return recordOf(before, before.origin);
+  };
+
+  test("answers a caller who waits when the leg has joined, and not before", () => {
+    const { call, commands } = adopted(origin);
+    expect(brief(commands)).toEqual(["StopWhisper 0", "AddToBridge 0", "StartTimer proof 3"]);
+    expect(brief(after(call, joined(0)).commands)).toEqual(["Answer in", "AddToBridge 0"]);
+    expect(after(call, joined(0), joined(0)).call.kind).toBe("bridged");
+  });
+
+  test("does not wait for that when the caller was answered already: nobody else is rung then", () => {
+    const { call, commands } = adopted(null);
+    expect(brief(commands)).toEqual(["StopWhisper 0", "Answer in", "AddToBridge 0"]);
+    expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0))).commands)).toEqual(["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"]);
+  });
+
+  test.each<readonly [string, (call: Call) => Call]>([
+    ["found before it is over", (call) => after(call, gone(LEG(0)), { type: "Recognised", record: dialling() }, gone(INBOUND)).call],
+    ["found when it is over", (call) => after(call, gone(LEG(0)), gone(INBOUND)).call],
+  ])("gives the caller back when the leg was about to be hung up; the record, %s, says so", (_, end) => {
+    const { call } = adopted(origin);
+    expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0)), gone(LEG(0))).commands)).toEqual(["Continue in", "StartTimer hangup 5"]);
+    const ended = end(call);
+    const record = ended.origin === null ? theRecord(ended) : recordOf(ended, ended.origin);
+    expect(record).toMatchObject({ end: "failed", answeredAt: null, answeredBy: null, bridgedAt: null, rule: "default/rule", legs: [{ result: "cancelled" }, { result: "answered" }] });
+    expect(record?.why.map(({ reason }) => reason)).toEqual(["RouterRestarted", "AnsweredUnseen"]);
+  });
+
+  test("has a record of its own when none is found: it claims no attribution, and nobody's name", () => {
+    if (origin === null) throw new Error("a call of our own has an origin");
+    const { call } = after(adopted(origin).call, joined(0), joined(0), { type: "Recognised", record: firstRecord(ID, origin) }, gone(INBOUND), gone(LEG(0)));
+    expect(call.origin === null ? null : recordOf(call, call.origin)).toMatchObject({ end: "completed", answeredBy: null, attribution: "unavailable", pool: "default/sales", legs: [{ result: "answered" }] });
   });
 });
 

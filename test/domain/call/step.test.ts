@@ -38,6 +38,7 @@ const EVENTS = {
   "decision deadline": deadline("decision"),
   "ring deadline": deadline("ring"),
   "whisper deadline": deadline("whisper"),
+  "proof deadline": deadline("proof"),
   "duration deadline": deadline("duration"),
   "hangup deadline": deadline("hangup"),
   "Resynced, nothing there": { type: "Resynced", channels: new Map(), inBridge: new Set() },
@@ -48,8 +49,11 @@ type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 
 const ORIGINATE_ALL = ["Originate 0", "Originate 1", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"];
 const CONNECT = ["Answer in", "AddToBridge 0"];
+const JOIN_FIRST = ["AddToBridge 0", "StartTimer proof 3"];
+const GIVE_AWAY = ["KeepRecord received", "Continue in", "StartTimer hangup 5"];
+const HAND_OVER = ["KeepRecord received", "Continue in", "HangUp 0 16", "StartTimer hangup 5"];
 const CANCEL_BOTH = ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5"];
-const HAND_BACK = ["Continue in", ...CANCEL_BOTH];
+const HAND_BACK = ["KeepRecord received", "Continue in", ...CANCEL_BOTH];
 const END_TALK = ["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"];
 const FAIL_TALK = ["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"];
 
@@ -58,12 +62,12 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
   received: {
     "LegReady 0": ["received", ["HangUp 0 26"]],
     Decided: ["dialing", ORIGINATE_ALL],
-    Undecidable: ["ending", ["Continue in", "StartTimer hangup 5"]],
+    Undecidable: ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
     "LegAnswered 0": ["received", ["HangUp 0 26"]],
     "LegAnswered 1": ["received", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["received", ["HangUp stranger 26"]],
     "Gone inbound": ["ended", ["SaveRecord abandoned"]],
-    "decision deadline": ["ending", ["Continue in", "StartTimer hangup 5"]],
+    "decision deadline": ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   dialing: {
@@ -116,6 +120,24 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Answer failed": ["ending", FAIL_TALK],
     "duration deadline": ["ending", END_TALK],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord failed"]],
+  },
+  unproven: {
+    "LegReady 0": ["bridging", ["HangUp 0 26"]],
+    "CreateBridge unanswered": ["bridging", ["CreateBridge"]],
+    "AddToBridge unanswered": ["bridging", ["AddToBridge in"]],
+    "LegAnswered 0": ["bridging", JOIN_FIRST],
+    "LegAnswered 1": ["bridging", ["HangUp 1 26"]],
+    "LegAnswered of nobody": ["bridging", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", ["HangUp 0 16", "StartTimer hangup 5"]],
+    "Gone 0, busy": ["ending", GIVE_AWAY],
+    "Joined 0": ["bridging", CONNECT],
+    "Originate 0 refused": ["ending", GIVE_AWAY],
+    "CreateBridge failed": ["ending", HAND_OVER],
+    "AddToBridge failed": ["ending", HAND_OVER],
+    "Answer failed": ["ending", HAND_OVER],
+    "proof deadline": ["ending", HAND_OVER],
+    "duration deadline": ["ending", END_TALK],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   bridged: {
     "LegReady 0": ["bridged", ["HangUp 0 26"]],
@@ -320,10 +342,38 @@ describe("after ARI was away", () => {
   const up = { up: true };
   const down = { up: false };
 
-  test("a leg that answered meanwhile is connected", () => {
-    const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
-    const { call, commands } = after(STATES.dialing(), { type: "Resynced", channels, inBridge });
-    expect([call.kind, brief(commands)]).toEqual(["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]]);
+  const legUp: Happening = { type: "Resynced", channels: new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]), inBridge };
+
+  test("a leg that answered meanwhile is joined before the caller is answered: Asterisk may be about to hang it up", () => {
+    const { call, commands } = after(STATES.dialing(), legUp);
+    expect([call.kind, brief(commands)]).toEqual(["bridging", [...JOIN_FIRST, "HangUp 1 26", "StartTimer duration 600"]]);
+    expect(brief(after(call, joined(0)).commands)).toEqual(CONNECT);
+    expect(after(call, joined(0), joined(0)).call.kind).toBe("bridged");
+  });
+
+  test.each<readonly [string, readonly Happening[]]>([
+    ["Asterisk hangs up after all", [commandFailed("AddToBridge", 422, LEG(0)), gone(LEG(0))]],
+    ["is not there any more", [commandFailed("AddToBridge", 400, LEG(0))]],
+    ["neither comes nor goes", [commandFailed("AddToBridge", 422, LEG(0)), deadline("proof")]],
+    ["is missing at the next look", [{ type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge }]],
+  ])("a leg that %s costs the caller nothing: the default destination rings, and the record says that somebody picked up in vain", (_, happenings) => {
+    const { call, commands } = after(STATES.dialing(), legUp, ...happenings);
+    expect(call).toMatchObject({ kind: "ending", end: "failed", handedBack: true, answeredAt: null, notes: [{ reason: "AnsweredUnseen" }], legs: [{ result: "answered" }, { result: "cancelled" }] });
+    expect(brief(commands).slice(0, 2)).toEqual(["KeepRecord received", "Continue in"]);
+    const record = after(call, gone(LEG(0)), gone(LEG(1)), gone(INBOUND)).commands.flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
+    expect(record).toMatchObject({ end: "failed", answeredAt: null, answeredBy: null, bridgedAt: null });
+  });
+
+  test("a leg that could not join because it was not in the application yet joins when it is", () => {
+    const { call, commands } = after(STATES.dialing(), legUp, commandFailed("AddToBridge", 422, LEG(0)), answered(0));
+    expect([call.kind, brief(commands)]).toEqual(["bridging", JOIN_FIRST]);
+  });
+
+  test("a leg that answered meanwhile hears its whisper, and still joins before the caller is answered", () => {
+    const dialing = after(received(), decided(whispering(aDecision([["a"]])))).call;
+    const whispers = after(dialing, { type: "Resynced", channels: new Map([[INBOUND, down], [LEG(0), up]]), inBridge });
+    expect(brief(whispers.commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "StartTimer duration 600"]);
+    expect(brief(after(whispers.call, commandFailed("Whisper", 409, LEG(0))).commands)).toEqual(JOIN_FIRST);
   });
 
   test("a bridge that was not made is made", () => {
@@ -334,7 +384,7 @@ describe("after ARI was away", () => {
   test("a caller whose legs ended unseen is given to the default destination, not sent away", () => {
     const lastGroup = after(received(), decided(aDecision([["a", "b"]]))).call;
     const { call, commands } = after(lastGroup, { type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge });
-    expect(brief(commands)).toEqual(["Continue in", "StartTimer hangup 5"]);
+    expect(brief(commands)).toEqual(["KeepRecord received", "Continue in", "StartTimer hangup 5"]);
     expect(call).toMatchObject({ kind: "ending", handedBack: true, notes: [{ reason: "LegsUnseen" }], legs: [{ result: "unreachable" }, { result: "unreachable" }] });
   });
 
