@@ -21,15 +21,13 @@ export interface Clock {
 // ---------------------------------------------------------------- ingress <-> Postgres
 
 export interface NumberClaims {
-  /** Decides many requests in ONE statement and returns in the same order. Durable when it resolves. */
+  /** Decides many requests in ONE statement and returns in the same order; prospects and devices that are new are stored. Durable when it resolves. */
   claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
   /** Ends a prospect's leases of a pool now; the cool-down starts. */
   release(pool: ResourceKey, prospect: Uuid): Promise<void>;
 }
 
 export interface Prospects {
-  /** Stores prospects and devices whose ids were just made up: nothing has to be looked up. Durable when it resolves. */
-  create(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<void>;
   /** Makes sure that prospect and device exist; answers the prospect that the device belongs to now (after merges). */
   touch(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<readonly Uuid[]>;
   /**

@@ -38,6 +38,7 @@ export type Attribution = "exclusive" | "stale" | "repeat" | "overflow" | "ambig
 /** One prospect asks for the DID to show with one media element. */
 export interface ClaimRequest {
   readonly pool: ResourceKey;
+  /** Who it is when the device is new; otherwise the prospect that the device belongs to now counts, which the result names. */
   readonly prospect: Uuid;
   readonly device: Uuid;
   readonly mediaElement: string;
@@ -55,7 +56,8 @@ export interface PoolChoice {
   readonly candidates: readonly ResourceKey[];
 }
 
-export type ClaimResult =
+/** `prospect` is who asked, after merges and log-ins. */
+export type ClaimResult = { readonly prospect: Uuid } & (
   | {
       readonly status: "assigned";
       readonly did: E164;
@@ -70,7 +72,8 @@ export type ClaimResult =
       readonly lentBy?: ResourceKey;
     }
   | { readonly status: "overflow"; readonly did: E164; readonly lentBy?: ResourceKey } // exhausted: shared and unattributed
-  | { readonly status: "unchanged"; readonly reason: "Exhausted" | "UnknownPool" }; // the page keeps its own number
+  | { readonly status: "unchanged"; readonly reason: "Exhausted" | "UnknownPool" } // the page keeps its own number
+);
 
 // ---------------------------------------------------------------- calls
 

@@ -17,10 +17,10 @@ export interface Identity {
 }
 
 export interface Met {
-  readonly identity: Identity;
-  readonly stored: Promise<unknown>;
+  /** What the tokens say, or a new one. The claim knows which prospect the device belongs to now, and stores both where they are new. */
+  readonly claimed: Identity;
   /** What the client is to keep. */
-  readonly tokens: () => IdentityTokens;
+  readonly tokens: (prospect: Uuid) => IdentityTokens;
 }
 
 /** What a client keeps. */
@@ -36,18 +36,10 @@ const batchesAtATime = 2;
 export class Identities {
   readonly #tokens: TokenSigner;
   readonly #touch: Coalescer<Identity, Uuid>;
-  readonly #create: Coalescer<Identity, true>;
 
   constructor(tokens: TokenSigner, prospects: Prospects, limits: { readonly maxBatch: number; readonly maxWaiting: number }) {
     this.#tokens = tokens;
     this.#touch = new Coalescer((devices) => prospects.touch(devices), { ...limits, parallel: batchesAtATime });
-    this.#create = new Coalescer(
-      async (devices) => {
-        await prospects.create(devices);
-        return devices.map(() => true as const);
-      },
-      { ...limits, parallel: batchesAtATime },
-    );
   }
 
   /** The prospect is the one that the device belongs to now, which another device's log-in may have changed. */
@@ -59,23 +51,17 @@ export class Identities {
     return { prospect: await this.#touch.add(claimed), device: claimed.device };
   }
 
-  /**
-   * As `resolve`, but a visitor who is new to us need not wait to be stored: `stored` resolves when it is durable, and until then
-   * nothing may be answered. Tokens that still say the same are given back as they are: signing costs more than looking.
-   */
-  async meet(given: GivenTokens): Promise<Met> {
+  /** For a claim. Tokens that still say the same are given back as they are: signing costs more than looking. */
+  meet(given: GivenTokens): Met {
     const visitor = this.#tokens.read("visitor", given.visitor);
     const device = this.#tokens.read("device", given.device);
     const claimed = { prospect: visitor?.id ?? randomUUID(), device: device?.id ?? randomUUID() };
-    const isNew = visitor === null && device === null;
-    const stored = isNew ? this.#create.add(claimed) : Promise.resolve();
-    const identity = isNew ? claimed : { prospect: await this.#touch.add(claimed), device: claimed.device };
     const isKept = (content: TokenContent | null, id: Uuid) => content !== null && content.isCurrent && content.id === id;
-    const tokens = () => ({
-      visitor: isKept(visitor, identity.prospect) && given.visitor ? given.visitor : this.#tokens.sign("visitor", identity.prospect),
-      device: isKept(device, identity.device) && given.device ? given.device : this.#tokens.sign("device", identity.device),
+    const tokens = (prospect: Uuid) => ({
+      visitor: isKept(visitor, prospect) && given.visitor ? given.visitor : this.#tokens.sign("visitor", prospect),
+      device: isKept(device, claimed.device) && given.device ? given.device : this.#tokens.sign("device", claimed.device),
     });
-    return { identity, stored, tokens };
+    return { claimed, tokens };
   }
 
   /** @throws HttpProblem 400 where only an existing device makes sense. */

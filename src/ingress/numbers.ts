@@ -67,13 +67,13 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   const asked = wanted.filter((element) => element.refusal === null);
   if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
 
-  const { identity, stored, tokens } = await deps.identities.meet(request.tokens);
+  const { claimed, tokens } = deps.identities.meet(request.tokens);
   const claims = asked.map(({ pool, mediaElement, choice }) => {
-    return { pool, mediaElement, ...identity, attributes: request.attributes, choice: choice ?? undefined };
+    return { pool, mediaElement, ...claimed, attributes: request.attributes, choice: choice ?? undefined };
   });
-  const [results] = await Promise.all([deps.claims.claim(claims), stored]);
+  const results = await deps.claims.claim(claims);
   await tellOtherDevices(deps, claims, results);
-  return { elements: answersOf(wanted, { pools, results }), tokens: tokens() };
+  return { elements: answersOf(wanted, { pools, results }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
 }
 
 /** The data of a push: what the other device shows. */

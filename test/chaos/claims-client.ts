@@ -25,7 +25,7 @@ export interface Visitor {
 }
 
 export type ClientLine =
-  | (Visitor & { readonly type: "claim"; readonly askedAt: number; readonly pool: string; readonly mediaElement: string; readonly number: string; readonly expiresAt: string })
+  | (Visitor & { readonly type: "claim"; readonly askedAt: number; readonly answeredAt: number; readonly pool: string; readonly mediaElement: string; readonly number: string; readonly expiresAt: string })
   | { readonly type: "exhausted" }
   | { readonly type: "failed"; readonly status: number }
   | (Visitor & { readonly type: "releasing" | "released"; readonly pool: string; readonly at: number; readonly release: number });
@@ -96,19 +96,20 @@ class Client {
     const askedAt = Date.now();
     const answer = await this.#post(replicas, "/v1/numbers", { elements, ...visitor });
     if (answer.status !== 200) return this.#failed(answer);
+    const answeredAt = Date.now();
     const body = JSON.parse(answer.body) as Visitor & { elements: readonly ElementLine[] };
     const { visitor: token, device } = body;
-    for (const element of body.elements) this.#told(element, { visitor: token, device }, askedAt);
+    for (const element of body.elements) this.#told(element, { visitor: token, device }, { askedAt, answeredAt });
     this.#remember({ visitor: token, device });
   }
 
-  #told({ pool, mediaElement, status, number, expiresAt }: ElementLine, visitor: Visitor, askedAt: number): void {
+  #told({ pool, mediaElement, status, number, expiresAt }: ElementLine, visitor: Visitor, times: { readonly askedAt: number; readonly answeredAt: number }): void {
     if (status !== "assigned" || number === null || expiresAt === null) {
       this.#tell({ type: "exhausted" });
       return;
     }
     this.#claims += 1;
-    this.#tell({ type: "claim", askedAt, ...visitor, pool, mediaElement, number, expiresAt });
+    this.#tell({ type: "claim", ...times, ...visitor, pool, mediaElement, number, expiresAt });
   }
 
   async #release(replicas: readonly Replica[], visitor: Visitor): Promise<void> {

@@ -150,8 +150,10 @@ function judge(lines: readonly (readonly ClientLine[])[], history: readonly (Sho
     const prospect = idOf("visitor", line.visitor);
     const device = idOf("device", line.device);
     const { pool, mediaElement, askedAt } = line;
-    // Nobody extends a promise here but claims, so each ends a lease's time after it was decided.
-    return [{ pool, prospect, device, mediaElement, askedAt, did: line.number, determinedAt: leasedUntil - PROMISES.leaseMs, leasedUntil, renewed: false }];
+    // Nobody extends a promise here but claims, so each ends a lease's time after it was decided, or up to a twentieth more of it.
+    const determinedFrom = Math.max(askedAt, leasedUntil - PROMISES.leaseMs * 1.05) - ROUNDING_MS;
+    const determinedAt = Math.min(line.answeredAt + ROUNDING_MS, leasedUntil - PROMISES.leaseMs);
+    return [{ pool, prospect, device, mediaElement, askedAt, did: line.number, determinedFrom, determinedAt, leasedUntil, renewed: false }];
   });
   const releases = lines.flatMap((ofOne) => releasesOf(ofOne, (token) => idOf("visitor", token)));
   const early = claims

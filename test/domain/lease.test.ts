@@ -76,7 +76,8 @@ describe("a lease", () => {
 
   test("keeps its age when renewed, and is never shortened by a pool that promises less now", () => {
     const before = leaseFrom(at(0), "ann", assignment);
-    expect(leaseFrom(at(10), "ann", assignment, before)).toEqual({ holder: "ann", leasedAt: at(0), leasedUntil: at(40), freeAt: at(55) });
+    expect(leaseFrom(at(10), "ann", assignment, before)).toEqual({ holder: "ann", leasedAt: at(0), leasedUntil: at(41.5), freeAt: at(56.5) });
+    expect(leaseFrom(at(11), "ann", assignment, leaseFrom(at(10), "ann", assignment, before)).leasedUntil).toEqual(at(41.5));
     expect(leaseFrom(at(10), "ann", anAssignment({ leaseSeconds: 60 }), before).leasedUntil).toEqual(at(30));
   });
 

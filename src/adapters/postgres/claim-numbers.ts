@@ -1,11 +1,12 @@
 import type pg from "pg";
-import type { ClaimRequest, ClaimResult, ResourceKey } from "../../domain/types.ts";
+import type { ClaimRequest, ClaimResult, ResourceKey, Uuid } from "../../domain/types.ts";
 import { fromDid } from "./did.ts";
 import { storableJson, storableText } from "./text.ts";
 import { retrying } from "./retry.ts";
 
 interface Row {
   readonly outcome: "Assigned" | "Overflow" | "Exhausted" | "UnknownPool";
+  readonly prospect: Uuid;
   readonly did: string | null;
   readonly leased_until: Date | null;
   readonly renewed: boolean | null;
@@ -18,17 +19,19 @@ interface Row {
 /** Prepared once a connection: planning would cost more than the claim. */
 const STATEMENT = {
   name: "claim-numbers",
-  text: `select outcome, did, leased_until, renewed, other_devices_online, determined_at
-    from claim_numbers($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb)
-    order by ord`,
+  text: `select n.outcome, n.prospect, n.did, n.leased_until, n.renewed, n.other_devices_online, n.determined_at
+    from meet_visitors($2::uuid[], $3::uuid[]) as m (prospects)
+    cross join lateral claim_numbers($1::text[], m.prospects, $3::uuid[], $4::text[], $5::jsonb) as n
+    order by n.ord`,
 };
 
 /** The same where at least one request has a choice of pools. */
 const CHOOSING = {
   name: "choose-and-claim-numbers",
-  text: `select n.outcome, n.did, n.leased_until, n.renewed, n.other_devices_online, n.determined_at, c.pools[n.ord] as pool
-    from choose_pools($1::text[], $2::uuid[], $6::jsonb) as c (pools)
-    cross join lateral claim_numbers(c.pools, $2::uuid[], $3::uuid[], $4::text[], $5::jsonb) as n
+  text: `select n.outcome, n.prospect, n.did, n.leased_until, n.renewed, n.other_devices_online, n.determined_at, c.pools[n.ord] as pool
+    from meet_visitors($2::uuid[], $3::uuid[]) as m (prospects)
+    cross join lateral choose_pools($1::text[], m.prospects, $6::jsonb) as c (pools)
+    cross join lateral claim_numbers(c.pools, m.prospects, $3::uuid[], $4::text[], $5::jsonb) as n
     order by n.ord`,
 };
 
@@ -57,13 +60,14 @@ function lenderOf({ pool }: Row): { readonly lentBy?: ResourceKey } {
 }
 
 function resultOf(row: Row, lender: { readonly lentBy?: ResourceKey }): ClaimResult {
-  const { outcome, did } = row;
+  const { outcome, did, prospect } = row;
   if (did === null || outcome === "Exhausted" || outcome === "UnknownPool") {
-    return { status: "unchanged", reason: outcome === "UnknownPool" ? "UnknownPool" : "Exhausted" };
+    return { status: "unchanged", prospect, reason: outcome === "UnknownPool" ? "UnknownPool" : "Exhausted" };
   }
-  if (outcome === "Overflow" || row.leased_until === null) return { status: "overflow", did: fromDid(did), ...lender };
+  if (outcome === "Overflow" || row.leased_until === null) return { status: "overflow", prospect, did: fromDid(did), ...lender };
   return {
     status: "assigned",
+    prospect,
     did: fromDid(did),
     leasedUntil: row.leased_until,
     renewed: row.renewed ?? false,

@@ -24,12 +24,6 @@ export async function touchDevices(pool: pg.Pool, devices: readonly DeviceOf[]):
   return created.map((prospect, index) => prospect ?? devices[index]?.prospect ?? "");
 }
 
-/** For ids that were just made up: one statement instead of three. */
-export async function createDevices(pool: pg.Pool, devices: readonly DeviceOf[]): Promise<void> {
-  if (devices.length === 0) return;
-  await retrying(() => pool.query({ ...CREATE, values: [devices.map(({ prospect }) => prospect), devices.map(({ device }) => device)] }));
-}
-
 async function knownProspects(pool: pg.Pool, values: readonly Uuid[][]): Promise<readonly (Uuid | null)[]> {
   const { rows } = await pool.query<{ prospect_id: Uuid | null }>({ ...KNOWN, values: [values[1]] });
   return rows.map((row) => row.prospect_id);

@@ -233,19 +233,11 @@ CREATE OR REPLACE FUNCTION public.choose_pools(pool_keys text[], prospects uuid[
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
  SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
 declare
-  at timestamptz;
+  at timestamptz := clock_timestamp();
 begin
-  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
-  from (
-    select p.prospect from unnest(prospects) as p (prospect)
-    union
-    select m.merged_into from prospect m where m.id = any (prospects) and m.merged_into is not null
-    order by prospect
-  ) as k;
-  at := clock_timestamp();
-
   return array(
     select coalesce(
       h.held,
@@ -272,26 +264,17 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION public.claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
- RETURNS TABLE(ord bigint, outcome text, did bigint, leased_until timestamp with time zone, renewed boolean, other_devices_online uuid[], determined_at timestamp with time zone)
+ RETURNS TABLE(ord bigint, outcome text, prospect uuid, did bigint, leased_until timestamp with time zone, renewed boolean, other_devices_online uuid[], determined_at timestamp with time zone)
  LANGUAGE plpgsql
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
  SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
-  at timestamptz;
+  at timestamptz := clock_timestamp();
 begin
-  -- Two claims of one prospect never run at the same time, nor a claim and a merge. The statements below see what the first one committed.
-  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
-  from (
-    select p.prospect from unnest(prospects) as p (prospect)
-    union
-    select m.merged_into from prospect m where m.id = any (prospects) and m.merged_into is not null
-    order by prospect
-  ) as k;
-  at := clock_timestamp();
-
   return query
   with request as materialized (
     select r.ord, p.uid as pool_uid, p.lease, p.cooldown, p.on_exhausted, p.overflow,
@@ -323,13 +306,15 @@ begin
     where leased_until > at and (not in_service or leased_until >= at + lease)
   ),
   -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
+  -- What is promised once more reaches a twentieth further: the next pages of the same visit then need no write.
   extended as (
     update number n set
       leased_from = case when n.leased_until > at then n.leased_from else at end,
-      leased_until = greatest(n.leased_until, at + h.lease),
-      free_at = greatest(n.leased_until, at + h.lease) + h.cooldown
+      leased_until = greatest(n.leased_until, at + h.term),
+      free_at = greatest(n.leased_until, at + h.term) + h.cooldown
     from (
-      select * from held where not exists (select from standing s where s.did = held.did) order by did
+      select *, case when leased_until > at then lease * 1.05 else lease end as term from held
+      where not exists (select from standing s where s.did = held.did) order by did
     ) h
     where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
     returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
@@ -400,18 +385,27 @@ begin
     from request r
     left join lent l on l.pool_uid = r.pool_uid and l.prospect_id = r.prospect_id
   ),
-  history as (
-    insert into association as a (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+  shown as (
     select distinct on (did, leased_from, device_id, media_element)
-      did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, at, at
+      did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online
     from answer where did is not null
     order by did, leased_from, device_id, media_element, ord desc
+  ),
+  -- What is there already costs no write, not even a lock. Shown again after something else: which media element was shown last decides
+  -- whom a call is put down to.
+  history as (
+    insert into association as a (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+    select w.*, at, at from shown w
+    where not exists (
+      select from association s
+      where s.did = w.did and s.leased_from = w.leased_from and s.device_id = w.device_id
+        and hashtextextended(s.media_element, 0) = hashtextextended(w.media_element, 0)
+        and s.other_devices_online = w.other_devices_online and s.attributes = w.attributes
+        and not exists (select from association o where o.did = s.did and o.leased_from = s.leased_from and o.id <> s.id and o.shown_at >= s.shown_at)
+    )
     on conflict (did, leased_from, device_id, hashtextextended(media_element, 0)) do update
       set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes,
         shown_at = excluded.shown_at
-      -- Shown again after something else: which media element was shown last decides whom a call is put down to.
-      where a.other_devices_online <> excluded.other_devices_online or a.attributes <> excluded.attributes
-        or exists (select from association o where o.did = a.did and o.leased_from = a.leased_from and o.id <> a.id and o.shown_at >= a.shown_at)
   )
   select a.ord,
     case
@@ -420,6 +414,7 @@ begin
       when a.on_exhausted = 'Overflow' and a.overflow is not null then 'Overflow'
       else 'Exhausted'
     end,
+    a.prospect_id,
     coalesce(a.did, case when a.on_exhausted = 'Overflow' then a.overflow end),
     a.leased_until, a.renewed, a.other_devices_online, at
   from answer a
@@ -442,6 +437,43 @@ begin
   where w.ended_at is null and leg ->> 'endedAt' is null
   on conflict (channel) do nothing;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.meet_visitors(visitors uuid[], devices uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  prospects uuid[];
+  are_known boolean;
+begin
+  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, r.visitor) order by r.ord), bool_and(d.id is not null)
+  into prospects, are_known
+  from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
+  left join device d on d.id = r.device
+  left join prospect p on p.id = d.prospect_id
+  left join prospect m on m.id = r.visitor;
+
+  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
+  from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;
+
+  if not are_known then
+    with request as (
+      select distinct on (r.device) r.device, r.prospect from unnest(devices, prospects) as r (device, prospect) order by r.device
+    ),
+    owner as (
+      insert into prospect (id) select distinct r.prospect from request r order by r.prospect
+      on conflict (id) do nothing
+    )
+    insert into device (id, prospect_id) select r.device, r.prospect from request r order by r.device
+    on conflict (id) do nothing;
+  end if;
+  return prospects;
 end
 $function$;
 

@@ -7,7 +7,7 @@ import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, removePod, reportPod } from "./pods.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
-import { createDevices, eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
+import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
@@ -42,7 +42,6 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
       release: (key, prospect) => releaseNumbers(pool, key, prospect),
     },
     prospects: {
-      create: (devices) => createDevices(pool, devices),
       touch: (devices) => touchDevices(pool, devices),
       identify: (input) => identifyPerson(pool, input),
       leave: (device) => leavePerson(pool, device),

@@ -24,7 +24,11 @@ describe("the checker accepts", () => {
       releases: [released({ endedAt: Number.POSITIVE_INFINITY })],
     },
     "a renewal": { claims: [told(), told({ determinedAt: 11_000, renewed: true })] },
-    "a promise that is told again while it is nearly full": { claims: [told(), told({ determinedAt: 10_200, leasedUntil: 12_000, renewed: true })] },
+    "a promise that is told again while it reaches far enough": { claims: [told({ leasedUntil: 12_100 }), told({ determinedAt: 10_100, leasedUntil: 12_100, renewed: true })] },
+    "a number given back at some time, decided at some time": {
+      claims: [told({ determinedFrom: 10_450, determinedAt: 10_550 }), told({ prospect: "bob", determinedAt: 11_600 })],
+      releases: [released()],
+    },
     "another number in another pool": { claims: [told(), told({ pool: "q", did: "+2" })] },
     "another number after the lease": { claims: [told(), told({ did: "+2", determinedAt: 12_000 })] },
     "another number after giving the first back": { claims: [told(), told({ did: "+2", determinedAt: 10_600 })], releases: [released()] },
@@ -70,7 +74,7 @@ describe("the checker finds", () => {
     },
     "two numbers for one prospect": { claims: [told(), told({ did: "+2", determinedAt: 11_999 })], sentence: "ann was given +2 while it had +1, at 11999" },
     "a new lease that is too short": { claims: [told({ leasedUntil: 11_999 })], sentence: "+1 was promised to ann for 1999 ms only, at 10000" },
-    "a renewal that is too short": { claims: [told({ leasedUntil: 11_799, renewed: true })], sentence: "+1 was promised to ann for 1799 ms only, at 10000" },
+    "a renewal that is too short": { claims: [told({ leasedUntil: 11_999, renewed: true })], sentence: "+1 was promised to ann for 1999 ms only, at 10000" },
     "a promise taken back": {
       claims: [told({ leasedUntil: 13_000 }), told({ determinedAt: 10_100, leasedUntil: 12_500, renewed: true })],
       sentence: "+1 was promised to ann until 13000, then only until 12500",

@@ -5,6 +5,8 @@ export interface Acknowledged {
   readonly prospect: string;
   readonly did: string;
   readonly determinedAt: number;
+  /** Where it is not known exactly: `determinedAt` is the latest that it can have been, and this the earliest. */
+  readonly determinedFrom?: number;
   readonly leasedUntil: number;
   readonly renewed: boolean;
 }
@@ -30,9 +32,6 @@ export interface Promises {
   readonly cooldownMs: number;
 }
 
-/** A promise that is nearly full is told again instead of being extended: `standing` in claim_numbers. */
-const LEAST_SHARE = 0.9;
-
 /** `until` is when the claim's promise ends: as told, or earlier because the prospect gave the number back. */
 type Hold = Acknowledged & { readonly until: number };
 
@@ -49,14 +48,13 @@ export function violations(claims: readonly Acknowledged[], releases: readonly R
 }
 
 function endOf(claim: Acknowledged, releases: readonly Released[]): number {
-  const ends = releases.filter(({ endedAt }) => endedAt >= claim.determinedAt).map(({ startedAt }) => Math.max(startedAt, claim.determinedAt));
+  const ends = releases.filter(({ endedAt }) => endedAt >= (claim.determinedFrom ?? claim.determinedAt)).map(({ startedAt }) => Math.max(startedAt, claim.determinedAt));
   return Math.min(claim.leasedUntil, ...ends);
 }
 
 function shortLease(claim: Acknowledged, { leaseMs }: Promises): string[] {
-  const least = claim.renewed ? leaseMs * LEAST_SHARE : leaseMs;
   const given = claim.leasedUntil - claim.determinedAt;
-  return given >= least ? [] : [`${claim.did} was promised to ${claim.prospect} for ${given} ms only, at ${claim.determinedAt}`];
+  return given >= leaseMs ? [] : [`${claim.did} was promised to ${claim.prospect} for ${given} ms only, at ${claim.determinedAt}`];
 }
 
 /** @param holds of one number, by time */
@@ -102,11 +100,13 @@ function takenBack(holds: readonly Hold[]): string[] {
 export function missingFromHistory(claims: readonly (Acknowledged & { device: string; mediaElement: string })[], history: readonly Shown[]): string[] {
   const shown = groupBy(history, ({ did }) => did);
   return claims.flatMap((claim) => {
-    const before = (shown.get(claim.did) ?? []).filter(({ leasedFrom }) => leasedFrom <= claim.determinedAt);
-    const latest = before.reduce((most, { leasedFrom }) => Math.max(most, leasedFrom), 0);
-    const lease = before.filter(({ leasedFrom }) => leasedFrom === latest);
-    const known = lease.some(({ device, mediaElement }) => device === claim.device && mediaElement === claim.mediaElement);
-    if (known && lease.every(({ prospect }) => prospect === claim.prospect)) return [];
+    const { determinedAt, determinedFrom = determinedAt } = claim;
+    const before = (shown.get(claim.did) ?? []).filter(({ leasedFrom }) => leasedFrom <= determinedAt);
+    const latest = before.reduce((most, { leasedFrom }) => (leasedFrom <= determinedFrom ? Math.max(most, leasedFrom) : most), 0);
+    const leases = [...groupBy(before, ({ leasedFrom }) => String(leasedFrom)).values()].filter(([first]) => first !== undefined && first.leasedFrom >= latest);
+    const tells = (lease: readonly Shown[]) =>
+      lease.some(({ device, mediaElement }) => device === claim.device && mediaElement === claim.mediaElement) && lease.every(({ prospect }) => prospect === claim.prospect);
+    if (leases.some(tells)) return [];
     return [`the history does not tell that ${claim.did} was shown to ${claim.prospect} with ${claim.mediaElement} at ${claim.determinedAt}`];
   });
 }

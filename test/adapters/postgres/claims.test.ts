@@ -22,14 +22,25 @@ describe("a claim", () => {
     expect(stored!.free_at.getTime() - stored!.leased_until.getTime()).toBe(900_000);
   });
 
-  test("renews the lease: a full one from the sign of life on, however young the old one is", async () => {
+  test("renews the lease: a full one from the sign of life on and a twentieth, however young the old one is, and stays as it is until that twentieth has passed", async () => {
     await world.apply(aPool());
     const ann = someone();
-    const first = await world.assigned(aRequest(ann));
+    const device = randomUUID();
+    const first = await world.assigned(aRequest(ann, { device }));
     await world.pass(5);
-    const second = await world.assigned(aRequest(ann));
+    const second = await world.assigned(aRequest(ann, { device }));
     expect(second).toMatchObject({ did: first.did, renewed: true });
-    expect(second.leasedUntil.getTime() - second.determinedAt.getTime()).toBe(1_800_000);
+    expect(second.leasedUntil.getTime() - second.determinedAt.getTime()).toBe(1_890_000);
+    await world.pass(60);
+    const written = () => world.rows("select n.xmin, n.leased_until, a.xmin, a.xmax from number n join association a on a.did = n.did where n.did = $1::bigint", [first.did.slice(1)]);
+    const before = await written();
+    const third = await world.assigned(aRequest(ann, { device }));
+    expect(third).toMatchObject({ did: first.did, renewed: true });
+    expect(third.leasedUntil.getTime() - third.determinedAt.getTime()).toBeGreaterThan(1_800_000);
+    expect(await written()).toEqual(before);
+    await world.pass(60);
+    const fourth = await world.assigned(aRequest(ann, { device }));
+    expect(fourth.leasedUntil.getTime() - fourth.determinedAt.getTime()).toBe(1_890_000);
   });
 
   test("never shortens what was promised when the pool promises less now", async () => {
@@ -64,9 +75,9 @@ describe("a claim", () => {
     await world.apply(aPool({ owned: [[0, 0]] }));
     await world.assigned(aRequest(someone()));
     await world.pass(1795);
-    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
     await world.pass(900);
-    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
     await world.pass(10);
     expect(await world.assigned(aRequest(someone()))).toMatchObject({ did: did(0), renewed: false });
   });
@@ -96,8 +107,8 @@ describe("a claim", () => {
       aRequest(bob, { pool: "shop/help" }),
     );
     expect(didsOf(results)).toEqual([did(0), did(20), null, did(1), did(0), null, null]);
-    expect(results[2]).toEqual({ status: "unchanged", reason: "UnknownPool" });
-    expect(results[5]).toEqual({ status: "unchanged", reason: "Exhausted" });
+    expect(results[2]).toMatchObject({ status: "unchanged", reason: "UnknownPool" });
+    expect(results[5]).toMatchObject({ status: "unchanged", reason: "Exhausted" });
   });
 
   test("lends one number to one prospect's fifty requests at once, on ten connections", async () => {
@@ -130,7 +141,7 @@ describe("an exhausted pool", () => {
 
   test("leaves the page as it is", async () => {
     await world.apply(aPool({ owned: [] }));
-    expect(await world.claim(aRequest(someone()))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
   });
 
   describe("that reclaims", () => {

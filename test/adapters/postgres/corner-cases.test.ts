@@ -164,7 +164,7 @@ describe("presence", () => {
       await sleep(300);
       await stores.presence.heartbeat([device], 5);
     }
-    expect(await stores.claims.claim([aRequest(randomUUID())])).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await stores.claims.claim([aRequest(randomUUID())])).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
   });
 
   it("does not bring back a lease that had ended", async () => {

@@ -43,7 +43,7 @@ describe("a string that a stranger chose is stored as it is:", () => {
     const [ann, bob] = [await world.visitor(), await world.visitor()];
     await world.stores.prospects.identify({ site: "shop", subject: text, ...ann });
     expect(await world.stores.prospects.identify({ site: "shop", subject: text, ...bob })).toMatchObject({ merged: true });
-    expect(await world.claim(aRequest(ann.prospect, { pool: text }))).toEqual([{ status: "unchanged", reason: "UnknownPool" }]);
+    expect(await world.claim(aRequest(ann.prospect, { pool: text }))).toMatchObject([{ status: "unchanged", reason: "UnknownPool" }]);
   });
 });
 

@@ -134,7 +134,7 @@ describe("leases of prospects that turn out to be one person", () => {
     const stranger = randomUUID();
     const holder = await world.database.pool.connect();
     await holder.query("begin");
-    await holder.query("select * from claim_numbers($1, $2, $3, $4, $5)", [[SALES], [stranger], [randomUUID()], ["hero"], "[{}]"]);
+    await holder.query("select n.* from meet_visitors($2, $3) as m (prospects) cross join lateral claim_numbers($1, m.prospects, $3, $4, $5) as n", [[SALES], [stranger], [randomUUID()], ["hero"], "[{}]"]);
     const joined = identify("ann", phone);
     await new Promise((resolve) => setTimeout(resolve, 200));
     await holder.query("commit");
@@ -225,7 +225,7 @@ describe("an erasure", () => {
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, ann));
     await world.stores.prospects.erase(ann.prospect);
-    expect(await world.claim(aRequest(ann.prospect, ann))).toEqual([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await world.claim(aRequest(ann.prospect, ann))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
     expect(await world.stores.router.callContext({ did: did(0), pool: SALES, caller: null, at: new Date() })).toMatchObject({ attribution: "none", prospect: null });
     await world.pass(2701);
     expect(await world.assigned(aRequest(ann.prospect, ann))).toMatchObject({ did: did(0), renewed: false });

@@ -2,7 +2,7 @@
 -- candidates the one whose number the prospect holds, else the one that the source says, else the one whose number the prospect held last
 -- and nobody got since, else the pool asked for. A request without a choice has null there.
 --
--- In the transaction of the claim, and after its locks, taken in the same order: two requests of one prospect can't choose differently.
+-- In the transaction of the claim, after meet_visitors has locked the prospects: two requests of one prospect can't choose differently.
 create function choose_pools(pool_keys text[], prospects uuid[], choices jsonb)
 returns text[]
 language plpgsql
@@ -10,19 +10,11 @@ language plpgsql
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_mergejoin = off
+set jit = off
 as $$
 declare
-  at timestamptz;
+  at timestamptz := clock_timestamp();
 begin
-  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
-  from (
-    select p.prospect from unnest(prospects) as p (prospect)
-    union
-    select m.merged_into from prospect m where m.id = any (prospects) and m.merged_into is not null
-    order by prospect
-  ) as k;
-  at := clock_timestamp();
-
   return array(
     select coalesce(
       h.held,
