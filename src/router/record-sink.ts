@@ -34,8 +34,11 @@ interface Entry {
 }
 
 const MAX_IN_MEMORY = 20_000;
-/** What comes within this time is handed to the database together, and a call that is answered at once is written once less. */
-const GATHER_MS = 25;
+/**
+ * The database is asked this often at most. A record that comes alone is written at once; what comes meanwhile is written together, and
+ * of a call that moves on meanwhile only the last state.
+ */
+const EVERY_MS = 25;
 const AT_ONCE = 200;
 /** While the database is away, a few ask whether it is back. */
 const AT_ONCE_FAILING = 4;
@@ -58,6 +61,7 @@ export class SpooledRecordSink implements RecordSink {
   /** One state of a call at a time, so that an older one can't overtake a newer. */
   readonly #writing = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
+  #wroteAt = -Infinity;
   #reading = false;
   #replayed = false;
   #failures = 0;
@@ -111,6 +115,8 @@ export class SpooledRecordSink implements RecordSink {
     if (place !== null) {
       this.#journal.setAside(place);
       this.#free(kept);
+      // Memory may have been written before the disk had it.
+      void this.#readWhenIdle();
       return;
     }
     this.#metrics.recordsDropped.inc();
@@ -120,21 +126,23 @@ export class SpooledRecordSink implements RecordSink {
   #enqueue(record: CallRecord, places: Entry["places"]): void {
     this.#queue.set(record.id, { record, places });
     this.#metrics.recordQueue.set(this.waiting);
-    this.#writeSoon(GATHER_MS);
+    this.#writeSoon(EVERY_MS);
   }
 
-  #writeSoon(ms: number): void {
+  /** @param pause since the last time */
+  #writeSoon(pause: number): void {
     if (this.#stopped || this.#soon !== undefined) return;
-    this.#soon = setTimeout(() => void this.#writeNow(), ms).unref();
+    this.#soon = setTimeout(() => void this.#writeNow(), Math.max(0, this.#wroteAt + pause - performance.now())).unref();
   }
 
   async #writeNow(): Promise<void> {
     this.#soon = undefined;
+    this.#wroteAt = performance.now();
     const errors = await Promise.all(this.#take().map((entry) => this.#write(entry)));
     const failed = errors.filter((error) => error !== null);
     this.#failures = failed.length > 0 && failed.length === errors.length ? this.#failures + 1 : 0;
     if (failed.length > 0) this.#logger.warn({ records: failed.length, error: failed[0], waiting: this.waiting }, "call records were not written, trying again");
-    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? GATHER_MS : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
+    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? EVERY_MS : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
     else await this.#readWhenIdle();
   }
 
