@@ -26,6 +26,7 @@ import { readRouterConfig, type RouterConfig } from "./config.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { takeCall } from "./inbound.ts";
+import { handOver } from "./hand-over.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import { originationOf } from "./outgoing.ts";
@@ -76,7 +77,7 @@ export interface Router {
   ready(): { readonly ready: boolean; readonly reason: string };
   liveCalls(): number;
   readonly drain: Drain;
-  /** Leaves living calls to Asterisk, writes the records that wait (5 s at most) and closes everything. */
+  /** Gives callers who wait to the default destination, leaves other calls to Asterisk, writes the records that wait (5 s at most) and closes everything. */
   stop(): Promise<void>;
 }
 
@@ -220,6 +221,7 @@ class RunningRouter implements Router {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#ending.abort();
+    await handOver(this.#calls);
     await this.#rollout.stop();
     await this.#snapshots.stop();
     this.#limits.stop();

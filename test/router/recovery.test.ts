@@ -175,6 +175,19 @@ test("a router that is killed (SIGKILL) while the callee hears its whisper: the 
   await kill(next);
 });
 
+test("a router that is stopped (SIGTERM) while it rings: the ringing ends and the caller goes to the default destination, without another router", async () => {
+  await count();
+  const router = await startRouter({ destination: rings });
+  const result = world.call();
+  await eventually("it rings", async () => ((await world.ari.request("GET", "/channels")) as { state: string }[]).some(({ state }) => state === "Ringing"));
+  router.kill("SIGTERM");
+  await router.exited;
+  expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+  expect(await theRecord(router)).toMatchObject({ end: "failed", answeredAt: null, legs: [{ result: "cancelled" }], why: expect.arrayContaining([expect.objectContaining({ reason: "RouterStopped" })]) as unknown });
+  expect([await dialled(rings), await dialled(fallback)]).toEqual([1, 1]);
+  await world.expectEmpty();
+});
+
 /**
  * A callee who answers while no router is connected is up for a moment and not in the application, before Asterisk hangs up. Here the
  * moment lasts as long as the test wants: the leg waits in the dialplan.

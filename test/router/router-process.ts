@@ -50,6 +50,7 @@ if (input.databaseUrl !== undefined) {
   memory.reportPod = (report) => router.reportPod(report);
 }
 const router = startRouter(input.config, { store: memory, logger, clock: { now: () => new Date() }, registry: new Registry() });
+process.once("SIGTERM", () => void router.stop().then(() => process.exit(0)));
 const waiting = setInterval(() => {
   if (router.ready().ready) {
     clearInterval(waiting);

@@ -8,6 +8,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
   /** The record of a call that was adopted. */
   | { readonly type: "Recognised"; readonly record: CallRecord }
+  /** The router ends, and nobody would connect who answers from now on. */
+  | { readonly type: "Stopping" }
   /** A leg that was made early is there and can be called. */
   | { readonly type: "LegReady"; readonly channel: string }
   | { readonly type: "LegRinging"; readonly channel: string }

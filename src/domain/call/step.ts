@@ -36,12 +36,14 @@ export function step(call: Call, event: CallEvent): Stepped {
     case "Deadline":
       return deadline(call, event);
     default:
-      return afterAnOutage(call, event);
+      return ofTheRouter(call, event);
   }
 }
 
-function afterAnOutage(call: Call, event: EventOf<"Recognised" | "AsteriskRestarted" | "Resynced">): Stepped {
+function ofTheRouter(call: Call, event: EventOf<"Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
   switch (event.type) {
+    case "Stopping":
+      return stopping(call, event.at);
     case "Recognised":
       return recognise(call, event.record, event.at);
     case "AsteriskRestarted":
@@ -49,6 +51,12 @@ function afterAnOutage(call: Call, event: EventOf<"Recognised" | "AsteriskRestar
     case "Resynced":
       return resync(call, event, step);
   }
+}
+
+/** The next router would do the same with a caller for whom it rings, but who picks up until then would do so in vain. */
+function stopping(call: Call, at: Date): Stepped {
+  const message = "the router was stopped before anybody answered; the caller was given to the pool's default destination";
+  return call.kind === "received" || call.kind === "dialing" ? handBack(call, { reason: "RouterStopped", message }, at) : [call, []];
 }
 
 function decided(received: Call, { context, decision, at }: EventOf<"Decided">): Stepped {

@@ -24,6 +24,7 @@ const decision = fc
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   decision.map(decided),
   fc.constant<Happening>({ type: "Undecidable", reason: "PoolUnknown", message: "no pool" }),
+  fc.constant<Happening>({ type: "Stopping" }),
   channel.map((id): Happening => ({ type: "LegReady", channel: id })),
   channel.map((id): Happening => ({ type: "LegRinging", channel: id })),
   channel.map((id): Happening => ({ type: "LegUp", channel: id })),

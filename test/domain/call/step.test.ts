@@ -5,6 +5,7 @@ import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
   Decided: decided(aDecision([["a", "b"], ["c"]])),
+  Stopping: { type: "Stopping" },
   Undecidable: { type: "Undecidable", reason: "PoolUnknown", message: "no pool" },
   "LegReady 0": { type: "LegReady", channel: LEG(0) },
   "LegUp 0": { type: "LegUp", channel: LEG(0) },
@@ -62,6 +63,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
   received: {
     "LegReady 0": ["received", ["HangUp 0 26"]],
     Decided: ["dialing", ORIGINATE_ALL],
+    Stopping: ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
     Undecidable: ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
     "LegAnswered 0": ["received", ["HangUp 0 26"]],
     "LegAnswered 1": ["received", ["HangUp 1 26"]],
@@ -71,6 +73,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   dialing: {
+    Stopping: ["ending", HAND_BACK],
     "LegReady 0": ["dialing", ["HangUp 0 26"]],
     "LegRinging 0": ["dialing", ["Ring in"]],
     "LegAnswered 0": ["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]],
