@@ -34,6 +34,8 @@ export interface Found {
 const NORMAL = 16;
 /** Hang-ups carry their cause out before the bridge is taken away. */
 const BEFORE_BRIDGES_MS = 300;
+/** One after the other a thousand calls take seconds, in which phones ring for nobody; all at once some requests would time out. */
+const AT_ONCE = 16;
 
 /**
  * After every (re)connect: events of the time without ARI are never replayed, so that what Asterisk holds is compared with
@@ -96,13 +98,11 @@ interface HeldNow {
 
 async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<Found> {
   const found: Found = { handedBack: new Map(), adopted: new Map() };
-  for (const action of plan.filter(({ type }) => type !== "destroyBridge")) {
-    try {
-      await carryOutOne(deps, action, now, found);
-    } catch (error) {
-      deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
-    }
-  }
+  const waiting = plan.filter(({ type }) => type !== "destroyBridge");
+  const worker = async (): Promise<void> => {
+    for (let action = waiting.shift(); action !== undefined; action = waiting.shift()) await carryOutOne(deps, action, now, found);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
   const bridges = plan.filter((action) => action.type === "destroyBridge");
   if (bridges.length > 0) {
     await sleep(BEFORE_BRIDGES_MS);
@@ -112,6 +112,14 @@ async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now:
 }
 
 async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, found: Found): Promise<void> {
+  try {
+    await perform(deps, action, now, found);
+  } catch (error) {
+    deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
+  }
+}
+
+async function perform(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, found: Found): Promise<void> {
   const { telephony } = deps;
   switch (action.type) {
     case "adopt":
@@ -170,8 +178,10 @@ async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: Ac
 
 /** The dialplan left a note on the channel about whose call it is. @returns null for a channel that can't be one of our dialplan's */
 async function askOrigin({ pod, clock, telephony }: Pick<RecoverDeps, "pod" | "clock" | "telephony">, held: AriChannel): Promise<Origin | null> {
-  const pool = await telephony.variable(held.id, "DIALPLANE_POOL");
-  const presentation = await telephony.variable(held.id, "CALLERID(num-pres)").catch(() => "unknown");
+  const [pool, presentation] = await Promise.all([
+    telephony.variable(held.id, "DIALPLANE_POOL"),
+    telephony.variable(held.id, "CALLERID(num-pres)").catch(() => "unknown"),
+  ]);
   const origin = originOf({ pod, clock }, held, ["inbound", pool, presentation]);
   return origin === null ? null : { ...origin, receivedAt: held.createdAt ?? origin.receivedAt };
 }
