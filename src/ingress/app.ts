@@ -115,18 +115,19 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
   const admission = new Admission(settings.maxWaiting, parts.metrics);
   app.use(securityHeaders, admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
+  // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
+  const visitors = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused), jsonBody(), admission.admit];
+  const numbers = { ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
+  // Before all others: it is what is asked for most, and a route that is passed costs as much as one that is taken.
+  app.post("/v1/numbers", visitors, numbersRoute(numbers));
   operations(app, deps);
   app.get("/dialplane.js", snippetFile());
   const description = JSON.stringify(openApiDocument());
   app.get("/openapi.json", (_request, response) => void response.type("application/openapi+json").set("Access-Control-Allow-Origin", "*").send(description));
 
-  // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
   // Before CORS: no page may read calls, whatever its origin. Before the limits: who holds a token for reading is no visitor.
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
-  app.use("/v1", reading, cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused));
-  app.use("/v1", jsonBody(), admission.admit);
-  const numbers = { ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
-  app.post("/v1/numbers", numbersRoute(numbers));
+  app.use("/v1", reading, visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));

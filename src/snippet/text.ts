@@ -1,5 +1,5 @@
 /** Digits of any script with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes, marks of direction. */
-const written = /\+?[(]?\p{Nd}[\p{Nd}\s()./\u200e\u200f\u2010-\u2014-]{4,}\p{Nd}/gu;
+const written = /\+?[(]?\p{Nd}[\p{Nd}\s()./\u200e-\u2014-]{4,}\p{Nd}/gu;
 
 export function textsOf(element: Element): Text[] {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
