@@ -11,6 +11,10 @@ export interface AriEventsDeps {
   readonly logger: Logger;
   /** False: calls are left to other routers or to the dialplan's default. */
   readonly accepting: () => boolean;
+  /** May become ours. */
+  readonly offered: (channel: AriChannel, args: readonly string[]) => void;
+  /** Somebody else has it, or nobody any more. */
+  readonly notOurs: (channel: string) => void;
   readonly takeCall: (channel: AriChannel, args: readonly string[]) => void;
 }
 
@@ -44,7 +48,7 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
     const { id } = event.channel;
     switch (event.type) {
       case "CallBroadcast":
-        if (deps.accepting()) void claim(deps, id);
+        if (deps.accepting()) void claim(deps, event.channel, event.args);
         break;
       case "StasisStart":
         started(deps, event.channel, event.args);
@@ -74,12 +78,15 @@ function changed(calls: Calls, { id, state }: AriChannel): void {
 }
 
 /** Too late (404) and taken by another router (409) are normal. */
-async function claim({ telephony, logger }: AriEventsDeps, channel: string): Promise<void> {
+async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, { id, ...rest }: AriChannel, args: readonly string[]): Promise<void> {
   try {
-    await telephony.claim(channel);
+    const claimed = telephony.claim(id);
+    offered({ id, ...rest }, args);
+    await claimed;
   } catch (error) {
+    notOurs(id);
     const normal = error instanceof AriError && (error.status === 404 || error.status === 409);
-    logger[normal ? "debug" : "warn"]({ channel, error: messageOf(error) }, "a call was not claimed");
+    logger[normal ? "debug" : "warn"]({ channel: id, error: messageOf(error) }, "a call was not claimed");
   }
 }
 

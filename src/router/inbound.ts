@@ -10,6 +10,7 @@ import { contextNeeds, rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
 import type { Calls, Happening } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
+import type { Asked } from "./offers.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
 
 export interface InboundDeps {
@@ -25,9 +26,23 @@ export interface InboundDeps {
   readonly refuse: (channel: string) => void;
 }
 
-/** Takes a call that entered the application: who calls, where to, go. */
-export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[]): void {
+/**
+ * Asks who is calling before the call is ours. Not where a rule counts calls: each would be counted by every router that it is offered to.
+ */
+export function askAhead(deps: InboundDeps, channel: AriChannel, args: readonly string[]): Asked | undefined {
   const origin = originOf(deps, channel, args);
+  const table = deps.table();
+  if (origin === null || table === null || contextNeeds(rulesOf(table, origin.pool)).sequence) return undefined;
+  return { origin, context: lookUp(deps, origin, deps.logger.child({ channel: channel.id })) };
+}
+
+/**
+ * Takes a call that entered the application: who calls, where to, go.
+ *
+ * @param asked what was asked when it was offered
+ */
+export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[], asked?: Asked): void {
+  const origin = asked?.origin ?? originOf(deps, channel, args);
   if (origin === null) {
     deps.logger.warn({ channel: channel.id, extension: channel.extension.slice(0, 40) }, "a channel without a pool's number entered the application");
     deps.refuse(channel.id);
@@ -38,7 +53,8 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
   deps.calls.start(call, commands, logger);
-  void decide(deps, origin, logger).then((happening) => deps.calls.happen(id, happening));
+  const context = asked?.context ?? lookUp(deps, origin, logger);
+  void decide(deps, origin, context, logger).then((happening) => deps.calls.happen(id, happening));
 }
 
 /**
@@ -55,11 +71,15 @@ export function originOf({ pod, clock }: Pick<InboundDeps, "pod" | "clock">, cha
   return { pod, did, pool, caller, receivedAt: clock.now() };
 }
 
-async function decide(deps: InboundDeps, origin: Origin, logger: Logger): Promise<Happening> {
-  const { did, pool, caller, receivedAt: at } = origin;
+function lookUp(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, logger: Logger): Promise<CallContext> {
   const known = deps.table();
   const needs = known === null ? {} : { needs: contextNeeds(rulesOf(known, pool)) };
-  const context = await deps.lookUp({ did, pool, caller, at, ...needs }, logger);
+  return deps.lookUp({ did, pool, caller, at, ...needs }, logger);
+}
+
+async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext>, logger: Logger): Promise<Happening> {
+  const { did, pool, caller, receivedAt: at } = origin;
+  const context = await asked;
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) {

@@ -25,10 +25,11 @@ import { Calls } from "./calls.ts";
 import { readRouterConfig, type RouterConfig } from "./config.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
-import { takeCall } from "./inbound.ts";
 import { handOver } from "./hand-over.ts";
+import { askAhead, takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
+import { Offers } from "./offers.ts";
 import { originationOf } from "./outgoing.ts";
 import { startLostCalls } from "./lost-calls.ts";
 import { perform } from "./perform.ts";
@@ -165,17 +166,23 @@ class RunningRouter implements Router {
       random: Math.random,
       refuse: (channel: string) => this.#refuse(channel),
     };
+    const offers = new Offers((channel, args) => askAhead(inbound, channel, args));
     return createAriEvents({
       calls: this.#calls,
       telephony: this.#telephony,
       logger,
       // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
       accepting: () => !this.#stopping && (this.drain.draining || this.#snapshots.current !== null),
+      offered: (channel, args) => {
+        if (!this.drain.draining) offers.add(channel, args);
+      },
+      notOurs: (channel) => offers.take(channel),
       takeCall: (channel, args) => {
+        const asked = offers.take(channel.id);
         // Claimed just before the end: the next router finds it.
         if (this.#stopping) return;
         if (this.drain.draining) this.drain.refuse(channel.id);
-        else takeCall(inbound, channel, args);
+        else takeCall(inbound, channel, args, asked);
       },
     });
   }

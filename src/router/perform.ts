@@ -15,7 +15,7 @@ export function perform(telephony: Telephony, command: SimpleCommand): Promise<u
     case "CreateBridge":
       return telephony.createBridge(command.bridge, command.early);
     case "AddToBridge":
-      return telephony.addToBridge(command.bridge, command.channel);
+      return telephony.addToBridge(command.bridge, command.caller === null ? [command.channel] : [command.caller, command.channel]);
     case "DestroyBridge":
       return telephony.destroyBridge(command.bridge);
     case "Ring":

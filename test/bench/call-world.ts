@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { connect } from "../../src/adapters/postgres/connect.ts";
@@ -128,7 +128,9 @@ async function startRouter(asterisk: TestAsterisk, databaseUrl: string, folder: 
   const healthPort = await freeTcpPort();
   await mkdir(join(folder, "spool"));
   const cli = join(import.meta.dirname, "../../src/cli.ts");
-  const program = startProcess(["sh", "-c", 'log=$1; shift; exec "$@" >"$log"', "sh", join(folder, "router.log"), process.execPath, cli, "router"], {
+  const log = join(folder, "router.log");
+  // Its log goes there as well: whoever reads it from a pipe is busy while calls are measured.
+  const program = startProcess(["sh", "-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "sh", log, process.execPath, cli, "router"], {
     env: {
       ...process.env,
       DATABASE_URL: databaseUrl,
@@ -143,8 +145,8 @@ async function startRouter(asterisk: TestAsterisk, databaseUrl: string, folder: 
     },
   });
   const ready = () => fetch(`http://127.0.0.1:${healthPort}/readyz`).then(({ ok }) => ok, () => false);
-  await eventually("the router is ready", ready, 30_000).catch((error: unknown) => {
-    throw new Error(program.output(), { cause: error });
+  await eventually("the router is ready", ready, 30_000).catch(async (error: unknown) => {
+    throw new Error(await readFile(log, "utf8"), { cause: error });
   });
   return program;
 }

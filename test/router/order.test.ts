@@ -37,11 +37,9 @@ async function startYesMan() {
   };
 }
 
-test("the far end is called before Asterisk is asked for the bridge", async () => {
-  await using parts = new AsyncDisposableStack();
-  const asterisk = await startYesMan();
-  parts.defer(() => asterisk.stop());
-  const store = new MemoryStore({ revision: 1, pools: [aPool()], rules: [aRule()], trunks: [aTrunk()] }, null, () => Promise.resolve(facts().context));
+/** A router beside it, with one rule of the given kind. */
+async function startBeside(asterisk: Awaited<ReturnType<typeof startYesMan>>, rule: Parameters<typeof aRule>[0] = {}) {
+  const store = new MemoryStore({ revision: 1, pools: [aPool()], rules: [aRule(rule)], trunks: [aTrunk()] }, null, () => Promise.resolve(facts().context));
   const written: string[] = [];
   const sink = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -51,11 +49,77 @@ test("the far end is called before Asterisk is asked for the bridge", async () =
   });
   const config = { pod: "pod-0", ari: { url: asterisk.url, user: "dialplane", password: "secret" }, asteriskConfigDir: "/nowhere", trunksDir: null, lookUpTimeoutMs: 250, pollMs: 200 };
   const router = startRouter(config, { store, logger: pino({ level: "debug" }, sink), clock: { now: () => new Date() }, registry: new Registry() });
-  parts.defer(() => router.stop());
   await eventually("ARI is up and the rules are there", () => written.join("").includes('"revision":1,"pools"') && asterisk.asked.some((request) => request.endsWith("asterisk/info")));
-  const channel = { id: "inbound", state: "Ring", caller: { number: "+13125550123" }, dialplan: { context: "c", exten: "12025550101" }, creationtime: new Date().toISOString() };
-  asterisk.tell({ type: "StasisStart", args: ["inbound", "default/sales"], channel });
-  const ofTheCall = () => asterisk.asked.filter((request) => request.startsWith("POST "));
-  await eventually("all was asked for", () => ofTheCall().length >= 3);
-  expect(ofTheCall()).toEqual([expect.stringMatching(/^POST channels\/[^/]+$/), expect.stringMatching(/^POST bridges\/[^/]+$/), expect.stringMatching(/^POST bridges\/[^/]+\/addChannel$/)]);
+  return { store, stop: () => router.stop() };
+}
+
+const inbound = {
+  id: "inbound",
+  state: "Ring",
+  caller: { number: "+13125550123" },
+  dialplan: { context: "c", exten: "12025550101", app_name: "StasisBroadcast", app_data: "300,^dialplane$,inbound:default/sales" },
+  creationtime: new Date().toISOString(),
+};
+const CLAIM = "POST events/claim";
+const ORIGINATE = expect.stringMatching(/^POST channels\/dialplane-[^/]+$/) as string;
+const CREATE_BRIDGE = expect.stringMatching(/^POST bridges\/[^/]+$/) as string;
+const ADD = expect.stringMatching(/^POST bridges\/[^/]+\/addChannel$/) as string;
+
+async function aCall(rule?: Parameters<typeof aRule>[0]) {
+  const parts = new AsyncDisposableStack();
+  const asterisk = await startYesMan();
+  parts.defer(() => asterisk.stop());
+  const router = await startBeside(asterisk, rule);
+  parts.defer(() => router.stop());
+  const asked = () => asterisk.asked.filter((request) => request.startsWith("POST "));
+  return {
+    store: router.store,
+    offer: () => asterisk.tell({ type: "CallBroadcast", channel: inbound }),
+    enter: () => asterisk.tell({ type: "StasisStart", args: ["inbound", "default/sales"], channel: inbound }),
+    /** What the leg that was called is said to be. */
+    leg: (type: string, state: string) => asterisk.tell({ type, args: ["leg"], channel: { id: asked().find((one) => one.startsWith("POST channels/dialplane-"))?.split("/")[1], state } }),
+    expectAsked: async (...expected: readonly string[]) => {
+      await eventually("all was asked for", () => asked().length >= expected.length);
+      expect(asked()).toEqual(expected);
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+test("the far end is called, and Asterisk is asked for the bridge when somebody rings", async () => {
+  await using call = await aCall();
+  call.enter();
+  await call.expectAsked(ORIGINATE);
+  call.leg("ChannelStateChange", "Ringing");
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD);
+  call.leg("StasisStart", "Up");
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD, "POST channels/inbound/answer", ADD);
+});
+
+test("when the far end answers at once the caller is answered first, and both are put into the bridge by one request", async () => {
+  await using call = await aCall();
+  call.enter();
+  await call.expectAsked(ORIGINATE);
+  call.leg("StasisStart", "Up");
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
+});
+
+test("who is calling is asked once, when the call is offered", async () => {
+  await using call = await aCall();
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toMatchObject([{ did: "+12025550101", pool: "default/sales", caller: "+13125550123" }]);
+  call.enter();
+  await call.expectAsked(CLAIM, ORIGINATE);
+  expect(call.store.asked).toHaveLength(1);
+});
+
+test("a call that is counted for round robin is counted when it is ours", async () => {
+  await using call = await aCall({ strategy: "RoundRobin" });
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toEqual([]);
+  call.enter();
+  await call.expectAsked(CLAIM, ORIGINATE);
+  expect(call.store.asked).toHaveLength(1);
 });

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { type RawData, WebSocket } from "ws";
 
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
@@ -56,6 +57,7 @@ class AriClient implements AriConnection {
   readonly #rest: RestOverWebSocket;
   readonly #stopping = new AbortController();
   #socket: WebSocket | undefined;
+  #wire: Socket | undefined;
   #up = false;
   #replaced = false;
   #running: Promise<void> | undefined;
@@ -85,7 +87,10 @@ class AriClient implements AriConnection {
     if (socket?.readyState !== WebSocket.OPEN) {
       return Promise.reject(new ExpectedError("Unavailable", `ARI is not connected: ${method} ${path} was not sent`));
     }
-    return this.#rest.request({ method, path, query, body }, (frame) => socket.send(frame));
+    return this.#rest.request({ method, path, query, body }, (frame) => {
+      if (this.#wire !== undefined) sendTogether(this.#wire);
+      socket.send(frame);
+    });
   }
 
   #run(): Promise<void> {
@@ -108,6 +113,7 @@ class AriClient implements AriConnection {
     this.#socket = socket;
     const watch = watchLiveness(socket, this.#options.pingIntervalMs ?? 5_000);
     const beats = setInterval(() => void (this.#up && beat(this).catch(() => undefined)), BEAT_MS);
+    socket.on("upgrade", ({ socket: wire }) => (this.#wire = wire));
     socket.on("open", () => void this.#announce(socket));
     socket.on("message", (data) => this.#receive(asText(data)));
     const reason = await closed(socket);
@@ -160,6 +166,13 @@ class AriClient implements AriConnection {
       this.#options.onEvent(event);
     }
   }
+}
+
+/** What is asked for in one turn of the event loop is one write: a write costs more than what is written. */
+function sendTogether(wire: Socket): void {
+  if (wire.writableCorked > 0) return;
+  wire.cork();
+  process.nextTick(() => wire.uncork());
 }
 
 function asText(data: RawData): string {

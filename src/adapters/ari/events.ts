@@ -15,7 +15,8 @@ export interface AriChannel {
 
 /** The events we ask for; the event filter keeps all others from being sent. */
 export type AriEvent =
-  | { readonly type: "CallBroadcast"; readonly channel: AriChannel }
+  /** The call is offered to all routers; `args` are those that `StasisStart` will have for the one who gets it. */
+  | { readonly type: "CallBroadcast"; readonly channel: AriChannel; readonly args: readonly string[] }
   | { readonly type: "StasisStart"; readonly channel: AriChannel; readonly args: readonly string[] }
   /** The channel left the application: it was hung up or handed back to the dialplan. No ChannelDestroyed follows. */
   | { readonly type: "StasisEnd"; readonly channel: AriChannel }
@@ -58,6 +59,7 @@ export function parseEvent(message: Json): AriEvent | undefined {
   }
   switch (message["type"]) {
     case "CallBroadcast":
+      return { type: "CallBroadcast", channel, args: offeredArgs(message) };
     case "StasisEnd":
     case "PlaybackFinished":
     case "ChannelStateChange":
@@ -72,6 +74,12 @@ export function parseEvent(message: Json): AriEvent | undefined {
     default:
       return undefined;
   }
+}
+
+/** Of `StasisBroadcast(milliseconds,application,arguments)`, where the arguments are separated by colons. */
+function offeredArgs(message: Json): readonly string[] {
+  const data = asString(asObject(asObject(message["channel"])["dialplan"])["app_data"]);
+  return data.split(",").slice(2).join(",").split(":");
 }
 
 function playedTo(message: Json): AriChannel | undefined {

@@ -19,12 +19,12 @@ export class InOrder {
   }
 }
 
-/** Parameters that name a channel beside the one of the path. */
+/** Parameters that name a channel, or several, beside the one of the path. */
 const NAMED = ["channel", "channelId", "originator"];
 
 /** Ids of the channels and bridges that a request is about. */
 export function objectsOf(path: string, query: Readonly<Record<string, string>> = {}): readonly string[] {
   const [, id] = /^\/(?:channels|bridges)\/([^/]+)/.exec(path) ?? [];
-  const named = NAMED.map((name) => query[name]).filter((value) => value !== undefined && value !== "");
-  return [...new Set([...(id === undefined ? [] : [decodeURIComponent(id)]), ...named])].filter((value) => value !== undefined);
+  const named = NAMED.flatMap((name) => query[name]?.split(",") ?? []).filter((value) => value !== "");
+  return [...new Set([...(id === undefined ? [] : [decodeURIComponent(id)]), ...named])];
 }

@@ -28,7 +28,8 @@ export interface Telephony {
   dial(channel: string, ringTimeoutSeconds: number): Promise<unknown>;
   /** @param throughCore audio is never forwarded packet by packet */
   createBridge(bridge: string, throughCore: boolean): Promise<unknown>;
-  addToBridge(bridge: string, channel: string): Promise<unknown>;
+  /** In this order. */
+  addToBridge(bridge: string, channels: readonly string[]): Promise<unknown>;
   destroyBridge(bridge: string): Promise<unknown>;
   ring(channel: string): Promise<unknown>;
   answer(channel: string): Promise<unknown>;
@@ -62,7 +63,7 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
     dial: (id, seconds) => ari.request("POST", `${channel(id)}/dial`, { timeout: String(seconds) }),
     createBridge: (id, throughCore) => ari.request("POST", bridge(id), { type: throughCore ? "mixing,proxy_media" : "mixing" }),
     // Connected-line updates would show each party the other's number, past every caller-ID rule.
-    addToBridge: (id, member) => ari.request("POST", `${bridge(id)}/addChannel`, { channel: member, inhibitConnectedLineUpdates: "true" }),
+    addToBridge: (id, members) => ari.request("POST", `${bridge(id)}/addChannel`, { channel: members.join(","), inhibitConnectedLineUpdates: "true" }),
     destroyBridge: (id) => ari.request("DELETE", bridge(id)),
     ring: (id) => ari.request("POST", `${channel(id)}/ring`),
     answer: (id) => ari.request("POST", `${channel(id)}/answer`),

@@ -23,7 +23,13 @@ export type CallCommand =
    * they are in the middle of a stream, their numbers jump, and some receivers go silent.
    */
   | { readonly type: "CreateBridge"; readonly bridge: string; readonly early: boolean }
-  | { readonly type: "AddToBridge"; readonly bridge: string; readonly channel: string }
+  | {
+      readonly type: "AddToBridge";
+      readonly bridge: string;
+      readonly channel: string;
+      /** The caller's channel, when he is not there yet: one request puts him there first. */
+      readonly caller: string | null;
+    }
   | { readonly type: "DestroyBridge"; readonly bridge: string }
   /** 180 to the caller. */
   | { readonly type: "Ring"; readonly channel: string }

@@ -17,7 +17,10 @@ const PROOF_SECONDS = 3;
 /** How much later than the router Asterisk itself ends a call that is too long. */
 const BACKSTOP_GRACE_SECONDS = 60;
 
-/** Rings every destination of a group at the same time. The caller waits in the bridge meanwhile: that saves a round trip at the answer. */
+/**
+ * Rings every destination of a group at the same time. Until one of them says that it rings, Asterisk is asked for nothing else: what it is
+ * asked for is what a far end that answers at once, and its caller, would wait for.
+ */
 export function dialGroup(call: Call, decision: RouteDecision, group: number, at: Date): Stepped {
   const attempts = decision.groups[group] ?? [];
   const dialled = attempts.map((attempt, index) => ({ attempt, channel: legId(call.id, call.legs.length + index) }));
@@ -28,14 +31,14 @@ export function dialGroup(call: Call, decision: RouteDecision, group: number, at
     kind: "dialing",
     decision,
     group,
-    bridgeMade: true,
+    bridgeMade: call.bridgeMade || early,
     legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, { early, at }))],
   };
   const originates = dialled.map(({ channel, attempt }): CallCommand => {
     const absoluteTimeoutSeconds = attempt.ringTimeoutSeconds + decision.maxCallSeconds + BACKSTOP_GRACE_SECONDS;
     return { type: "Originate", channel, attempt, early, callerId: decision.callerId, absoluteTimeoutSeconds };
   });
-  const prepare = call.bridgeMade ? [] : prepareBridge(dialing);
+  const prepare = early && !call.bridgeMade ? prepareBridge(dialing) : [];
   return [dialing, [...originates, ...prepare, { type: "StartTimer", timer: "ring", seconds: ringSeconds }, ...save(dialing)]];
 }
 
@@ -52,27 +55,29 @@ export function legReady(call: Dialing, channel: string): Stepped {
   }
   const { ringTimeoutSeconds = 0 } = call.decision.groups[call.group]?.[0] ?? {};
   const commands: readonly CallCommand[] = [
-    { type: "AddToBridge", bridge: call.bridge, channel },
+    { type: "AddToBridge", bridge: call.bridge, channel, caller: null },
     { type: "Dial", channel, seconds: ringTimeoutSeconds + RING_GRACE_SECONDS },
   ];
   return [withLeg(call, channel, (old) => ({ ...old, dialled: true })), commands];
 }
 
 export function prepareBridge(call: Call): readonly CallCommand[] {
-  return [
-    { type: "CreateBridge", bridge: call.bridge, early: call.decision?.earlyMedia === true },
-    { type: "AddToBridge", bridge: call.bridge, channel: call.inbound.channel },
-  ];
+  return [createBridge(call), { type: "AddToBridge", bridge: call.bridge, channel: call.inbound.channel, caller: null }];
 }
 
-/** The caller is told once that it rings. */
+export function createBridge(call: Call): CallCommand {
+  return { type: "CreateBridge", bridge: call.bridge, early: call.decision?.earlyMedia === true };
+}
+
+/** The caller is told once that it rings, and waits in the bridge from then on: that saves a round trip at the answer. */
 export function legRinging(call: Dialing, channel: string): Stepped {
   const leg = findLeg(call, channel);
   if (call.ringing || leg === undefined || !isRinging(leg)) {
     return [call, []];
   }
   // Of an early leg Asterisk has told the caller already.
-  return [{ ...call, ringing: true }, leg.early ? [] : [{ type: "Ring", channel: call.inbound.channel }]];
+  const ring: readonly CallCommand[] = leg.early ? [] : [{ type: "Ring", channel: call.inbound.channel }];
+  return [{ ...call, ringing: true, bridgeMade: true }, [...ring, ...(call.bridgeMade ? [] : prepareBridge(call))]];
 }
 
 /** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
@@ -86,10 +91,25 @@ export function legAnswered(call: Dialing, channel: string, { at, unproven = fal
   }
   const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
   const legs = call.legs.map((leg) => decided(leg, channel, at));
-  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, unproven, answeredAt: at, legs };
-  const first = winner.whisper === null ? connect(bridging) : whisper(channel, winner.whisper);
+  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, unproven, bridgeMade: true, answeredAt: at, legs };
+  const first = call.bridgeMade ? firstOf(bridging, winner.whisper) : withBridge(bridging, winner.whisper);
   const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
   return [bridging, [...first, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
+}
+
+function firstOf(call: Bridging, media: string | null): readonly CallCommand[] {
+  return media === null ? connect(call) : whisper(call.winner, media);
+}
+
+/** Nobody has rung, so that there is no bridge yet. The answer goes first, it is what the caller waits for. */
+function withBridge(call: Bridging, media: string | null): readonly CallCommand[] {
+  if (media !== null) return [...whisper(call.winner, media), ...prepareBridge(call)];
+  if (call.unproven) return [...prepareBridge(call), ...connect(call)];
+  return [{ type: "Answer", channel: call.inbound.channel }, createBridge(call), joinWithCaller(call)];
+}
+
+export function joinWithCaller(call: Bridging): CallCommand {
+  return { type: "AddToBridge", bridge: call.bridge, channel: call.winner, caller: call.inbound.channel };
 }
 
 /** Asterisk has answered the caller and they hear each other. */
@@ -101,7 +121,7 @@ function answeredInBridge(call: Dialing, winner: string, at: Date): Stepped {
 
 /** Of an unproven leg the caller is answered when it has joined: until then somebody else can still be rung. */
 export function connect(call: Bridging): readonly CallCommand[] {
-  const join: CallCommand = { type: "AddToBridge", bridge: call.bridge, channel: call.winner };
+  const join: CallCommand = { type: "AddToBridge", bridge: call.bridge, channel: call.winner, caller: null };
   return call.unproven ? [join, { type: "StartTimer", timer: "proof", seconds: PROOF_SECONDS }] : [{ type: "Answer", channel: call.inbound.channel }, join];
 }
 

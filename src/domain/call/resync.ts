@@ -80,7 +80,7 @@ export function asteriskRestarted(call: Call, at: Date): Stepped {
 function again(call: Call, { inBridge }: Resynced): Stepped[1] {
   switch (call.kind) {
     case "dialing":
-      return inBridge.has(call.inbound.channel) ? [] : prepareBridge(call);
+      return !call.bridgeMade || inBridge.has(call.inbound.channel) ? [] : prepareBridge(call);
     case "bridging":
       return connectAgain(call, inBridge);
     case "ending":

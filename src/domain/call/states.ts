@@ -55,7 +55,7 @@ interface CallData {
   readonly home: Home | null;
   readonly inbound: InboundLeg;
   readonly bridge: string;
-  /** The bridge was asked for, and has to be taken away at the end. */
+  /** The bridge was asked for, the caller goes or went into it, and it has to be taken away at the end. */
   readonly bridgeMade: boolean;
   /** The caller was told that it rings. */
   readonly ringing: boolean;

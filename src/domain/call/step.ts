@@ -1,7 +1,7 @@
 import type { CallEnd } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
-import { connect, dialGroup, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, whispered } from "./dialing.ts";
+import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { recognise } from "./recognise.ts";
@@ -246,11 +246,14 @@ function joinFailed(call: Bridging, { status, at }: EventOf<"CommandFailed">): S
 
 /** What was not answered may have been done; to do it twice does no harm. */
 function askAgain(call: Dialing | Bridging, command: CallCommand["type"], channel: string): readonly CallCommand[] {
+  if (!call.bridgeMade) {
+    return [];
+  }
   switch (command) {
     case "CreateBridge":
-      return [{ type: command, bridge: call.bridge, early: call.decision?.earlyMedia === true }];
+      return [createBridge(call)];
     case "AddToBridge":
-      return [{ type: command, bridge: call.bridge, channel }];
+      return [call.kind === "bridging" && channel === call.winner ? joinWithCaller(call) : { type: command, bridge: call.bridge, channel, caller: null }];
     case "Answer":
       return call.kind === "bridging" && !call.whispering && !call.unproven ? [{ type: command, channel }] : [];
     default:

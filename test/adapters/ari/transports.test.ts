@@ -102,7 +102,7 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
     expect(await telephony.variable(inbound, "GREETING")).toBe("a=b&c %");
     expect(await telephony.ownChannels()).toContain(inbound);
     await telephony.createBridge(bridge, true);
-    await telephony.addToBridge(bridge, inbound);
+    await telephony.addToBridge(bridge, [inbound]);
     expect((await telephony.bridges()).find(({ id }) => id === bridge)?.channels).toEqual([inbound]);
     await telephony.hangUp(inbound, 17);
     await eventually("it left the application", () => events.some((event) => event.type === "StasisEnd" && event.channel.id === inbound));
@@ -140,7 +140,7 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
     await eventually("it entered the application", () => events.some((event) => event.type === "StasisStart" && event.channel.id === channel));
     for (let turn = 0; turn < 40; turn += 1) {
       const bridge = `ordered-${turn}-${randomUUID()}`;
-      const asked = [telephony.createBridge(bridge, false), telephony.addToBridge(bridge, channel), telephony.destroyBridge(bridge)];
+      const asked = [telephony.createBridge(bridge, false), telephony.addToBridge(bridge, [channel]), telephony.destroyBridge(bridge)];
       expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
     }
     await telephony.hangUp(channel, 16);

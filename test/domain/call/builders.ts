@@ -55,17 +55,19 @@ export function after(call: Call, ...happenings: readonly Happening[]): { readon
 }
 
 export const decided = (decision: RouteDecision): Happening => ({ type: "Decided", context: facts().context, decision });
+export const ringing = (leg: number): Happening => ({ type: "LegRinging", channel: LEG(leg) });
 export const answered = (leg: number, unproven?: boolean): Happening => ({ type: "LegAnswered", channel: LEG(leg), ...(unproven === undefined ? {} : { unproven }) });
 export const joined = (leg: number): Happening => ({ type: "Joined", channel: LEG(leg) });
 export const gone = (channel: string, cause: number | null = 16, sipStatus: number | null = null): Happening => ({ type: "ChannelGone", channel, cause, sipStatus });
 export const deadline = (timer: TimerName): Happening => ({ type: "Deadline", timer });
 export const commandFailed = (command: CallCommand["type"], status: number, channel = ""): Happening => ({ type: "CommandFailed", command, channel, status });
 
-/** Every state, by the events that lead there. Two legs ring at the same time, a third comes after them. */
-export const STATES: Readonly<Record<Call["kind"] | "whispering" | "unproven" | "handed back", () => Call>> = {
+/** Every state, by the events that lead there. Two legs are called at the same time, and the first of them rings; a third comes after them. */
+export const STATES: Readonly<Record<Call["kind"] | "nobody rings" | "whispering" | "unproven" | "handed back", () => Call>> = {
   received,
-  dialing: () => after(received(), decided(aDecision([["a", "b"], ["c"]]))).call,
-  whispering: () => after(received(), decided(whispering(aDecision([["a", "b"], ["c"]]))), answered(0)).call,
+  "nobody rings": () => after(received(), decided(aDecision([["a", "b"], ["c"]]))).call,
+  dialing: () => after(STATES["nobody rings"](), ringing(0)).call,
+  whispering: () => after(received(), decided(whispering(aDecision([["a", "b"], ["c"]]))), ringing(0), answered(0)).call,
   bridging: () => after(STATES.dialing(), answered(0)).call,
   unproven: () => after(STATES.dialing(), answered(0, true)).call,
   bridged: () => after(STATES.bridging(), joined(0)).call,
@@ -88,6 +90,8 @@ function details(command: CallCommand): readonly (string | number)[] {
     case "SaveRecord":
     case "KeepRecord":
       return [command.record.end ?? (command.record.bridgedAt === null ? "received" : "bridged")];
+    case "AddToBridge":
+      return [...(command.caller === null ? [] : [nameOf(command.caller)]), nameOf(command.channel)];
     default:
       return "channel" in command ? [nameOf(command.channel)] : [];
   }

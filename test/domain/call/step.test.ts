@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, STATES, whispering } from "./builders.ts";
+import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
@@ -48,7 +48,7 @@ const EVENTS = {
 type Row = readonly [state: string, commands: readonly string[]];
 type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 
-const ORIGINATE_ALL = ["Originate 0", "Originate 1", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"];
+const ORIGINATE_ALL = ["Originate 0", "Originate 1", "StartTimer ring 25", "SaveRecord received"];
 const CONNECT = ["Answer in", "AddToBridge 0"];
 const JOIN_FIRST = ["AddToBridge 0", "StartTimer proof 3"];
 const GIVE_AWAY = ["KeepRecord received", "Continue in", "StartTimer hangup 5"];
@@ -72,10 +72,23 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "decision deadline": ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
+  "nobody rings": {
+    Stopping: ["ending", HAND_BACK],
+    "LegReady 0": ["dialing", ["HangUp 0 26"]],
+    "LegRinging 0": ["dialing", ["Ring in", "CreateBridge", "AddToBridge in"]],
+    "LegAnswered 0": ["bridging", ["Answer in", "CreateBridge", "AddToBridge in 0", "HangUp 1 26", "StartTimer duration 600"]],
+    "LegAnswered 1": ["bridging", ["Answer in", "CreateBridge", "AddToBridge in 1", "HangUp 0 26", "StartTimer duration 600"]],
+    "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
+    "Gone inbound": ["ending", CANCEL_BOTH],
+    "CreateBridge failed": ["ending", HAND_BACK],
+    "AddToBridge failed": ["ending", HAND_BACK],
+    "Answer failed": ["ending", HAND_BACK],
+    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "SaveRecord received"]],
+    "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "SaveRecord abandoned"]],
+  },
   dialing: {
     Stopping: ["ending", HAND_BACK],
     "LegReady 0": ["dialing", ["HangUp 0 26"]],
-    "LegRinging 0": ["dialing", ["Ring in"]],
     "LegAnswered 0": ["bridging", ["Answer in", "AddToBridge 0", "HangUp 1 26", "StartTimer duration 600"]],
     "LegAnswered 1": ["bridging", ["Answer in", "AddToBridge 1", "HangUp 0 26", "StartTimer duration 600"]],
     "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
@@ -241,11 +254,10 @@ describe("groups of destinations", () => {
 
   test("a destination with a whisper hears it before the caller is answered", () => {
     const dialing = after(received(), decided(whispering(aDecision([["a"]])))).call;
-    expect(brief(after(dialing, answered(0)).commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "StartTimer duration 600"]);
+    expect(brief(after(dialing, answered(0)).commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "CreateBridge", "AddToBridge in", "StartTimer duration 600"]);
   });
 
   test("the caller is told once that it rings", () => {
-    const ringing = (leg: number): Happening => ({ type: "LegRinging", channel: LEG(leg) });
     expect(brief(after(STATES.dialing(), ringing(0), ringing(1)).commands)).toEqual([]);
   });
 
@@ -373,7 +385,7 @@ describe("after ARI was away", () => {
   });
 
   test("a leg that answered meanwhile hears its whisper, and still joins before the caller is answered", () => {
-    const dialing = after(received(), decided(whispering(aDecision([["a"]])))).call;
+    const dialing = after(received(), decided(whispering(aDecision([["a"]]))), ringing(0)).call;
     const whispers = after(dialing, { type: "Resynced", channels: new Map([[INBOUND, down], [LEG(0), up]]), inBridge });
     expect(brief(whispers.commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "StartTimer duration 600"]);
     expect(brief(after(whispers.call, commandFailed("Whisper", 409, LEG(0))).commands)).toEqual(JOIN_FIRST);
@@ -405,6 +417,12 @@ describe("after ARI was away", () => {
   test("an answer that was not carried out is asked for again", () => {
     const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
     expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Answer in", "AddToBridge 0"]);
+  });
+
+  test("where nobody rang, a leg that answered unseen is connected in a bridge of its own, and none is made for one that did not", () => {
+    const found = (leg: { up: boolean }) => ({ type: "Resynced" as const, channels: new Map([[INBOUND, down], [LEG(0), leg], [LEG(1), down]]), inBridge: new Set<string>() });
+    expect(brief(after(STATES["nobody rings"](), found(up)).commands)).toEqual(["CreateBridge", "AddToBridge in", "AddToBridge 0", "StartTimer proof 3", "HangUp 1 26", "StartTimer duration 600"]);
+    expect(brief(after(STATES["nobody rings"](), found(down)).commands)).toEqual([]);
   });
 
   test("a caller who was handed back is handed over again: the dialplan may never have heard of it", () => {
