@@ -98,11 +98,14 @@ interface HeldNow {
 
 async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<Found> {
   const found: Found = { handedBack: new Map(), adopted: new Map() };
-  const waiting = plan.filter(({ type }) => type !== "destroyBridge");
-  const worker = async (): Promise<void> => {
-    for (let action = waiting.shift(); action !== undefined; action = waiting.shift()) await carryOutOne(deps, action, now, found);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  // Phones that ring for nobody are silent before the default destination's ring.
+  for (const types of [["adopt", "connect", "hangUp"], ["handBack"]]) {
+    const waiting = plan.filter(({ type }) => types.includes(type));
+    const worker = async (): Promise<void> => {
+      for (let action = waiting.shift(); action !== undefined; action = waiting.shift()) await carryOutOne(deps, action, now, found);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
   const bridges = plan.filter((action) => action.type === "destroyBridge");
   if (bridges.length > 0) {
     await sleep(BEFORE_BRIDGES_MS);

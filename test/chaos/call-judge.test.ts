@@ -49,6 +49,15 @@ describe("a run of chaos", () => {
     expect(judge(evidence(of)).broken).toEqual([sentence]);
   });
 
+  test.each([
+    ["who answered in the moment in which the hang-up was on its way picked up in vain", aRing({ answered: 990, over: 1_010 }), []],
+    ["who answered in that moment and was not hung up is on the line", aRing({ answered: 990, over: 6_000 }), ["1 calls rang somebody while somebody else was on the line"]],
+    ["who answered well before was on the line, hung up or not", aRing({ answered: 900, over: 1_010 }), ["1 calls rang somebody while somebody else was on the line"]],
+  ])("somebody %s", (_, ring, broken) => {
+    const rings = [ring, aRing({ by: "fallback", rang: 1_000, answered: 1_200 })];
+    expect(judge(evidence({ stories: [aStory({ answered: 1_210, rings })], records: [{ id: "one", caller: CALLER, end: "failed", answered: false }] })).broken).toEqual(broken);
+  });
+
   test("tells of somebody who answered and was put through to nobody", () => {
     const rings = [aRing({ answered: 500, over: 510 }), aRing({ by: "fallback", rang: 800 })];
     expect(judge(evidence({ stories: [aStory({ rings })], records: [{ id: "one", caller: CALLER, end: "failed", answered: false }] }))).toMatchObject({ pickedUpInVain: 1, broken: [] });

@@ -1,4 +1,4 @@
-import type { CallStory } from "./call-log.ts";
+import type { CallStory, Ring } from "./call-log.ts";
 
 /** A fault, and from when to when; milliseconds of the epoch. */
 export interface FaultWindow {
@@ -48,7 +48,7 @@ export interface Verdict {
   readonly byDefault: number;
   readonly reachedNobody: number;
   readonly bridgedLost: number;
-  /** Somebody was rung while somebody who had answered was on the line. */
+  /** Somebody was rung while somebody who had answered was on the line; not where the answer crossed with being hung up. */
   readonly dialledAfterAnswer: number;
   /** Somebody answered, was put through to nobody and cut off: Asterisk hangs up a leg that answers while no router is connected. */
   readonly pickedUpInVain: number;
@@ -143,8 +143,16 @@ function reachedNobody(story: CallStory): boolean {
   return story.answered === null || talkedTo(story) === null;
 }
 
+/** An answer crosses with the hang-up of what rings: nobody could know. It is counted as picked up in vain. */
+const CROSSING_MS = 50;
+
 function dialledAfterAnswer({ rings }: CallStory): boolean {
-  return rings.some(({ rang }) => rings.some(({ answered, over }) => answered !== null && answered < rang && rang < (over ?? Infinity)));
+  return rings.some(({ rang }) => rings.some((other) => wasOnTheLine(other, rang)));
+}
+
+function wasOnTheLine({ answered, over }: Ring, at: number): boolean {
+  if (answered === null || answered >= at || at >= (over ?? Infinity)) return false;
+  return answered < at - CROSSING_MS || (over ?? Infinity) > at + CROSSING_MS;
 }
 
 function pickedUpInVain({ answered, rings }: CallStory): boolean {

@@ -48,8 +48,8 @@ export function handBack(call: Call, note: { readonly reason: string; readonly m
   }
   const [ending, commands] = endCall({ ...noted, answeredAt: null }, { end: "failed", cause: CAUSE.failure }, at);
   const others = commands.filter((command) => !(command.type === "HangUp" && command.channel === inbound.channel));
-  // Once the dialplan has the caller, nobody can tell any more that the call was ours.
-  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...keep(ending), ...handOver(call), ...others]];
+  // Once the dialplan has the caller, nobody can tell any more that the call was ours. No phone rings while another still does.
+  return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...keep(ending), ...others, ...handOver(call)]];
 }
 
 /** To the dialplan. Asked for twice it does no harm: a caller whom the dialplan has is not taken from it. */

@@ -87,7 +87,7 @@ describe("a call that is connected after a restart", () => {
     ["found when it is over", (call) => after(call, gone(LEG(0)), gone(INBOUND)).call],
   ])("gives the caller back when the leg was about to be hung up; the record, %s, says so", (_, end) => {
     const { call } = adopted(origin);
-    expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0)), gone(LEG(0))).commands)).toEqual(["Continue in", "StartTimer hangup 5"]);
+    expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0)), gone(LEG(0))).commands)).toEqual(["StartTimer hangup 5", "Continue in"]);
     const ended = end(call);
     const record = ended.origin === null ? theRecord(ended) : recordOf(ended, ended.origin);
     expect(record).toMatchObject({ end: "failed", answeredAt: null, answeredBy: null, bridgedAt: null, rule: "default/rule", legs: [{ result: "cancelled" }, { result: "answered" }] });

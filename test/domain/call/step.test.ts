@@ -51,10 +51,10 @@ type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 const ORIGINATE_ALL = ["Originate 0", "Originate 1", "StartTimer ring 25", "SaveRecord received"];
 const CONNECT = ["Answer in", "AddToBridge 0"];
 const JOIN_FIRST = ["AddToBridge 0", "StartTimer proof 3"];
-const GIVE_AWAY = ["KeepRecord received", "Continue in", "StartTimer hangup 5"];
-const HAND_OVER = ["KeepRecord received", "Continue in", "HangUp 0 16", "StartTimer hangup 5"];
+const GIVE_AWAY = ["KeepRecord received", "StartTimer hangup 5", "Continue in"];
+const HAND_OVER = ["KeepRecord received", "HangUp 0 16", "StartTimer hangup 5", "Continue in"];
 const CANCEL_BOTH = ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5"];
-const HAND_BACK = ["KeepRecord received", "Continue in", ...CANCEL_BOTH];
+const HAND_BACK = ["KeepRecord received", ...CANCEL_BOTH, "Continue in"];
 const END_TALK = ["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"];
 const FAIL_TALK = ["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"];
 
@@ -63,13 +63,13 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
   received: {
     "LegReady 0": ["received", ["HangUp 0 26"]],
     Decided: ["dialing", ORIGINATE_ALL],
-    Stopping: ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
-    Undecidable: ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
+    Stopping: ["ending", GIVE_AWAY],
+    Undecidable: ["ending", GIVE_AWAY],
     "LegAnswered 0": ["received", ["HangUp 0 26"]],
     "LegAnswered 1": ["received", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["received", ["HangUp stranger 26"]],
     "Gone inbound": ["ended", ["SaveRecord abandoned"]],
-    "decision deadline": ["ending", ["KeepRecord received", "Continue in", "StartTimer hangup 5"]],
+    "decision deadline": ["ending", GIVE_AWAY],
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   "nobody rings": {
@@ -374,7 +374,7 @@ describe("after ARI was away", () => {
   ])("a leg that %s costs the caller nothing: the default destination rings, and the record says that somebody picked up in vain", (_, happenings) => {
     const { call, commands } = after(STATES.dialing(), legUp, ...happenings);
     expect(call).toMatchObject({ kind: "ending", end: "failed", handedBack: true, answeredAt: null, notes: [{ reason: "AnsweredUnseen" }], legs: [{ result: "answered" }, { result: "cancelled" }] });
-    expect(brief(commands).slice(0, 2)).toEqual(["KeepRecord received", "Continue in"]);
+    expect(brief(commands)).toContain("Continue in");
     const record = after(call, gone(LEG(0)), gone(LEG(1)), gone(INBOUND)).commands.flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
     expect(record).toMatchObject({ end: "failed", answeredAt: null, answeredBy: null, bridgedAt: null });
   });
@@ -399,7 +399,7 @@ describe("after ARI was away", () => {
   test("a caller whose legs ended unseen is given to the default destination, not sent away", () => {
     const lastGroup = after(received(), decided(aDecision([["a", "b"]]))).call;
     const { call, commands } = after(lastGroup, { type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge });
-    expect(brief(commands)).toEqual(["KeepRecord received", "Continue in", "StartTimer hangup 5"]);
+    expect(brief(commands)).toEqual(GIVE_AWAY);
     expect(call).toMatchObject({ kind: "ending", handedBack: true, notes: [{ reason: "LegsUnseen" }], legs: [{ result: "unreachable" }, { result: "unreachable" }] });
   });
 
