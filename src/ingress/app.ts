@@ -58,7 +58,7 @@ export interface IngressSettings {
   readonly rateLimit: RateLimit;
   readonly streams: StreamLimits;
   readonly presence: { readonly ttlSeconds: number; readonly heartbeatSeconds: number };
-  /** Requests under way at most, and items waiting for one batch; beyond it the answer is a quick 503. */
+  /** Requests under way that are always accepted; more, up to ten times that, while a turn of the event loop answers as many. Beyond it the answer is a quick 503. */
   readonly maxWaiting: number;
   /** A request for numbers is answered 503 after this. Less than the 5 s after which the browser script gives up. */
   readonly answerWithinMilliseconds: number;

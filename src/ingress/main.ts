@@ -7,6 +7,7 @@ import { Health } from "../shared/health.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
 import { Shutdown } from "../shared/shutdown.ts";
+import { mostUnderWay } from "./admission.ts";
 import { createIngress } from "./app.ts";
 import { ingressConfig, type IngressConfig } from "./config.ts";
 import { listen } from "./listen.ts";
@@ -16,7 +17,7 @@ import { startRetention } from "./retention.ts";
 /** Waiting longer would only fill the queue; pages have given up by then. */
 const statementTimeoutMilliseconds = 5_000;
 /** Two statements at a time keep the database busy while answers are handed out; more would only share the same disk. */
-const claimBatches = { maxBatch: 200, parallel: 2 };
+const claimBatches = { maxBatch: 1_000, parallel: 2 };
 const clock: Clock = { now: () => new Date() };
 
 export interface RunningIngress {
@@ -60,7 +61,7 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   health.register("pools", watch.ready);
   const { prospects, presence, pushes, records } = stores;
   const { secrets, settings } = config;
-  const claims = batchedClaims(stores.claims, { ...claimBatches, maxWaiting: settings.maxWaiting });
+  const claims = batchedClaims(stores.claims, { ...claimBatches, maxWaiting: mostUnderWay(settings.maxWaiting) });
   const ingress = await createIngress({ claims, prospects, presence, pushes, records, pools: watch.pools, secrets, clock, logger, metrics: createMetrics(), health, settings });
   shutdown.add("ingress", () => ingress.stop());
   const listening = await listen(ingress.app, config.host, config.port);

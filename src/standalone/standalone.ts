@@ -21,6 +21,7 @@ import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, SourceProblem } from "../domain/ports.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
 import type { E164 } from "../domain/types.ts";
+import { mostUnderWay } from "../ingress/admission.ts";
 import { createIngress, defaultSettings } from "../ingress/app.ts";
 import { listen } from "../ingress/listen.ts";
 import { watchPools } from "../ingress/pool-watch.ts";
@@ -200,7 +201,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   const secret = config.signingSecret ?? (await keptSecret(join(config.dataDir, "signing-secret")));
   const access = localAccess(config.apiToken);
   const ingress = await createIngress({
-    claims: batchedClaims(stores.claims, { maxBatch: 500, parallel: 2, maxWaiting: defaultSettings.maxWaiting }),
+    claims: batchedClaims(stores.claims, { maxBatch: 500, parallel: 2, maxWaiting: mostUnderWay(defaultSettings.maxWaiting) }),
     prospects: stores.prospects,
     presence: stores.presence,
     pushes: stores.pushes,

@@ -6,7 +6,7 @@ function page(script: string): string {
   const numbers = Array.from({ length: 5 }, (_, i) => `<p><a class="number" data-dialplane="part-${i}" href="tel:+12025550199">(202) 555-0199</a></p>`).join("");
   const text = "<p>The quick brown fox jumps over the lazy dog.</p>".repeat(200);
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bench</title>
-<script>addEventListener("dialplane:number", () => { window.lastSwap = performance.now(); window.swaps = (window.swaps || 0) + 1; });</script>
+<script>addEventListener("dialplane:number", () => { window.lastSwap = performance.now(); if ((window.swaps = (window.swaps || 0) + 1) === 5) console.debug("swapped"); });</script>
 ${script}</head><body>${text}${numbers}${text}</body></html>`;
 }
 
