@@ -22,6 +22,15 @@ export const VERIFY_CONTEXT = "dialplane-verify";
 /** Never rendered: where a far end's redirection (302) would be looked up, so that none is followed. */
 export const NO_FORWARD_CONTEXT = "dialplane-no-forward";
 
+/** Hang-up handler of calls that the dialplan serves by itself: writes down what became of them. */
+export const SERVED_CONTEXT = "dialplane-served";
+
+/** Global variable with the path of the file for them; where Asterisk's configuration sets none, nothing is written down. */
+export const SERVED_FILE_VARIABLE = "DIALPLANE_SERVED_FILE";
+
+/** That file, below Asterisk's configuration folder. */
+export const SERVED_FILE = "served/calls.log";
+
 /** Global variable with the SHA-256 of the dialplan that runs. */
 export const REVISION_VARIABLE = "DIALPLANE_REVISION";
 

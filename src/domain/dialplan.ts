@@ -10,6 +10,8 @@ import {
   INBOUND_CONTEXT,
   poolContext,
   REVISION_VARIABLE,
+  SERVED_CONTEXT,
+  SERVED_FILE_VARIABLE,
   STASIS_APP,
   trunkEndpoint,
   UNKNOWN_CALLS_VARIABLE,
@@ -47,6 +49,8 @@ const BACKSTOP_SECONDS = 90_000;
 /** A call that no router watches: as long as maxCallSeconds is by default. */
 const FALLBACK_MAX_SECONDS = 14_400;
 const FALLBACK_RING_SECONDS = 60;
+/** Half a million calls that no router has read; further ones are not written down. */
+const SERVED_FILE_BYTES = 134_217_728;
 /** Q.850 cause "no circuit available": chan_pjsip answers 503. */
 const NO_CIRCUIT = 34;
 /** Extensions of one context, see dialplan-shards.ts. */
@@ -168,8 +172,8 @@ function offerContext(key: ResourceKey, offer: "Broadcast" | "Stasis"): string[]
   const pool = dialplanText(assertResourceKey(key), "key");
   const application =
     offer === "Broadcast"
-      ? `StasisBroadcast(${CLAIM_MS},^${STASIS_APP}$,inbound:${pool})`
-      : `Stasis(${STASIS_APP},inbound,${pool})`;
+      ? `StasisBroadcast(${CLAIM_MS},^${STASIS_APP}$,inbound:${pool}:\${CALLERID(num-pres)})`
+      : `Stasis(${STASIS_APP},inbound,${pool},\${CALLERID(num-pres)})`;
   return [
     "",
     `[${poolContext(key)}]`,
@@ -190,21 +194,30 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
   const namespace = pool.key.slice(0, pool.key.indexOf("/"));
   const key = `${namespace}/${(defaultDestination.trunkRef ?? trunkRef).name}`;
   const trunk = trunks.get(key);
-  const head = ["", `[${fallbackContext(pool.key)}]`];
-  if (trunk === undefined) {
-    return [...head, `exten = _X!,1,Hangup(${NO_CIRCUIT})`];
-  }
   const destination = defaultDestination.number ?? defaultDestination.sipUri ?? "";
+  const head = ["", `[${fallbackContext(pool.key)}]`, ...servedLines({ pool: pool.key, destination, trunk: key })];
+  if (trunk === undefined) {
+    return [...head, ` same = n,Hangup(${NO_CIRCUIT})`];
+  }
   const endpoint = trunkEndpoint(trunk.key);
   // i: where the far end would send the call instead (302) is not followed.
   const handler = hasHeaders(trunk.spec.callerId) ? `b(${headersContext(endpoint)}^s^1)` : "";
   return [
     ...head,
-    `exten = _X!,1,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
-    " same = n,Set(_DIALPLANE_DID=+${FILTER(0-9,${EXTEN}):0:15})",
+    ` same = n,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
     ...callerIdLines(trunk.spec.callerId),
     ` same = n,Dial(${dialplanDialString(dialString(destination, endpoint), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
     ` same = n,Goto(${END_CONTEXT},\${DIALSTATUS},1)`,
+  ];
+}
+
+/** What the hang-up handler writes down, as it is before the caller ID is made another: whoever takes the call, no router sees it. */
+function servedLines({ pool, destination, trunk }: { readonly pool: ResourceKey; readonly destination: string; readonly trunk: ResourceKey }): string[] {
+  const fixed = [dialplanText(pool, "key"), dialplanDialString(destination, "spec.defaultDestination"), dialplanText(assertResourceKey(trunk), "spec.trunkRef.name")];
+  return [
+    "exten = _X!,1,Set(_DIALPLANE_DID=+${FILTER(0-9,${EXTEN}):0:15})",
+    ` same = n,Set(DIALPLANE_SERVED=${fixed.join("|")}|\${DIALPLANE_DID}|\${CALLERID(num-pres)}|\${FILTER(+0-9,\${CALLERID(num)}):0:32}|\${STRFTIME(,,%s%3q)})`,
+    ` same = n,Set(CHANNEL(hangup_handler_push)=${SERVED_CONTEXT},s,1)`,
   ];
 }
 
@@ -276,6 +289,14 @@ const SHARED_CONTEXTS = [
   `exten = _X!,1,Set(GLOBAL(${UNKNOWN_CALLS_VARIABLE})=$[0\${${UNKNOWN_CALLS_VARIABLE}} + 1])`,
   " same = n,Log(NOTICE,No pool owns the called number +${FILTER(0-9,${EXTEN})})",
   " same = n,Hangup(1)",
+  "",
+  // One write a line: lines of calls that end at the same moment don't mix. The Call-ID is the caller's text.
+  `[${SERVED_CONTEXT}]`,
+  `exten = s,1,GotoIf($["\${${SERVED_FILE_VARIABLE}}" = ""]?done)`,
+  ` same = n,GotoIf($[0\${STAT(s,\${${SERVED_FILE_VARIABLE}})} > ${SERVED_FILE_BYTES}]?done)`,
+  ` same = n,Set(FILE(\${${SERVED_FILE_VARIABLE}},,,al,u)=1|\${UNIQUEID}|\${BASE64_ENCODE(\${CHANNEL(pjsip,call-id)})}|\${DIALPLANE_SERVED}` +
+    "|${STRFTIME(,,%s%3q)}|${DIALSTATUS}|${ANSWEREDTIME_MS}|${HANGUPCAUSE})",
+  " same = n(done),Return()",
   "",
   `[${VERIFY_CONTEXT}]`,
   "exten = s,1,Wait(10)",

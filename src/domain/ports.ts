@@ -184,6 +184,11 @@ export interface RouterStore {
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;
   /**
+   * Calls that the dialplan served by itself, many in one statement; idempotent. One that a router had given away keeps what that router
+   * knew of it: everything that a router wrote of these calls must be in the database before.
+   */
+  saveServedCalls(records: readonly CallRecord[]): Promise<void>;
+  /**
    * Calls without an end that were received earlier, of the pod and of these ids whatever the pod: live ones, and those whose router died.
    */
   openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]>;

@@ -58,8 +58,8 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
 }
 
 /**
- * The dialplan's arguments are `inbound`, the pool and, where it says so, the presentation of the caller's number
- * (CALLERID(num-pres)): a number that its owner hides is nobody's to see.
+ * The dialplan's arguments are `inbound`, the pool and the presentation of the caller's number (CALLERID(num-pres)): a number that its
+ * owner hides is nobody's to see. A dialplan of an earlier version says nothing of it.
  */
 export function originOf({ pod, clock }: Pick<InboundDeps, "pod" | "clock">, channel: AriChannel, args: readonly string[]): Origin | null {
   const [, pool = "", presentation = "allowed"] = args;

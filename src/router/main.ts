@@ -36,6 +36,7 @@ import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
+import { startServedCalls } from "./served-calls.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -103,6 +104,7 @@ class RunningRouter implements Router {
   readonly #calls: Calls;
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
+  readonly #served: { stop(): Promise<void> };
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -146,6 +148,8 @@ class RunningRouter implements Router {
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
+    const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
+    this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
@@ -233,6 +237,7 @@ class RunningRouter implements Router {
     await this.#snapshots.stop();
     this.#limits.stop();
     this.#lost.stop();
+    await this.#served.stop();
     this.#calls.abandon();
     await this.#ari.stop();
     const lost = await this.#records.stop(RECORDS_AT_STOP_MS);

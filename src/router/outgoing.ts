@@ -6,6 +6,14 @@ import type { Call } from "../domain/call/states.ts";
 import { ExpectedError } from "../domain/errors.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
 
+/** The number is one that may be seen; without this the leg takes over that the caller hides another one, and calls as Anonymous. */
+const SHOWN = {
+  "CALLERID(name)": "",
+  "CALLERID(pres)": "allowed_not_screened",
+  "CONNECTEDLINE(name,i)": "",
+  "CONNECTEDLINE(pres,i)": "allowed_not_screened",
+};
+
 /**
  * How a leg is dialled by the trunks of now. Every part of it was parsed or made by us.
  *
@@ -24,6 +32,6 @@ export function originationOf(command: Extract<CallCommand, { type: "Originate" 
     callerId: from,
     ringTimeoutSeconds: attempt.ringTimeoutSeconds,
     originator: call.inbound.channel,
-    variables: { ...variables, "CALLERID(name)": "", "CONNECTEDLINE(name,i)": "", "TIMEOUT(absolute)": String(absoluteTimeoutSeconds) },
+    variables: { ...variables, ...SHOWN, "TIMEOUT(absolute)": String(absoluteTimeoutSeconds) },
   };
 }

@@ -94,7 +94,8 @@ test("the router stands still for longer than either end of its socket waits: wh
   await eventually("both ends would have given up", () => performance.now() - stoppedAt > 12_000, 20_000);
   calls.router().kill("SIGCONT");
   expect(await first).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
-  expect(await records(1)).toMatchObject([{ ending: "completed", answered: true }]);
+  const both = await records(2);
+  expect(both).toMatchObject([{ ending: "completed", answered: true }, { ending: "completed", answered: true, why: [{ reason: "ServedByDialplan" }] }]);
   expect(await rung()).toEqual({ desk: before.desk + 1, fallback: before.fallback + 1 });
   await calls.world.expectEmpty();
 });

@@ -61,6 +61,16 @@ test("the trap works: evaluated text leaves the file behind", async () => {
   await eventually("the trap springs", () => existsSync(control));
 });
 
+test("a number that its owner hides is told to nobody and recorded nowhere", async () => {
+  await setRules(world, router, profile({ from: "Caller", pAssertedIdentity: "Caller" }));
+  const invite = await callFrom(CALLER, `P-Asserted-Identity: <sip:${CALLER}@carrier.example>\r\nPrivacy: id`);
+  expect(invite.raw).not.toContain(CALLER.slice(1));
+  expect(invite.header("From")).toContain(`<sip:${DID}@`);
+  const [last] = await eventually("its record", () => (router.store.final().length > 0 ? router.store.final().slice(-1) : undefined));
+  expect(last).toMatchObject({ caller: null, end: "completed" });
+  expect(router.store.asked.at(-1)).toMatchObject({ caller: null });
+});
+
 describe("what the far end is told", () => {
   test.each<readonly [string, Rules["callerId"], string, string | undefined, RegExp | undefined]>([
     ["by default: the called number and nothing of the caller", {}, DID, undefined, undefined],

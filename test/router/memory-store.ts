@@ -58,6 +58,14 @@ export class MemoryStore implements RouterStore {
     this.records.push(record);
   }
 
+  /** Of calls that the dialplan served by itself. */
+  readonly served: CallRecord[] = [];
+
+  saveServedCalls(records: readonly CallRecord[]): Promise<void> {
+    this.served.push(...records);
+    return Promise.resolve();
+  }
+
   openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
     const last = new Map(this.records.map((record) => [record.id, record]));
     return Promise.resolve([...last.values()].filter((record) => (record.pod === pod || ids.includes(record.id)) && record.endedAt === null && record.receivedAt < receivedBefore));

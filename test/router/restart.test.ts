@@ -92,6 +92,9 @@ describe("no router", () => {
     expect(await answeredCalls(fallback)).toBe(before + 1);
     await eventually("its record", () => router.store.final().length === 1);
     expect(router.store.final()[0]).toMatchObject({ end: "failed", legs: [], why: [{ reason: "PoolUnknown" }] });
+    // What the dialplan made of it is of the same call.
+    await eventually("how it went on", () => router.store.served.length > 0, 15_000);
+    expect(router.store.served.at(-1)).toMatchObject({ id: router.store.final()[0]!.id, end: "completed", answeredBy: toUri(fallback) });
     await router.stop();
   });
 });

@@ -45,6 +45,7 @@ const memory = new MemoryStore(snapshot, input.dialplan, () => Promise.resolve(f
 if (input.databaseUrl !== undefined) {
   const { router } = createStores(connect(input.databaseUrl, logger), input.databaseUrl, logger);
   memory.saveCall = (record) => router.saveCall(record);
+  memory.saveServedCalls = (records) => router.saveServedCalls(records);
   memory.openCalls = (pod, before, ids) => router.openCalls(pod, before, ids);
   memory.lostCalls = () => router.lostCalls();
   memory.reportPod = (report) => router.reportPod(report);

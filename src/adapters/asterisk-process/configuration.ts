@@ -96,7 +96,7 @@ function placeholders(settings: AsteriskSettings, configuration: AsteriskConfigu
 
 async function makeFolders(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const name of ["etc/dialplane.d/pjsip.d", "etc/dialplane.d/extensions.d", "run", "lib", "db", "keys", "cache", "spool", "log"]) {
+  for (const name of ["etc/dialplane.d/pjsip.d", "etc/dialplane.d/extensions.d", "etc/dialplane.d/served", "run", "lib", "db", "keys", "cache", "spool", "log"]) {
     await mkdir(join(dir, name), { recursive: true, mode: 0o700 });
   }
 }

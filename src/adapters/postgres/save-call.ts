@@ -20,9 +20,7 @@ function stageOf(record: CallRecord): number {
   return concluded ? ENDED * (LEG_STEPS + 1) - 1 : stage;
 }
 
-const SAVE = {
-  name: "save-calls",
-  text: `insert into call as c (
+const INSERT = `insert into call as c (
       id, stage, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
       attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
     )
@@ -35,7 +33,11 @@ const SAVE = {
       bridged_at timestamptz, ended_at timestamptz, ending text, hangup_cause smallint, attribution text, prospect_id uuid,
       media_element text, attributes jsonb, rule_key text, answered_by text, bridge text, legs jsonb, why jsonb
     )
-    order by r.id
+    order by r.id`;
+
+const SAVE = {
+  name: "save-calls",
+  text: `${INSERT}
     on conflict (id) do update set
       stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
       ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
@@ -45,6 +47,18 @@ const SAVE = {
       why = case when c.erased then '[]' else excluded.why end,
       rule_key = excluded.rule_key, answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs
       where excluded.stage >= c.stage`,
+};
+
+/** Later than anything that a router saw: it had given the call away. Who called and why it went there stays as the router found it. */
+const SERVED_STAGE = (ENDED + 1) * (LEG_STEPS + 1);
+const SAVE_SERVED = {
+  name: "save-served-calls",
+  text: `${INSERT}
+    on conflict (id) do update set
+      stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
+      ending = excluded.ending, hangup_cause = excluded.hangup_cause, answered_by = excluded.answered_by,
+      legs = c.legs || excluded.legs, why = case when c.erased then '[]' else c.why || excluded.why end
+      where excluded.stage > c.stage`,
 };
 
 /** In one statement at most, and waiting at most; two statements at once, so that one slow disk write does not hold up the next records. */
@@ -64,6 +78,12 @@ export function recordWriter(pool: pg.Pool): (record: CallRecord) => Promise<voi
   return async (record) => {
     await coalescer.add(record);
   };
+}
+
+/** Records of calls that the dialplan served by itself, after those of routers are written; idempotent. */
+export async function saveServedCalls(pool: pg.Pool, records: readonly CallRecord[]): Promise<void> {
+  const rows = new Map(records.map((record) => [record.id, { ...rowOf(record), stage: SERVED_STAGE }]));
+  await retrying(() => pool.query({ ...SAVE_SERVED, values: [storableJson([...rows.values()])] }));
 }
 
 type Row = ReturnType<typeof rowOf>;

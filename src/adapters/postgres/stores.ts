@@ -11,7 +11,7 @@ import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospec
 import { pushBus } from "./push-bus.ts";
 import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
-import { recordWriter } from "./save-call.ts";
+import { recordWriter, saveServedCalls } from "./save-call.ts";
 import { readLostCalls, readOpenCalls } from "./read-calls.ts";
 import { readChanges, readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
 import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
@@ -87,6 +87,7 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
     saveCall: recordWriter(pool),
+    saveServedCalls: (records) => saveServedCalls(pool, records),
     openCalls: (pod, receivedBefore, ids) => readOpenCalls(pool, { pod, receivedBefore, ids }),
     lostCalls: () => readLostCalls(pool),
     takeSeat: (seat) => takeSeat(pool, seat),

@@ -6,20 +6,19 @@ const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 const BRIDGE = new RegExp(`^${PREFIX}(${UUID})$`);
 const LEG = new RegExp(`^${PREFIX}(${UUID})\\.([0-9]{1,4})$`);
 
-/** A channel in Asterisk: ids are counted anew with every start, and in every Asterisk. */
+/** A channel in Asterisk: its id is the second of its making and a count, which begins anew with every start and in every Asterisk. */
 export interface ChannelIdentity {
   readonly id: string;
-  readonly createdAt: Date | null;
   /** SIP's Call-ID: hostile text, of any length. */
   readonly protocolId: string;
 }
 
 /**
- * The same for every router that sees the channel, now or after a crash, whatever its pod is called: a record is never written
- * twice, and what belongs together is found again. Version 8 of RFC 9562: 122 bits of a hash.
+ * The same for every router that sees the channel, now or after a crash, whatever its pod is called, and for the dialplan: a record is
+ * never written twice, and what belongs together is found again. Version 8 of RFC 9562: 122 bits of a hash.
  */
-export function callId({ id, createdAt, protocolId }: ChannelIdentity): string {
-  const hash = createHash("sha256").update(JSON.stringify([id, createdAt, protocolId])).digest("hex");
+export function callId({ id, protocolId }: ChannelIdentity): string {
+  const hash = createHash("sha256").update(JSON.stringify([id, protocolId])).digest("hex");
   const variant = "89ab"[parseInt(hash.charAt(16), 16) % 4] ?? "8";
   return [hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `${variant}${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-");
 }

@@ -200,7 +200,7 @@ describe("with a router", () => {
     expect(await call(TRACKING)).toMatchObject({ exitCode: 0 });
     expect(app.failures).toEqual([]);
     const start = app.seen.find(({ type }) => type === "StasisStart");
-    expect(start).toMatchObject({ args: ["inbound", "acme/sales"], channel: { dialplan: { exten: TRACKING.slice(1) } } });
+    expect(start).toMatchObject({ args: ["inbound", "acme/sales", "allowed_not_screened"], channel: { dialplan: { exten: TRACKING.slice(1) } } });
     expect((await inviteAt(server)).startLine).toContain("+12025550199@");
   });
 

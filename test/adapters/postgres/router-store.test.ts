@@ -7,6 +7,7 @@ import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
 import { closeUnobserved, POD_LOST } from "../../../src/domain/call/recognise.ts";
 import type { PodReport } from "../../../src/domain/ports.ts";
+import { BY_DIALPLAN } from "../../../src/domain/served-call.ts";
 import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { aReport, aRule, aTrunk } from "../../domain/builders.ts";
@@ -290,6 +291,40 @@ test("a call is counted without waiting for the disk, and what the same connecti
   } finally {
     await one.end();
   }
+});
+
+describe("a call that the dialplan served", () => {
+  const served = (id: string): CallRecord => {
+    const [at, over] = [new Date(), new Date(Date.now() + 1000)];
+    const leg = aLeg(`${id}.default`, { destination: "+12025550199", answeredAt: at, endedAt: over, result: "answered", hangupCause: 16 });
+    return aCall({ id, answeredAt: at, bridgedAt: at, endedAt: over, end: "completed", hangupCause: 16, attribution: "unavailable", answeredBy: "+12025550199", legs: [leg], why: [BY_DIALPLAN] });
+  };
+  const read = (id: string) => world.stores.records.call(id);
+
+  test("is recorded once, however often it is read", async () => {
+    const record = served("by-dialplan");
+    for (let n = 0; n < 3; n += 1) await world.stores.router.saveServedCalls([record, record, served("another")]);
+    expect(await read(record.id)).toMatchObject({ end: "completed", answeredBy: "+12025550199", legs: [{ result: "answered" }], why: [{ reason: "ServedByDialplan" }] });
+    expect(await world.rows("select id from call order by id")).toEqual([{ id: "another" }, { id: "by-dialplan" }]);
+    await world.stores.router.saveServedCalls([]);
+  });
+
+  test("after a router gave it away keeps what that router knew, and how it went on is not undone by a replay", async () => {
+    const ann = await world.visitor();
+    const taken = aCall({ prospect: ann.prospect, attribution: "exclusive", mediaElement: "hero", legs: [aLeg("a")] });
+    const why = { rule: null, matched: false, reason: "HandedBack", message: "given away" };
+    const given: CallRecord = { ...taken, endedAt: new Date(), end: "failed", legs: [aLeg("a", { endedAt: new Date(), result: "cancelled" })], why: [why] };
+    await save(taken);
+    await save(given);
+    await world.stores.router.saveServedCalls([served(taken.id)]);
+    for (const replay of [taken, given]) await save(replay);
+    await world.stores.router.saveServedCalls([served(taken.id)]);
+    expect(await read(taken.id)).toMatchObject({
+      prospect: ann.prospect, attribution: "exclusive", mediaElement: "hero", caller: taken.caller, receivedAt: taken.receivedAt,
+      end: "completed", answeredBy: "+12025550199", legs: [{ channel: "a", result: "cancelled" }, { result: "answered" }], why: [why, { reason: "ServedByDialplan" }],
+    });
+    expect((await world.rows("select from live_leg")).length).toBe(0);
+  });
 });
 
 describe("calls in progress", () => {

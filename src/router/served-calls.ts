@@ -1,0 +1,85 @@
+import { mkdir, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Counter } from "prom-client";
+
+import { SERVED_FILE } from "../domain/asterisk-names.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { Logger, RouterStore } from "../domain/ports.ts";
+import { parseServedCall } from "../domain/served-call.ts";
+import type { CallRecord } from "../domain/types.ts";
+import type { RecordSink } from "./record-sink.ts";
+
+export interface ServedCallsDeps {
+  readonly pod: string;
+  /** Asterisk's configuration folder. */
+  readonly dir: string;
+  readonly store: Pick<RouterStore, "saveServedCalls">;
+  readonly records: Pick<RecordSink, "waiting" | "replayed">;
+  readonly counter: Pick<Counter, "inc">;
+  readonly logger: Logger;
+}
+
+const LOOK_MS = 2_000;
+/** A hang-up handler that had opened the file before it was renamed has written its line by then. */
+const SETTLE_MS = 1_000;
+const AT_ONCE = 500;
+/** A file that was taken away from Asterisk, by the time of that. */
+const TAKEN = /\.([0-9]{13})$/;
+
+/**
+ * Calls that no router took, and the end of those that were handed back: Asterisk's dialplan writes a line for each into a file. The file is
+ * taken away from Asterisk, its calls are written to the database, and then it is removed: whatever dies in between, it is read once more.
+ */
+export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): { stop(): Promise<void> } {
+  const file = join(deps.dir, SERVED_FILE);
+  let looking: Promise<void> = Promise.resolve();
+  let failed = false;
+  const look = async () => {
+    try {
+      await take(file);
+      for (const path of await taken(file)) await record(deps, path);
+      failed = false;
+    } catch (error) {
+      deps.logger[failed ? "debug" : "warn"]({ file, error: messageOf(error) }, "calls that the dialplan served could not be recorded, trying again");
+      failed = true;
+    }
+  };
+  let busy = false;
+  const timer = setInterval(() => {
+    // What a router wrote of a call goes first; one look at a time.
+    if (busy || deps.records.waiting > 0 || !deps.records.replayed) return;
+    busy = true;
+    looking = look().finally(() => (busy = false));
+  }, lookMs);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+async function take(file: string): Promise<void> {
+  try {
+    await rename(file, `${file}.${Date.now()}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // Asterisk makes the file, never the folder.
+    await mkdir(dirname(file), { recursive: true });
+  }
+}
+
+async function taken(file: string): Promise<readonly string[]> {
+  const names = (await readdir(dirname(file))).filter((name) => name.startsWith(`${basename(file)}.`));
+  return names.filter((name) => Number(TAKEN.exec(name)?.[1] ?? Infinity) < Date.now() - SETTLE_MS).sort().map((name) => join(dirname(file), name));
+}
+
+async function record({ pod, store, counter, logger }: ServedCallsDeps, path: string): Promise<void> {
+  const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
+  const calls = lines.map((line) => parseServedCall(line, pod)).filter((call): call is CallRecord => call !== undefined);
+  for (let from = 0; from < calls.length; from += AT_ONCE) await store.saveServedCalls(calls.slice(from, from + AT_ONCE));
+  if (calls.length < lines.length) logger.warn({ lines: lines.length - calls.length }, "lines about calls that the dialplan served were not as it writes them");
+  await unlink(path);
+  counter.inc(calls.length);
+  logger.info({ calls: calls.length }, "calls that the dialplan served were recorded");
+}

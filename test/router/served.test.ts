@@ -1,0 +1,80 @@
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
+import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
+import { eventually } from "../harness/process.ts";
+import { scenarioText, type SippCall, startSippServer, type SippServer } from "../harness/sipp.ts";
+import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+
+/** Calls that the dialplan serves by itself leave a record all the same. */
+let world: World;
+let fallback: SippServer;
+let busy: SippServer;
+let router: RunningRouter;
+const parts = new AsyncDisposableStack();
+const TRUNK = "default/carrier";
+
+beforeAll(async () => {
+  fallback = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+  busy = parts.use(await startSippServer({ scenario: "busy-486.xml" }));
+  world = await startWorld(toUri(fallback));
+  parts.defer(() => world.stop());
+});
+afterAll(() => parts.disposeAsync());
+
+/** Leaves its dialplan in Asterisk and goes away. */
+async function withoutRouter(pool: { readonly defaultDestination: { readonly sipUri: string } }): Promise<void> {
+  const first = await startTestRouter(world, { rule: null, pool });
+  await first.stop();
+}
+
+async function recorded(calls: number): Promise<readonly CallRecord[]> {
+  router = await startTestRouter(world, { rule: null });
+  try {
+    await eventually("the records", () => router.store.served.length === calls, 15_000);
+    await eventually("the file is read", async () => (await readdir(dirname(join(world.asterisk.configDir, SERVED_FILE)))).length === 0);
+    return router.store.served;
+  } finally {
+    await router.stop();
+  }
+}
+
+describe("without a router", () => {
+  beforeEach(() => withoutRouter({ defaultDestination: { sipUri: toUri(fallback) } }));
+
+  test("calls are answered, and recorded by the next router, each once", async () => {
+    const before = Date.now();
+    const caller: Partial<SippCall> = { calls: 20, rate: 50, holdMs: 1_000 };
+    expect((await world.call(caller)).stats).toMatchObject({ successful: 20, failed: 0 });
+    const records = await recorded(20);
+    expect(new Set(records.map(({ id }) => id)).size).toBe(20);
+    for (const record of records) {
+      expect(record).toMatchObject({ pod: "pod-0", did: DID, pool: "default/sales", caller: CALLER, end: "completed", answeredBy: toUri(fallback), attribution: "unavailable" });
+      expect(record.legs).toMatchObject([{ destination: toUri(fallback), trunk: TRUNK, result: "answered" }]);
+      const [received, answered, ended] = [record.receivedAt, record.answeredAt, record.endedAt].map((at) => at?.getTime() ?? 0) as [number, number, number];
+      expect(received).toBeGreaterThanOrEqual(before);
+      expect(answered).toBeGreaterThanOrEqual(received);
+      expect(ended - answered).toBeGreaterThanOrEqual(950);
+      expect(ended).toBeLessThanOrEqual(Date.now());
+    }
+  });
+
+  test("a caller who hides the number is not named, and hostile text of a caller is in no record", async () => {
+    const scenario = (await scenarioText("call-answered.xml")).replace("Max-Forwards: 70", "Max-Forwards: 70\n      [extra]").replaceAll("[caller]", "[sender]");
+    const from = (sender: string, extra = "Subject: none") => world.call({ scenario, transport: "tcp", keys: { sender, extra } });
+    expect(await from(CALLER, `P-Asserted-Identity: <sip:${CALLER}@carrier.example>\r\nPrivacy: id`)).toMatchObject({ exitCode: 0 });
+    expect(await from(encodeURIComponent("+1|x|${SHELL(id)}|"))).toMatchObject({ exitCode: 0 });
+    const records = await recorded(2);
+    expect(records.map(({ caller }) => caller)).toEqual([null, null]);
+    expect(JSON.stringify(records)).not.toContain("SHELL");
+  });
+});
+
+test("a busy default destination is recorded as busy, with its cause", async () => {
+  await withoutRouter({ defaultDestination: { sipUri: toUri(busy) } });
+  expect(await world.call({ scenario: refusedWith(486), keys: { headers: "Subject: none" } })).toMatchObject({ exitCode: 0 });
+  expect(await recorded(1)).toMatchObject([{ end: "busy", hangupCause: 17, answeredAt: null, legs: [{ result: "busy" }] }]);
+});
