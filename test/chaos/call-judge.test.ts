@@ -42,7 +42,7 @@ describe("a run of chaos", () => {
     ["in which a call has two records", { records: ["one", "two"].map((id) => ({ id, caller: CALLER, end: "completed", answered: true })) }, "1 records are doubled"],
     ["in which a record was never closed", { records: [{ id: "one", caller: CALLER, end: null, answered: true }] }, "1 records are open"],
     ["in which a record denies a talk", { records: [{ id: "one", caller: CALLER, end: "abandoned", answered: true }] }, "1 records are not true"],
-    ["in which a record claims an answer that nobody gave", { stories: [aStory({ rings: [aRing({ by: "fallback" })] })] }, "1 records are not true"],
+    ["in which a record claims an answer that nobody gave", { stories: [aStory({ rings: [aRing({ by: "fallback", answered: null })] })] }, "1 records are not true"],
     ["after which a channel is left", { left: { channels: 1, bridges: 0, liveLegs: 0 } }, "1 channels were left behind"],
     ["after which a bridge is left", { left: { channels: 0, bridges: 1, liveLegs: 0 } }, "1 bridges were left behind"],
   ] satisfies readonly (readonly [string, Partial<Evidence>, string])[])("%s is told", (_, of, sentence) => {

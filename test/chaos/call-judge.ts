@@ -55,12 +55,12 @@ export interface Verdict {
   readonly sippFailed: number;
   readonly records: {
     readonly all: number;
-    /** A router took the call, or dialled for it, and there is no record. */
+    /** Somebody answered the caller, or a router took the call or dialled for it, and there is no record. */
     readonly missing: number;
     /** More than one of a caller, who called once. */
     readonly doubled: number;
     readonly open: number;
-    /** The record says that nobody answered, and the caller talked to somebody whom the router had dialled; or the other way round. */
+    /** The record says that nobody answered, and the caller talked to somebody; or the other way round. */
     readonly untrue: number;
     readonly ends: Readonly<Record<string, number>>;
   };
@@ -110,7 +110,7 @@ function brokenPromises({ records, left, ...calls }: Omit<Verdict, "faults" | "b
 function recordsOf({ stories, records, taken }: Evidence): Omit<Verdict["records"], "all"> {
   const ids = new Set(records.map(({ id }) => id));
   const byCaller = new Map(records.map((record) => [record.caller, record]));
-  const dialledUnrecorded = stories.filter(({ caller, rings }) => rings.some(({ by }) => by === "desk") && !byCaller.has(caller));
+  const dialledUnrecorded = stories.filter(({ caller, answered, rings }) => (answered !== null || rings.some(({ by }) => by === "desk")) && !byCaller.has(caller));
   const takenUnrecorded = [...taken].filter((id) => !ids.has(id));
   const ends: Record<string, number> = {};
   for (const { end } of records) ends[end ?? "open"] = (ends[end ?? "open"] ?? 0) + 1;
@@ -126,9 +126,8 @@ function recordsOf({ stories, records, taken }: Evidence): Omit<Verdict["records
 /** A router that was killed between an answer and its record can't know of it: "failed" is what it says of a call that it lost sight of. */
 function isUntrue(story: CallStory, record: StoredCall | undefined): boolean {
   if (record === undefined || record.end === null) return false;
-  const desk = story.rings.some(({ by, answered }) => by === "desk" && answered !== null);
-  if (record.answered && !desk) return true;
-  return talkedTo(story) === "desk" && record.end !== "completed" && record.end !== "failed";
+  if (record.answered && story.rings.every(({ answered }) => answered === null)) return true;
+  return talkedTo(story) !== null && record.end !== "completed" && record.end !== "failed";
 }
 
 /** Who had answered when the caller heard the answer. */

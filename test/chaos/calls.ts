@@ -1,5 +1,8 @@
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import { eventually } from "../harness/process.ts";
 import { callFaults, type Fault, type FaultTimes } from "./call-faults.ts";
 import { type Evidence, type FaultWindow, judge, type StoredCall, type Verdict } from "./call-judge.ts";
@@ -62,7 +65,8 @@ const OPEN = "select (select count(*) from call where ended_at is null)::int as 
 async function leftAfterwards(world: CallWorld): Promise<Evidence["left"]> {
   const look = async () => {
     const [{ channels, bridges }, [open]] = [await heldBy(world.world), await world.query<{ records: number; legs: number }>(OPEN)];
-    return { channels, bridges, liveLegs: open?.legs ?? 0, records: open?.records ?? 0 };
+    const unread = (await readdir(join(world.world.asterisk.configDir, dirname(SERVED_FILE)))).length;
+    return { channels, bridges, liveLegs: open?.legs ?? 0, records: open?.records ?? 0, unread };
   };
   const nothing = async () => Object.values(await look()).every((count) => count === 0);
   await eventually("everything came to its end", nothing, QUIET_AGAIN_MS).catch(() => false);
