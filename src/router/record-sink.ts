@@ -12,6 +12,10 @@ export interface RecordSink {
   /** On the disk alone, until the call is saved: of a process that dies before, the next one writes it. */
   keep(record: CallRecord): void;
   readonly waiting: number;
+  /** How many times a record was saved. */
+  readonly saved: number;
+  /** So many of these, counted from the first, the database has: all that was saved until then. -1 while the disk has more. */
+  readonly written: number;
   /** True once the database has everything that an earlier process left on the disk. */
   readonly replayed: boolean;
   /** Writes what is left, for at most `withinMs`; resolves with how many the database does not have. */
@@ -29,6 +33,8 @@ export interface RecordSinkDeps {
 
 interface Entry {
   readonly record: CallRecord;
+  /** The record was the so many-th to be saved. */
+  readonly number: number;
   /** On disk: this state and the older ones that it replaced. */
   readonly places: readonly (Place | Promise<Place>)[];
 }
@@ -59,7 +65,8 @@ export class SpooledRecordSink implements RecordSink {
   /** By call: on disk and not saved yet. */
   readonly #kept = new Map<string, Entry["places"]>();
   /** One state of a call at a time, so that an older one can't overtake a newer. */
-  readonly #writing = new Set<string>();
+  readonly #writing = new Map<string, Entry>();
+  #saved = 0;
   #soon: NodeJS.Timeout | undefined;
   #wroteAt = -Infinity;
   #reading = false;
@@ -82,6 +89,15 @@ export class SpooledRecordSink implements RecordSink {
 
   get replayed(): boolean {
     return this.#replayed;
+  }
+
+  get saved(): number {
+    return this.#saved;
+  }
+
+  get written(): number {
+    if (!this.#replayed || this.#journal.hasUnread) return -1;
+    return [...this.#queue.values(), ...this.#writing.values()].reduce((least, { number }) => Math.min(least, number - 1), this.#saved);
   }
 
   keep(record: CallRecord): void {
@@ -124,7 +140,8 @@ export class SpooledRecordSink implements RecordSink {
   }
 
   #enqueue(record: CallRecord, places: Entry["places"]): void {
-    this.#queue.set(record.id, { record, places });
+    this.#saved += 1;
+    this.#queue.set(record.id, { record, places, number: this.#saved });
     this.#metrics.recordQueue.set(this.waiting);
     this.#writeSoon(EVERY_MS);
   }
@@ -172,9 +189,9 @@ export class SpooledRecordSink implements RecordSink {
       if (entries.length >= room) break;
       if (!this.#writing.has(entry.record.id)) entries.push(entry);
     }
-    for (const { record } of entries) {
-      this.#queue.delete(record.id);
-      this.#writing.add(record.id);
+    for (const entry of entries) {
+      this.#queue.delete(entry.record.id);
+      this.#writing.set(entry.record.id, entry);
     }
     return entries;
   }
@@ -188,7 +205,7 @@ export class SpooledRecordSink implements RecordSink {
       return null;
     } catch (error) {
       const newer = this.#queue.get(record.id);
-      this.#queue.set(record.id, newer === undefined ? entry : { record: newer.record, places: [...places, ...newer.places] });
+      this.#queue.set(record.id, newer === undefined ? entry : { ...newer, places: [...places, ...newer.places] });
       return messageOf(error);
     } finally {
       this.#writing.delete(record.id);

@@ -14,7 +14,7 @@ export interface ServedCallsDeps {
   /** Asterisk's configuration folder. */
   readonly dir: string;
   readonly store: Pick<RouterStore, "saveServedCalls">;
-  readonly records: Pick<RecordSink, "waiting" | "replayed">;
+  readonly records: Pick<RecordSink, "saved" | "written">;
   readonly counter: Pick<Counter, "inc">;
   readonly logger: Logger;
 }
@@ -29,27 +29,32 @@ const TAKEN = /\.([0-9]{13})$/;
 /**
  * Calls that no router took, and the end of those that were handed back: Asterisk's dialplan writes a line for each into a file. The file is
  * taken away from Asterisk, its calls are written to the database, and then it is removed: whatever dies in between, it is read once more.
+ * A call that was handed back has been saved by the router before its line was written.
  */
 export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): { stop(): Promise<void> } {
   const file = join(deps.dir, SERVED_FILE);
-  let looking: Promise<void> = Promise.resolve();
+  /** Files that were taken away, and how many records the router had saved by then: what it wrote of these calls goes first. */
+  const marks = new Map<string, number>();
+  let looking: Promise<void> | undefined;
   let failed = false;
   const look = async () => {
     try {
       await take(file);
-      for (const path of await taken(file)) await record(deps, path);
+      for (const path of await taken(file)) {
+        const mark = marks.get(path) ?? deps.records.saved;
+        marks.set(path, mark);
+        if (deps.records.written < mark) continue;
+        await record(deps, path);
+        marks.delete(path);
+      }
       failed = false;
     } catch (error) {
       deps.logger[failed ? "debug" : "warn"]({ file, error: messageOf(error) }, "calls that the dialplan served could not be recorded, trying again");
       failed = true;
     }
   };
-  let busy = false;
   const timer = setInterval(() => {
-    // What a router wrote of a call goes first; one look at a time.
-    if (busy || deps.records.waiting > 0 || !deps.records.replayed) return;
-    busy = true;
-    looking = look().finally(() => (busy = false));
+    looking ??= look().finally(() => (looking = undefined));
   }, lookMs);
   return {
     stop: async () => {

@@ -63,6 +63,30 @@ describe("call records", () => {
     await next.sink.stop(1_000);
   });
 
+  test("are counted when they are saved, and as written when the database has all until then; what is on the disk counts first", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const killed = start(database);
+    killed.sink.save(aRecord("one"));
+    await eventually("on disk", async () => ((await killed.metric("dialplane_router_spool_bytes")) ?? 0) > 0);
+    const { sink } = start(database);
+    expect([sink.saved, sink.written]).toEqual([0, -1]);
+    sink.save(aRecord("two"));
+    sink.save(aRecord("two", "ended"));
+    expect([sink.saved, sink.written]).toEqual([2, -1]);
+    database.away = false;
+    await eventually("replayed", () => sink.replayed);
+    expect(sink.written).toBe(sink.saved);
+    database.away = true;
+    sink.save(aRecord("three"));
+    const mark = sink.saved;
+    await eventually("it was tried", () => sink.waiting === 1);
+    expect(sink.written).toBe(mark - 1);
+    database.away = false;
+    await eventually("it is written", () => sink.written === mark);
+    await sink.stop(1_000);
+    await killed.sink.stop(0);
+  });
+
   test("that a killed router had are written by the next one, in their order, the last state of each", async () => {
     const database = { away: true, written: [] as CallRecord[] };
     const killed = start(database);

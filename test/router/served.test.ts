@@ -1,11 +1,14 @@
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
-import { eventually } from "../harness/process.ts";
+import { startServedCalls } from "../../src/router/served-calls.ts";
+import { eventually, temporaryFolder } from "../harness/process.ts";
 import { scenarioText, type SippCall, startSippServer, type SippServer } from "../harness/sipp.ts";
 import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
@@ -71,6 +74,28 @@ describe("without a router", () => {
     expect(records.map(({ caller }) => caller)).toEqual([null, null]);
     expect(JSON.stringify(records)).not.toContain("SHELL");
   });
+});
+
+test("calls of a router that is never idle are recorded as soon as the database has what it had saved of them", async () => {
+  const folder = await temporaryFolder("served");
+  const line = "1|1795911968.2|YQ==|acme/sales|+12025550199|acme/carrier|+12025550110|allowed|+13125550123|1795911969047|1795911970259|ANSWER|1207|16";
+  const records = { saved: 7, written: 6 };
+  const saved: string[] = [];
+  const store = { saveServedCalls: (calls: readonly CallRecord[]) => Promise.resolve(void saved.push(...calls.map(({ pool }) => pool))) };
+  await mkdir(join(folder.path, dirname(SERVED_FILE)));
+  await writeFile(join(folder.path, SERVED_FILE), `${line}\n${line.slice(0, 40)}\n`);
+  const counter = { inc: () => undefined };
+  const served = startServedCalls({ pod: "pod-0", dir: folder.path, store, records, counter, logger: pino({ level: "silent" }) }, 20);
+  const files = () => readdir(join(folder.path, dirname(SERVED_FILE)));
+  await eventually("it is taken away from Asterisk", async () => (await files())[0]?.startsWith("calls.log."));
+  records.saved = 9;
+  await sleep(1_500);
+  expect(saved).toEqual([]);
+  records.written = 7;
+  await eventually("it is recorded", async () => (await files()).length === 0);
+  expect(saved).toEqual(["acme/sales"]);
+  await served.stop();
+  await folder.remove();
 });
 
 test("a busy default destination is recorded as busy, with its cause", async () => {
