@@ -49,6 +49,8 @@ class DiskJournal implements RecordJournal {
   readonly #metrics: RouterMetrics;
   #spool: Spool | undefined;
   readonly opened: Promise<void>;
+  /** The folder is being looked at: there may be records of an earlier process in it. */
+  #unknown = true;
   #opening: Promise<Spool>;
   #triedAt = performance.now();
   #saidAt = -Infinity;
@@ -59,12 +61,12 @@ class DiskJournal implements RecordJournal {
     this.#logger = logger;
     this.#metrics = metrics;
     this.#opening = this.#open();
-    this.opened = this.#opening.then(() => undefined, () => undefined);
+    this.opened = this.#opening.then(() => undefined, () => undefined).then(() => void (this.#unknown = false));
     this.#syncing = setInterval(() => void this.#spool?.sync().catch((error: unknown) => this.#failed(error)), SYNC_MS).unref();
   }
 
   get hasUnread(): boolean {
-    return this.#spool?.hasUnread ?? false;
+    return this.#spool?.hasUnread ?? this.#unknown;
   }
 
   async append(record: CallRecord): Promise<Place> {
