@@ -4,12 +4,13 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import type { Calls } from "./calls.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import type { RecordSink } from "./record-sink.ts";
+import type { ServedCalls } from "./served-calls.ts";
 
 export interface DrainReport {
   readonly draining: boolean;
   /** Channels that Asterisk holds, those of the dialplan's own calls included; null when it can't be asked. */
   readonly channels: number | null;
-  /** Call records that the database does not have yet. */
+  /** Call records that the database does not have yet, and files of them that the dialplan wrote. */
   readonly records: number;
 }
 
@@ -26,6 +27,7 @@ export interface DrainDeps {
   readonly telephony: Telephony;
   readonly calls: Calls;
   readonly records: Pick<RecordSink, "waiting">;
+  readonly served: Pick<ServedCalls, "unread">;
   readonly metrics: RouterMetrics;
   readonly logger: Logger;
 }
@@ -33,7 +35,7 @@ export interface DrainDeps {
 /** Q.850 "no circuit available": chan_pjsip answers 503. */
 const NO_CIRCUIT = 34;
 
-export function createDrain({ telephony, calls, records, metrics, logger }: DrainDeps): Drain {
+export function createDrain({ telephony, calls, records, served, metrics, logger }: DrainDeps): Drain {
   let draining = false;
 
   return {
@@ -46,7 +48,7 @@ export function createDrain({ telephony, calls, records, metrics, logger }: Drai
     },
     report: async () => {
       const channels = await telephony.channels().then(({ length }) => length, () => null);
-      return { draining, channels, records: records.waiting };
+      return { draining, channels, records: records.waiting + (await served.unread()) };
     },
     refuse: (channel) => {
       metrics.drainRefused.inc();

@@ -36,7 +36,7 @@ import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
-import { startServedCalls } from "./served-calls.ts";
+import { type ServedCalls, startServedCalls } from "./served-calls.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -104,7 +104,7 @@ class RunningRouter implements Router {
   readonly #calls: Calls;
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
-  readonly #served: { stop(): Promise<void> };
+  readonly #served: ServedCalls;
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -150,7 +150,7 @@ class RunningRouter implements Router {
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
     const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
     this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
-    this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, metrics: this.#metrics, logger });
+    this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
     this.#ari.start();

@@ -19,6 +19,12 @@ export interface ServedCallsDeps {
   readonly logger: Logger;
 }
 
+export interface ServedCalls {
+  /** Files whose calls the database does not have yet. */
+  unread(): Promise<number>;
+  stop(): Promise<void>;
+}
+
 const LOOK_MS = 2_000;
 /** A hang-up handler that had opened the file before it was renamed has written its line by then. */
 const SETTLE_MS = 1_000;
@@ -31,7 +37,7 @@ const TAKEN = /\.([0-9]{13})$/;
  * taken away from Asterisk, its calls are written to the database, and then it is removed: whatever dies in between, it is read once more.
  * A call that was handed back has been saved by the router before its line was written.
  */
-export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): { stop(): Promise<void> } {
+export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): ServedCalls {
   const file = join(deps.dir, SERVED_FILE);
   /** Files that were taken away, and how many records the router had saved by then: what it wrote of these calls goes first. */
   const marks = new Map<string, number>();
@@ -57,6 +63,7 @@ export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): { sto
     looking ??= look().finally(() => (looking = undefined));
   }, lookMs);
   return {
+    unread: async () => (await filesOf(file)).length,
     stop: async () => {
       clearInterval(timer);
       await looking;
@@ -75,8 +82,13 @@ async function take(file: string): Promise<void> {
 }
 
 async function taken(file: string): Promise<readonly string[]> {
-  const names = (await readdir(dirname(file))).filter((name) => name.startsWith(`${basename(file)}.`));
+  const names = await filesOf(file);
   return names.filter((name) => Number(TAKEN.exec(name)?.[1] ?? Infinity) < Date.now() - SETTLE_MS).sort().map((name) => join(dirname(file), name));
+}
+
+async function filesOf(file: string): Promise<readonly string[]> {
+  const names = await readdir(dirname(file)).catch(() => []);
+  return names.filter((name) => name.startsWith(basename(file)));
 }
 
 async function record({ pod, store, counter, logger }: ServedCallsDeps, path: string): Promise<void> {
