@@ -4,6 +4,7 @@ import type { AriBridge, AriChannel } from "../adapters/ari/events.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext } from "../domain/asterisk-names.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
+import { openChannels } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
 import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
@@ -58,7 +59,20 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
   if (plan.length > 0) {
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
-  return carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
+  const found = await carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
+  await lookAgain(deps, found);
+  return found;
+}
+
+/** Who left after the lists were made and before the call was adopted was nobody's, and the event of it went unheard: the other side would stay for ever. */
+async function lookAgain({ calls, telephony }: RecoverDeps, { adopted }: Found): Promise<void> {
+  const open = [...adopted.keys()].map((id) => calls.find(id)).filter((call) => call !== undefined);
+  if (open.length === 0) return;
+  const listed = new Set((await telephony.channels()).map(({ id }) => id));
+  for (const call of open) {
+    const gone = openChannels(call).filter(({ channel }) => !listed.has(channel));
+    for (const { channel } of gone) calls.happen(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
+  }
 }
 
 function asHeld(channel: AriChannel): HeldChannel {

@@ -1,0 +1,51 @@
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+
+import type { AriChannel } from "../../src/adapters/ari/events.ts";
+import type { Telephony } from "../../src/adapters/ari/telephony.ts";
+import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
+import { Calls } from "../../src/router/calls.ts";
+import { routerMetrics } from "../../src/router/metrics.ts";
+import type { TelephonyCommand } from "../../src/router/perform.ts";
+import { recover } from "../../src/router/recover.ts";
+
+/** The moment between Asterisk's list and the adoption is too short to be hit on purpose in a real one. */
+
+const logger = pino({ level: "silent" });
+const clock = { now: () => new Date("2026-06-01T12:00:10Z") };
+const caller: AriChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: new Date("2026-06-01T12:00:00Z"), protocolId: "one@carrier" };
+const call = callId(caller);
+const callee: AriChannel = { ...caller, id: legId(call, 0), protocolId: "two@desk" };
+
+/** A new router beside an Asterisk in which the two talk, until whoever is not in `stay` leaves just after the first list. */
+async function recoveredWith(stay: readonly AriChannel[]) {
+  const asked: TelephonyCommand[] = [];
+  const nothing = () => undefined;
+  const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
+  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const lists = [[caller, callee], stay];
+  const telephony = {
+    ownChannels: () => Promise.resolve([caller.id, callee.id]),
+    channels: () => Promise.resolve(lists.shift() ?? stay),
+    bridges: () => Promise.resolve([{ id: bridgeId(call), channels: [caller.id, callee.id] }]),
+  } as Partial<Telephony> as Telephony;
+  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, clock.now(), false);
+  expect([...found.adopted.keys()]).toEqual([call]);
+  return { asked, calls };
+}
+
+test.each([
+  ["caller", callee],
+  ["callee", caller],
+])("when the %s leaves before the call is adopted, the other one is hung up", async (_, other) => {
+  const { asked, calls } = await recoveredWith([other]);
+  expect(asked.filter(({ type }) => type === "HangUp")).toMatchObject([{ channel: other.id }]);
+  calls.happenOn(other.id, { type: "ChannelGone", channel: other.id, cause: 16, sipStatus: null });
+  expect(calls.live).toBe(0);
+});
+
+test("who talks on is left alone", async () => {
+  const { asked, calls } = await recoveredWith([caller, callee]);
+  expect([asked, calls.live]).toEqual([[], 1]);
+});
