@@ -47,6 +47,11 @@ export function parseRange(range: { readonly from: string; readonly to: string }
   return { first: toNumber(from), last: toNumber(to) };
 }
 
+/** @throws ExpectedError `InvalidInput` as `parseRange` does */
+export function parseRanges(ranges: readonly { readonly from: string; readonly to: string }[]): RangeSet {
+  return normalise(ranges.map((range) => parseRange(range)));
+}
+
 function invalid(field: string, message: string): ExpectedError {
   return new ExpectedError("InvalidInput", `${field}: ${message}`, { field });
 }

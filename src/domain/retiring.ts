@@ -1,6 +1,6 @@
 import { renderDialplan, type DialplanInput, type DialplanPool } from "./dialplan.ts";
 import type { DesiredState, PoolEntry, RetiringNumbers } from "./ports.ts";
-import { normalise, parseRange, subtract, toE164Ranges, union, type RangeSet } from "./ranges.ts";
+import { parseRanges, subtract, toE164Ranges, union } from "./ranges.ts";
 
 interface Declared extends DialplanInput {
   readonly pools: readonly (DialplanPool & Pick<PoolEntry, "uid">)[];
@@ -21,14 +21,10 @@ export function dialplanFor(declared: Declared): DesiredState["dialplan"] {
 
 function withRetiring(pools: Declared["pools"], retiring: readonly RetiringNumbers[]): readonly DialplanPool[] {
   if (retiring.length === 0) return pools;
-  const owned = normalise(pools.flatMap((pool) => pool.owned.map((range) => parseRange(range))));
-  const byPool = new Map(retiring.map(({ uid, ranges }) => [uid, subtract(toSet(ranges), owned)]));
+  const owned = parseRanges(pools.flatMap((pool) => pool.owned));
+  const byPool = new Map(retiring.map(({ uid, ranges }) => [uid, subtract(parseRanges(ranges), owned)]));
   return pools.map((pool) => {
     const more = byPool.get(pool.uid) ?? [];
-    return more.length === 0 ? pool : { ...pool, owned: toE164Ranges(union(toSet(pool.owned), more)) };
+    return more.length === 0 ? pool : { ...pool, owned: toE164Ranges(union(parseRanges(pool.owned), more)) };
   });
-}
-
-function toSet(ranges: DialplanPool["owned"]): RangeSet {
-  return normalise(ranges.map((range) => parseRange(range)));
 }

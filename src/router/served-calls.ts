@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Counter } from "prom-client";
 
@@ -92,11 +92,23 @@ async function filesOf(file: string): Promise<readonly string[]> {
 }
 
 async function record({ pod, store, counter, logger }: ServedCallsDeps, path: string): Promise<void> {
-  const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
-  const calls = lines.map((line) => parseServedCall(line, pod)).filter((call): call is CallRecord => call !== undefined);
-  for (let from = 0; from < calls.length; from += AT_ONCE) await store.saveServedCalls(calls.slice(from, from + AT_ONCE));
-  if (calls.length < lines.length) logger.warn({ lines: lines.length - calls.length }, "lines about calls that the dialplan served were not as it writes them");
+  let [calls, unreadable] = [0, 0];
+  let batch: CallRecord[] = [];
+  const write = async () => {
+    if (batch.length > 0) await store.saveServedCalls(batch);
+    calls += batch.length;
+    batch = [];
+  };
+  // Line by line: after hours without a router there are hundreds of thousands.
+  await using file = await open(path);
+  for await (const line of file.readLines()) {
+    const call = parseServedCall(line, pod);
+    if (call === undefined) unreadable += 1;
+    else if (batch.push(call) === AT_ONCE) await write();
+  }
+  await write();
+  if (unreadable > 0) logger.warn({ lines: unreadable }, "lines about calls that the dialplan served were not as it writes them");
   await unlink(path);
-  counter.inc(calls.length);
-  logger.info({ calls: calls.length }, "calls that the dialplan served were recorded");
+  counter.inc(calls);
+  logger.info({ calls }, "calls that the dialplan served were recorded");
 }

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { ExpectedError } from "../../domain/errors.ts";
 import type { DesiredState } from "../../domain/ports.ts";
-import { normalise, parseRange, subtract, type DigitRange, type RangeSet } from "../../domain/ranges.ts";
+import { parseRanges, subtract, type DigitRange, type RangeSet } from "../../domain/ranges.ts";
 import type { Difference } from "./apply-difference.ts";
 import { toDid } from "./did.ts";
 import { parseE164 } from "../../domain/e164.ts";
@@ -68,7 +68,7 @@ function assertDisjoint(desired: readonly DesiredPool[]): void {
 
 /** What comes and what goes, as ranges. A removed pool that is back owns everything anew. */
 function ownedChange(pool: DesiredPool, present: PresentPool | undefined): { readonly joining: RangeSet; readonly leaving: RangeSet } {
-  const before = present === undefined ? [] : toSet(present.owned);
+  const before = present === undefined ? [] : parseRanges(present.owned);
   const after = leasable(pool);
   return { joining: present?.removed === true ? after : subtract(after, before), leaving: subtract(before, after) };
 }
@@ -87,17 +87,13 @@ function leasable(pool: DesiredPool): RangeSet {
 
 function computeLeasable(pool: DesiredPool): RangeSet {
   const overflow = overflowOf(pool);
-  const owned = toSet(pool.owned);
-  return overflow === null ? owned : subtract(owned, toSet([{ from: overflow, to: overflow }]));
+  const owned = parseRanges(pool.owned);
+  return overflow === null ? owned : subtract(owned, parseRanges([{ from: overflow, to: overflow }]));
 }
 
 function overflowOf(pool: DesiredPool): string | null {
   const { type, overflow } = pool.spec.assignment.onExhausted;
   return type === "Overflow" && overflow !== undefined ? overflow.number : null;
-}
-
-function toSet(ranges: readonly { readonly from: string; readonly to: string }[]): RangeSet {
-  return normalise(ranges.map((range) => parseRange(range)));
 }
 
 /** Leases are honoured to their end, then nobody gets these numbers; should the pool list them again, they come back as they are. */
