@@ -81,19 +81,19 @@ export function attributeMismatch(wanted: AttributeMatch, session: Readonly<Reco
 }
 
 function repeatCaller(match: RoutingRuleMatch, facts: CallFacts): Mismatch | null {
-  const repeat = facts.context.repeatCaller;
-  if (match.repeatCaller === "Only" && !repeat) {
+  if (match.repeatCaller === "Only" && !facts.context.repeatCaller) {
     return { reason: RouteReason.FirstTimeCaller, message: "the rule wants callers who called before; this one is not known to have" };
   }
-  if (match.repeatCaller === "Never" && repeat) {
+  if (match.repeatCaller === "Never" && facts.context.repeatCaller) {
     return { reason: RouteReason.RepeatCaller, message: "the rule wants first-time callers; this one called before" };
   }
   return null;
 }
 
 function attribution(match: RoutingRuleMatch, facts: CallFacts): Mismatch | null {
+  if (match.attribution === undefined) return null;
   const actual = facts.context.attribution;
-  if (match.attribution?.every((wanted) => wanted.toLowerCase() !== actual) !== true) return null;
+  if (match.attribution.some((wanted) => wanted.toLowerCase() === actual)) return null;
   return { reason: RouteReason.AttributionDiffers, message: `the call's attribution is ${actual}, none of ${list(match.attribution)}` };
 }
 

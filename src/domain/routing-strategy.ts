@@ -1,4 +1,5 @@
 import type { RoutingRuleDestination, RoutingStrategy } from "./api.generated.ts";
+import type { CallContext, CallFacts } from "./types.ts";
 
 /** In what order, and which together, destinations are rung. Groups ring one after the other, the members of one group at once. */
 
@@ -8,12 +9,8 @@ export interface Candidate {
   readonly live: number;
 }
 
-export interface StrategyInput {
-  /** Position of the call among the calls of the pool, from 0. */
-  readonly sequence: number;
-  /** Uniform in [0, 1). */
-  readonly random: number;
-}
+/** `sequence`, the position of the call among those of the pool, is read for RoundRobin only, `random` for Weighted. */
+export type StrategyInput = Pick<CallFacts, "random"> & { readonly context: Pick<CallContext, "sequence"> };
 
 /**
  * @param all every destination of the rule, full ones too: round robin turns over all, so that one which is full for a moment
@@ -33,7 +30,7 @@ export function ringOrder(
     case "Weighted":
       return each(drawByWeight(open, input.random, (candidate) => candidate.destination.weight));
     case "RoundRobin":
-      return each(rotate(all, input.sequence).filter((candidate) => !isFull(candidate)));
+      return each(rotate(all, input.context.sequence).filter((candidate) => !isFull(candidate)));
     case "LeastCalls":
       // The sort is stable: among equals the rule's order decides.
       return each([...open].sort((a, b) => a.live - b.live));
@@ -42,8 +39,10 @@ export function ringOrder(
   }
 }
 
-export function isFull({ destination, live }: Candidate): boolean {
-  return destination.maxConcurrentCalls !== undefined && live >= destination.maxConcurrentCalls;
+/** How many calls there are is only looked at where there is a limit. */
+export function isFull(candidate: Candidate): boolean {
+  const { maxConcurrentCalls } = candidate.destination;
+  return maxConcurrentCalls !== undefined && candidate.live >= maxConcurrentCalls;
 }
 
 /**

@@ -88,14 +88,14 @@ function addressOf(destination: NumberPoolDefaultDestination | RoutingRuleDestin
 
 function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before: readonly Why[]): RouteDecision {
   const { spec } = rule;
-  const candidates = spec.destinations.map((destination) => ({ destination, live: liveAt(facts, addressOf(destination)) }));
+  const candidates = spec.destinations.map((destination) => candidateOf(destination, facts));
   const full = candidates.filter(isFull).map((candidate) => whyFull(rule.key, candidate));
   if (full.length === candidates.length) {
     const message = `the rule matched, but all ${full.length} destinations are at their limit`;
     const all = { rule: rule.key, matched: true, reason: RouteReason.AllDestinationsFull, message };
     return routeToDefault(pool, [...before, all, ...full], `all destinations of ${rule.key} are at their limit`);
   }
-  const order = ringOrder(spec.strategy, candidates, { sequence: facts.context.sequence, random: facts.random });
+  const order = ringOrder(spec.strategy, candidates, facts);
   const { groups, sticky } = spec.stickyCaller === "Enabled" ? lastAnswererFirst(order, facts.context.lastAnsweredBy) : { groups: order, sticky: null };
   const matched = { rule: rule.key, matched: true, reason: RouteReason.Matched, message: describe(groups, spec.strategy) };
   return {
@@ -112,8 +112,15 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
   };
 }
 
-function liveAt(facts: CallFacts, address: string): number {
-  return Object.hasOwn(facts.context.liveCalls, address) ? (facts.context.liveCalls[address] ?? 0) : 0;
+/** Live calls are looked at where a rule goes by them only: a decision that needs none is made before they are known. */
+function candidateOf(destination: RoutingRuleDestination, { context }: CallFacts): Candidate {
+  const address = addressOf(destination);
+  return {
+    destination,
+    get live() {
+      return Object.hasOwn(context.liveCalls, address) ? (context.liveCalls[address] ?? 0) : 0;
+    },
+  };
 }
 
 function whyFull(rule: ResourceKey, { destination, live }: Candidate): Why {

@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers/promises";
+
 import { messageOf } from "../domain/errors.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
@@ -6,11 +8,11 @@ import { callId } from "../domain/call/ids.ts";
 import { receiveCall } from "../domain/call/start.ts";
 import type { Origin } from "../domain/call/states.ts";
 import { route } from "../domain/routing.ts";
+import { routeAhead } from "../domain/routing-ahead.ts";
 import { contextNeeds, rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
 import type { Calls, Happening } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
-import type { Asked } from "./offers.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
 
 export interface InboundDeps {
@@ -26,35 +28,49 @@ export interface InboundDeps {
   readonly refuse: (channel: string) => void;
 }
 
+/** What can be done for a call before it is ours. */
+export interface Prepared {
+  readonly origin: Origin;
+  /** Made without asking who calls: the rules don't go by it. */
+  readonly decision: RouteDecision | undefined;
+  /** Who calls, where it was asked already: the decision waits for it. */
+  readonly context: Promise<CallContext> | undefined;
+}
+
 /**
- * Asks who is calling before the call is ours. Not where a rule counts calls: each would be counted by every router that it is offered to.
+ * Decides while the claim is on its way, or asks who is calling where the rules go by that. Not where a rule counts calls: each would be
+ * counted by every router that it is offered to.
  */
-export function askAhead(deps: InboundDeps, channel: AriChannel, args: readonly string[]): Asked | undefined {
+export function prepare(deps: InboundDeps, channel: AriChannel, args: readonly string[]): Prepared | undefined {
   const origin = originOf(deps, channel, args);
+  if (origin === null) return undefined;
+  const logger = deps.logger.child({ channel: channel.id });
+  const decision = decideAhead(deps, origin, logger);
   const table = deps.table();
-  if (origin === null || table === null || contextNeeds(rulesOf(table, origin.pool)).sequence) return undefined;
-  return { origin, context: lookUp(deps, origin, deps.logger.child({ channel: channel.id })) };
+  const askNow = decision === undefined && table !== null && !contextNeeds(rulesOf(table, origin.pool)).sequence;
+  return { origin, decision, context: askNow ? lookUp(deps, origin, logger) : undefined };
 }
 
 /**
  * Takes a call that entered the application: who calls, where to, go.
  *
- * @param asked what was asked when it was offered
+ * @param prepared what was done when it was offered
  */
-export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[], asked?: Asked): void {
-  const origin = asked?.origin ?? originOf(deps, channel, args);
-  if (origin === null) {
+export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[], prepared = prepare(deps, channel, args)): void {
+  if (prepared === undefined) {
     deps.logger.warn({ channel: channel.id, extension: channel.extension.slice(0, 40) }, "a channel without a pool's number entered the application");
     deps.refuse(channel.id);
     return;
   }
+  const { origin, decision, context } = prepared;
   const id = callId(channel);
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
   deps.calls.start(call, commands, logger);
-  const context = asked?.context ?? lookUp(deps, origin, logger);
-  void decide(deps, origin, context, logger).then((happening) => deps.calls.happen(id, happening));
+  if (decision !== undefined) deps.calls.happen(id, { type: "Decided", context: null, decision });
+  const next = decision === undefined ? decide(deps, origin, context, logger) : attribute(deps, origin, decision, logger);
+  void next.then((happening) => deps.calls.happen(id, happening));
 }
 
 /**
@@ -77,9 +93,30 @@ function lookUp(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin
   return deps.lookUp({ did, pool, caller, at, ...needs }, logger);
 }
 
-async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext>, logger: Logger): Promise<Happening> {
+/** @returns undefined when the rules ask who calls, or can't be asked */
+function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, logger: Logger): RouteDecision | undefined {
+  const table = deps.table();
+  const entry = table?.pools.get(pool);
+  if (table === null || entry === undefined) return undefined;
+  try {
+    return routeAhead({ did, pool, caller, at, random: deps.random() }, entry, rulesOf(table, pool));
+  } catch (error) {
+    logger.debug({ error: messageOf(error) }, "the rules could not be asked ahead");
+    return undefined;
+  }
+}
+
+/** The far end is being called meanwhile: Asterisk is told so before the database is asked. */
+async function attribute(deps: InboundDeps, origin: Origin, decision: RouteDecision, logger: Logger): Promise<Happening> {
+  await setImmediate();
+  const context = await lookUp(deps, origin, logger);
+  logger.info(summary(origin.did, decision, context), "call routed");
+  return { type: "Attributed", context };
+}
+
+async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext> | undefined, logger: Logger): Promise<Happening> {
   const { did, pool, caller, receivedAt: at } = origin;
-  const context = await asked;
+  const context = await (asked ?? lookUp(deps, origin, logger));
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) {

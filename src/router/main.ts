@@ -26,7 +26,7 @@ import { readRouterConfig, type RouterConfig } from "./config.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
-import { askAhead, takeCall } from "./inbound.ts";
+import { prepare, takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import { Offers } from "./offers.ts";
@@ -170,7 +170,7 @@ class RunningRouter implements Router {
       random: Math.random,
       refuse: (channel: string) => this.#refuse(channel),
     };
-    const offers = new Offers((channel, args) => askAhead(inbound, channel, args));
+    const offers = new Offers((channel, args) => prepare(inbound, channel, args));
     return createAriEvents({
       calls: this.#calls,
       telephony: this.#telephony,
@@ -182,11 +182,11 @@ class RunningRouter implements Router {
       },
       notOurs: (channel) => offers.take(channel),
       takeCall: (channel, args) => {
-        const asked = offers.take(channel.id);
+        const prepared = offers.take(channel.id);
         // Claimed just before the end: the next router finds it.
         if (this.#stopping) return;
         if (this.drain.draining) this.drain.refuse(channel.id);
-        else takeCall(inbound, channel, args, asked);
+        else takeCall(inbound, channel, args, prepared);
       },
     });
   }

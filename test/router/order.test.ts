@@ -104,8 +104,23 @@ test("when the far end answers at once the caller is answered first, and both ar
   await call.expectAsked(ORIGINATE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
 });
 
-test("who is calling is asked once, when the call is offered", async () => {
+test("where the rules don't go by who is calling, the far end is called before the database is asked, and without its answer", async () => {
   await using call = await aCall();
+  call.store.context = () => new Promise(() => undefined);
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toEqual([]);
+  call.enter();
+  await call.expectAsked(CLAIM, ORIGINATE);
+  await eventually("who is calling was asked", () => call.store.asked.length === 1);
+  expect(call.store.records).toEqual([]);
+  call.leg("StasisStart", "Up");
+  await call.expectAsked(CLAIM, ORIGINATE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
+  await eventually("the call is recorded without", () => call.store.records.some(({ attribution, legs }) => attribution === "unavailable" && legs.length === 1));
+});
+
+test("who is calling is asked once, when the call is offered, where the rules go by it", async () => {
+  await using call = await aCall({ match: { attribution: ["Exclusive"] } });
   call.offer();
   await call.expectAsked(CLAIM);
   expect(call.store.asked).toMatchObject([{ did: "+12025550101", pool: "default/sales", caller: "+13125550123" }]);

@@ -1,7 +1,7 @@
 import type { CallEnd } from "../types.ts";
 import type { CallCommand } from "./commands.ts";
 import { closeLeg, openChannels } from "./legs.ts";
-import { recordOf } from "./record.ts";
+import { isAttributionPending, recordOf } from "./record.ts";
 import type { Call, Ended, Ending } from "./states.ts";
 
 export type Stepped = readonly [Call, readonly CallCommand[]];
@@ -57,9 +57,9 @@ export function handOver({ home, inbound }: Call): readonly CallCommand[] {
   return home === null ? [] : [{ type: "Continue", channel: inbound.channel, pool: home.pool, did: home.did }];
 }
 
-/** Ends for good once no channel is left. */
+/** Ends for good once no channel is left and it is known who called, for the last record to say so. */
 export function settle(ending: Ending, commands: readonly CallCommand[]): Stepped {
-  return openChannels(ending).length > 0 ? [ending, commands] : close(ending, commands.filter(({ type }) => type !== "StartTimer"));
+  return openChannels(ending).length > 0 || isAttributionPending(ending) ? [ending, commands] : close(ending, commands.filter(({ type }) => type !== "StartTimer"));
 }
 
 /** The `hangup` timer ran out: asks once more for what is still there. */
@@ -85,7 +85,9 @@ export function keep(call: Call): readonly CallCommand[] {
   return call.origin === null ? [] : [{ type: "KeepRecord", record: recordOf(call, call.origin) }];
 }
 
+/** What does not say yet who called is only kept; it is saved in a moment. */
 export function save(call: Call): readonly CallCommand[] {
+  if (call.kind !== "ended" && isAttributionPending(call)) return keep(call);
   return call.origin === null ? [] : [{ type: "SaveRecord", record: recordOf(call, call.origin) }];
 }
 

@@ -3,7 +3,10 @@ import type { CallCommand, TimerName } from "./commands.ts";
 
 /** What happens to a call. Channels are told apart by id: the inbound one or one of the legs. */
 export type CallEvent = { readonly at: Date } & (
-  | { readonly type: "Decided"; readonly context: CallContext; readonly decision: RouteDecision }
+  /** `context` is null when the rules did not ask for it; `Attributed` follows. */
+  | { readonly type: "Decided"; readonly context: CallContext | null; readonly decision: RouteDecision }
+  /** Who calls, as far as the database knows; of a call that was decided without. */
+  | { readonly type: "Attributed"; readonly context: CallContext }
   /** There is nothing to decide by; the dialplan's default has to do. */
   | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
   /** The record of a call that was adopted. */
@@ -33,8 +36,8 @@ export type CallEvent = { readonly at: Date } & (
       readonly full?: boolean;
     }
   | { readonly type: "Deadline"; readonly timer: TimerName }
-  /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
   /** Nothing is left of what it held. */
   | { readonly type: "AsteriskRestarted" }
+  /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
   | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, { readonly up: boolean }>; readonly inBridge: ReadonlySet<string> }
 );

@@ -1,6 +1,11 @@
 import type { CallEnd, CallRecord, LegRecord } from "../types.ts";
 import type { Call, Leg, Origin } from "./states.ts";
 
+/** The rules did not ask who calls; the database was, and has not answered yet. */
+export function isAttributionPending({ decision, context }: Call): boolean {
+  return decision !== null && context === null;
+}
+
 /** The record as it stands. An adopted call has no origin and no record of ours. */
 export function recordOf(call: Call, origin: Origin): CallRecord {
   return {

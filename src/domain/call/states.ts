@@ -60,6 +60,7 @@ interface CallData {
   /** The caller was told that it rings. */
   readonly ringing: boolean;
   readonly legs: readonly Leg[];
+  /** null: not known yet, or never asked (of a call that was adopted or could not be decided). */
   readonly context: CallContext | null;
   readonly decision: RouteDecision | null;
   readonly answeredAt: Date | null;

@@ -4,6 +4,7 @@ import type { CallEvent } from "./events.ts";
 import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
+import { isAttributionPending } from "./record.ts";
 import { recognise } from "./recognise.ts";
 import { asteriskRestarted, resync } from "./resync.ts";
 import type { Bridged, Bridging, Call, Dialing, Ended, Ending, Leg, Received } from "./states.ts";
@@ -40,8 +41,10 @@ export function step(call: Call, event: CallEvent): Stepped {
   }
 }
 
-function ofTheRouter(call: Call, event: EventOf<"Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
+function ofTheRouter(call: Call, event: EventOf<"Attributed" | "Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
   switch (event.type) {
+    case "Attributed":
+      return attributed(call, event);
     case "Stopping":
       return stopping(call, event.at);
     case "Recognised":
@@ -71,6 +74,15 @@ function decided(received: Call, { context, decision, at }: EventOf<"Decided">):
     return endCall(call, { end: "congestion", cause: CAUSE.congestion }, at);
   }
   return dialGroup(call, decision, 0, at);
+}
+
+/** Known once the call is on its way, or over already. */
+function attributed(call: Call, { context }: EventOf<"Attributed">): Stepped {
+  if (call.kind === "ended" || !isAttributionPending(call)) {
+    return [call, []];
+  }
+  const known = { ...call, context };
+  return known.kind === "ending" ? settle(known, []) : [known, save(known)];
 }
 
 function undecidable(call: Call, { reason, message, at }: EventOf<"Undecidable">): Stepped {

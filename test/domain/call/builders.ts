@@ -55,6 +55,8 @@ export function after(call: Call, ...happenings: readonly Happening[]): { readon
 }
 
 export const decided = (decision: RouteDecision): Happening => ({ type: "Decided", context: facts().context, decision });
+/** Before it is known who calls. */
+export const decidedAhead = (decision: RouteDecision): Happening => ({ type: "Decided", context: null, decision });
 export const ringing = (leg: number): Happening => ({ type: "LegRinging", channel: LEG(leg) });
 export const answered = (leg: number, unproven?: boolean): Happening => ({ type: "LegAnswered", channel: LEG(leg), ...(unproven === undefined ? {} : { unproven }) });
 export const joined = (leg: number): Happening => ({ type: "Joined", channel: LEG(leg) });

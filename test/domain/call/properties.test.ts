@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import type { CallCommand, TimerName } from "../../../src/domain/call/commands.ts";
 import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
-import { aDecision, AT, commandFailed, decided, type Happening, INBOUND, LEG, received, whispering } from "./builders.ts";
+import { facts } from "../builders.ts";
+import { aDecision, AT, commandFailed, decided, decidedAhead, type Happening, INBOUND, LEG, received, whispering } from "./builders.ts";
 
 const CHANNELS = [INBOUND, LEG(0), LEG(1), LEG(2), LEG(3), "stranger"];
 const channel = fc.constantFrom(...CHANNELS);
@@ -23,6 +24,8 @@ const decision = fc
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   decision.map(decided),
+  decision.map(decidedAhead),
+  fc.constant<Happening>({ type: "Attributed", context: facts().context }),
   fc.constant<Happening>({ type: "Undecidable", reason: "PoolUnknown", message: "no pool" }),
   fc.constant<Happening>({ type: "Stopping" }),
   channel.map((id): Happening => ({ type: "LegReady", channel: id })),
@@ -84,7 +87,7 @@ function commandsOf(trace: Trace): readonly CallCommand[] {
 
 const sequences = fc.array(happening, { maxLength: 25 });
 /** Most random calls end at once; these get as far as ringing first. */
-const dialled = fc.tuple(decision.filter(({ groups, outcome }) => groups.length > 0 && outcome === "route"), sequences).map(([first, rest]) => [decided(first), ...rest]);
+const dialled = fc.tuple(decision.filter(({ groups, outcome }) => groups.length > 0 && outcome === "route"), fc.boolean(), sequences).map(([first, ahead, rest]) => [(ahead ? decidedAhead : decided)(first), ...rest]);
 const runs = fc.oneof(sequences, dialled, dialled);
 
 describe("whatever happens in whatever order", () => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
 
+import { facts } from "../builders.ts";
 import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
   Decided: decided(aDecision([["a", "b"], ["c"]])),
+  Attributed: { type: "Attributed", context: facts().context },
   Stopping: { type: "Stopping" },
   Undecidable: { type: "Undecidable", reason: "PoolUnknown", message: "no pool" },
   "LegReady 0": { type: "LegReady", channel: LEG(0) },

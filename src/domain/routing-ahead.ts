@@ -1,0 +1,53 @@
+import { route } from "./routing.ts";
+import type { PoolEntry, RuleEntry } from "./ports.ts";
+import type { CallContext, CallFacts, RouteDecision } from "./types.ts";
+
+/** A rule asked for something that only the database knows. */
+class NotKnownYet extends Error {}
+
+function notKnownYet(): never {
+  throw new NotKnownYet("the database was not asked yet");
+}
+
+/** Whoever reads any of it learns that the decision has to wait. */
+const UNKNOWN: CallContext = {
+  get attribution() {
+    return notKnownYet();
+  },
+  get prospect() {
+    return notKnownYet();
+  },
+  get mediaElements() {
+    return notKnownYet();
+  },
+  get attributes() {
+    return notKnownYet();
+  },
+  get repeatCaller() {
+    return notKnownYet();
+  },
+  get lastAnsweredBy() {
+    return notKnownYet();
+  },
+  get liveCalls() {
+    return notKnownYet();
+  },
+  get sequence() {
+    return notKnownYet();
+  },
+};
+
+/**
+ * Decides by what the call itself tells, before anybody knows who calls: the same decision as `route` makes with any context.
+ *
+ * @returns undefined when a rule that was asked wants to know more
+ * @throws what `route` throws
+ */
+export function routeAhead(facts: Omit<CallFacts, "context">, pool: PoolEntry, rules: readonly RuleEntry[]): RouteDecision | undefined {
+  try {
+    return route({ ...facts, context: UNKNOWN }, pool, rules);
+  } catch (error) {
+    if (error instanceof NotKnownYet) return undefined;
+    throw error;
+  }
+}
