@@ -44,10 +44,21 @@ const KEY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 /** Endpoint names are typed by people into Asterisk's console and cut there beyond 40 characters. */
 const MAX_NAME = 40;
 const HASH_DIGITS = 10;
+const OUTGOING = "-out";
 
-/** The PJSIP id of a trunk's endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
+/** The PJSIP id of a trunk's incoming endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
 export function trunkEndpoint(key: ResourceKey): string {
   return readableName("trunk", key);
+}
+
+/**
+ * Through which a trunk is called. Not the endpoint that its calls come in by: at each change of a channel Asterisk looks at all channels of
+ * its endpoint, to know whether that "device" is in use, and with half as many in each it is half the work.
+ *
+ * @param endpoint of `trunkEndpoint`
+ */
+export function outgoingEndpoint(endpoint: string): string {
+  return `${endpoint}${OUTGOING}`;
 }
 
 /** The context that a pool's calls go through: it offers them to the router and then falls back. */
@@ -81,12 +92,12 @@ function readableName(prefix: string, key: ResourceKey): string {
  * What Dial() and `POST /channels?endpoint=` call: `PJSIP/+12025550199@<endpoint>` or `PJSIP/<endpoint>/sip:reception@pbx.example`.
  *
  * @param destination an E.164 number or a SIP URI
- * @param endpoint of `trunkEndpoint`
+ * @param endpoint of `outgoingEndpoint`
  * @throws ExpectedError InvalidInput when the destination is neither
  */
 export function dialString(destination: string, endpoint: string): string {
-  if (!/^[a-z0-9-]{1,40}$/.test(endpoint)) {
-    throw new ExpectedError("InvalidInput", "endpoint must be 1 to 40 lower-case letters, digits and dashes", { field: "endpoint" });
+  if (!/^[a-z0-9-]{1,44}$/.test(endpoint)) {
+    throw new ExpectedError("InvalidInput", "endpoint must be 1 to 44 lower-case letters, digits and dashes", { field: "endpoint" });
   }
   const number = parseE164(destination);
   return number === null ? `PJSIP/${endpoint}/${assertSipUri(destination)}` : `PJSIP/${number}@${endpoint}`;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Codec, MediaEncryption, SipTrunkSpec } from "./api.generated.ts";
 import { pjsipValue } from "./asterisk-escape.ts";
-import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
+import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, outgoingEndpoint, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
 import { readConfig } from "./asterisk-reader.ts";
 import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
@@ -22,7 +22,7 @@ export interface PjsipRevision {
   readonly content: string;
   /** SHA-256 of all before the marker, hex. */
   readonly hash: string;
-  /** PJSIP endpoint ids in the order of the file. */
+  /** `trunkEndpoint` of each trunk, in the order of the file. */
   readonly endpoints: readonly string[];
 }
 
@@ -69,7 +69,7 @@ export function readPjsip(content: string): { readonly hash: string; readonly en
   if (content !== body + markerSection(hash)) {
     throw new ExpectedError("InvalidInput", "the PJSIP configuration doesn't end with the hash of its content", { field: "content" });
   }
-  return { hash, endpoints: objects.filter(({ type }) => type === "endpoint").map(({ name }) => name) };
+  return { hash, endpoints: objects.filter(({ type }) => type === "identify").map(({ name }) => name) };
 }
 
 /** An address of record (nothing can register to it) whose mailbox extension is the hash: it can be read back over ARI. */
@@ -96,6 +96,7 @@ function trunkSections({ key, spec }: Trunk, credentials: Credentials | undefine
   const uri = contactUri(spec);
   const sections = [
     section(id, endpointSettings(id, spec, credentials !== undefined)),
+    section(outgoingEndpoint(id), endpointSettings(id, spec, credentials !== undefined)),
     section(id, [["type", "aor"], ["contact", uri], ["qualify_frequency", wholeNumber(spec.keepAlive.optionsIntervalSeconds)]]),
     section(id, [["type", "identify"], ["endpoint", id], ["srv_lookups", "no"], ...sources(spec)]),
   ];

@@ -351,7 +351,7 @@ export interface TrunkConfiguration {
   readonly content: string;
   /** SHA-256 of the content, hex. */
   readonly hash: string;
-  /** PJSIP endpoints that are there once it is loaded. */
+  /** The incoming PJSIP endpoint of each trunk, there once it is loaded. */
   readonly endpoints: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import { createAriHttp } from "../../src/adapters/ari/http.ts";
-import { dialString, INBOUND_CONTEXT, PJSIP_REVISION_AOR, trunkEndpoint } from "../../src/domain/asterisk-names.ts";
+import { dialString, INBOUND_CONTEXT, outgoingEndpoint, PJSIP_REVISION_AOR, trunkEndpoint } from "../../src/domain/asterisk-names.ts";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { renderPjsip } from "../../src/domain/pjsip.ts";
 import type { AriRest, TrunkEntry } from "../../src/domain/ports.ts";
@@ -54,7 +54,7 @@ export async function withCallWorld<T>(use: (world: CallWorld) => Promise<T>): P
   parts.defer(() => pool.end());
   await migrate(pool);
   await declare(createStores(pool, postgres.url, logger), trunks.dialplane, uri(callee.dialplane));
-  const naive = await startNaive(asterisk, dialString(uri(callee.naive), trunkEndpoint(trunks.naive.key)));
+  const naive = await startNaive(asterisk, dialString(uri(callee.naive), outgoingEndpoint(trunkEndpoint(trunks.naive.key))));
   parts.defer(() => naive.stop());
   const mounted = await mountedSecret(join(folder.path, "trunks"));
   const rendered = renderPjsip({ trunks: [trunks.dialplane], credentials: new Map() });
@@ -84,11 +84,11 @@ function uri(address: string): string {
 function pjsip(trunk: TrunkEntry): string {
   const { content } = renderPjsip({ trunks: [trunk], credentials: new Map() });
   const withoutMarker = content.slice(0, content.indexOf(`\n[${PJSIP_REVISION_AOR}]`));
-  return withoutMarker.replace(new RegExp(`^(context *= *)${INBOUND_CONTEXT}$`, "m"), `$1${trunk.key.replace("/", "-")}`);
+  return withoutMarker.replace(new RegExp(`^(context *= *)${INBOUND_CONTEXT}$`, "gm"), `$1${trunk.key.replace("/", "-")}`);
 }
 
 function dialplan(trunks: Readonly<Record<Way, TrunkEntry>>, callee: Readonly<Record<Way, string>>): string {
-  const endpoint = dialString(uri(callee.native), trunkEndpoint(trunks.native.key)).replaceAll(";", "\\;");
+  const endpoint = dialString(uri(callee.native), outgoingEndpoint(trunkEndpoint(trunks.native.key))).replaceAll(";", "\\;");
   return [
     "[bench-native]",
     `exten => _+X.,1,Dial(${endpoint},30)`,

@@ -38,7 +38,7 @@ describe("renderPjsip", () => {
     const { content, endpoints } = renderPjsip({ trunks: TRUNKS, credentials: CREDENTIALS });
     expect(endpoints).toEqual(TRUNKS.map(({ key }) => trunkEndpoint(key)));
     expect(content).not.toContain("anonymous");
-    expect(content.match(/identify_by = (.*)/g)).toEqual(TRUNKS.map(() => "identify_by = ip"));
+    expect(content.match(/identify_by = (.*)/g)).toEqual(TRUNKS.flatMap(() => ["identify_by = ip", "identify_by = ip"]));
   });
 
   test("a trunk whose Secret is missing neither authenticates nor registers", () => {
@@ -70,9 +70,9 @@ describe("renderPjsip", () => {
           const { content } = renderPjsip({ trunks: [trunk], credentials: new Map([["acme/login", { username, password }]]) });
           const sections = readConfig(content);
           expect(sections.map(({ entries }) => entries[0])).toEqual(
-            ["endpoint", "aor", "identify", "auth", "registration", "aor"].map((type) => ["type", type]),
+            ["endpoint", "endpoint", "aor", "identify", "auth", "registration", "aor"].map((type) => ["type", type]),
           );
-          expect(sections[3]!.entries.slice(2).map(([, value]) => unescapeValue(value))).toEqual([username, password]);
+          expect(sections[4]!.entries.slice(2).map(([, value]) => unescapeValue(value))).toEqual([username, password]);
         } catch (error) {
           expect(error).toMatchObject({ code: "InvalidInput" });
           if (password.length > 6) expect(String(error)).not.toContain(password);
