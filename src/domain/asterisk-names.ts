@@ -31,6 +31,9 @@ export const SERVED_FILE_VARIABLE = "DIALPLANE_SERVED_FILE";
 /** That file, below Asterisk's configuration folder. */
 export const SERVED_FILE = "served/calls.log";
 
+/** Asterisk's security log, below its configuration folder: requests from addresses of no trunk. */
+export const STRANGERS_FILE = "strangers.log";
+
 /** Global variable with the SHA-256 of the dialplan that runs. */
 export const REVISION_VARIABLE = "DIALPLANE_REVISION";
 

@@ -37,6 +37,7 @@ import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
 import { recover } from "./recover.ts";
 import { type ServedCalls, startServedCalls } from "./served-calls.ts";
+import { countStrangers, type Strangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -105,6 +106,7 @@ class RunningRouter implements Router {
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
   readonly #served: ServedCalls;
+  readonly #strangers: Strangers;
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -150,6 +152,7 @@ class RunningRouter implements Router {
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
     const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
     this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
+    this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
     this.#snapshots.start();
@@ -238,6 +241,7 @@ class RunningRouter implements Router {
     this.#limits.stop();
     this.#lost.stop();
     await this.#served.stop();
+    await this.#strangers.stop();
     this.#calls.abandon();
     await this.#ari.stop();
     const lost = await this.#records.stop(RECORDS_AT_STOP_MS);

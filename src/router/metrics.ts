@@ -14,6 +14,7 @@ export interface RouterMetrics {
   readonly limited: Counter<"limit">;
   readonly drainRefused: Counter;
   readonly unknownCalls: Counter;
+  readonly strangers: Counter;
   readonly servedCalls: Counter;
 }
 
@@ -43,6 +44,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     }),
     drainRefused: new Counter({ name: "dialplane_router_drain_refused_total", help: "Calls answered with 503 because this pod is being drained", registers }),
     unknownCalls: new Counter({ name: "dialplane_router_unknown_calls_total", help: "Calls answered with 404 because no pool has the number that was called", registers }),
+    strangers: new Counter({ name: "dialplane_router_strangers_total", help: "Requests answered with 401 because they came from an address of no trunk", registers }),
     servedCalls: new Counter({ name: "dialplane_router_served_by_dialplan_total", help: "Calls that the dialplan served with the default destination, handed back ones included", registers }),
     handedBack: new Counter({ name: "dialplane_router_handed_back_total", help: "Calls given back to the dialplan's default destination", registers }),
   };

@@ -1,5 +1,8 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { STRANGERS_FILE } from "../../src/domain/asterisk-names.ts";
 import { aDestination } from "../domain/builders.ts";
 import { loopbackAddress } from "../harness/ports.ts";
 import { eventually } from "../harness/process.ts";
@@ -225,7 +228,9 @@ describe("a call that is not ours to carry", () => {
     expect((await Promise.all(["answers", "fallback"].map((name) => requestsAt(name as "answers")))).flat()).toHaveLength(before);
   });
 
-  test("from an address of no trunk is refused with 401 and rings nobody, whatever From says and wherever it goes", async () => {
+  test("from an address of no trunk is refused with 401, rings nobody and is counted, whatever From says and wherever it goes", async () => {
+    const counted = async () => Number(/dialplane_router_strangers_total (\d+)/.exec(await router.registry.metrics())?.[1]);
+    const countedBefore = await counted();
     await setRules(world, router, { rule: { destinations: [to("answers")] } });
     const before = [(await requestsAt("answers")).length, router.store.records.length];
     for (const number of [DID, "+19005550100"]) {
@@ -233,6 +238,9 @@ describe("a call that is not ours to carry", () => {
       expect(await world.call(stranger)).toMatchObject({ exitCode: 0 });
     }
     expect([(await requestsAt("answers")).length, router.store.records.length]).toEqual(before);
+    await eventually("they are counted", async () => (await counted()) - countedBefore === 2);
+    // What was counted is gone: no router counts it again.
+    expect((await stat(join(world.asterisk.configDir, STRANGERS_FILE))).size).toBe(0);
     expect(await world.ari.request("GET", "/channels")).toEqual([]);
   });
 });
