@@ -40,8 +40,12 @@ const NUMBERS = 100;
 const LAST_CALLS_MS = 20_000;
 const logger = createLogger("error");
 
-/** One Asterisk for all three, each with a carrier of its own that is configured alike; Postgres, router and naive application as processes of their own. */
-export async function withCallWorld<T>(use: (world: CallWorld) => Promise<T>): Promise<T> {
+/**
+ * One Asterisk for all three, each with a carrier of its own that is configured alike; Postgres, router and naive application as processes of their own.
+ *
+ * @param asking the router's rule goes by who is calling, so that the second call waits for the look-up
+ */
+export async function withCallWorld<T>({ asking }: { readonly asking: boolean }, use: (world: CallWorld) => Promise<T>): Promise<T> {
   await using parts = new AsyncDisposableStack();
   const folder = await temporaryFolder("bench-call");
   parts.defer(() => folder.remove());
@@ -53,7 +57,7 @@ export async function withCallWorld<T>(use: (world: CallWorld) => Promise<T>): P
   const pool = connect(postgres.url, logger, { max: 2 });
   parts.defer(() => pool.end());
   await migrate(pool);
-  await declare(createStores(pool, postgres.url, logger), trunks.dialplane, uri(callee.dialplane));
+  await declare(createStores(pool, postgres.url, logger), trunks.dialplane, { destination: uri(callee.dialplane), asking });
   const naive = await startNaive(asterisk, dialString(uri(callee.naive), outgoingEndpoint(trunkEndpoint(trunks.naive.key))));
   parts.defer(() => naive.stop());
   const mounted = await mountedSecret(join(folder.path, "trunks"));
@@ -101,13 +105,13 @@ function dialplan(trunks: Readonly<Record<Way, TrunkEntry>>, callee: Readonly<Re
 }
 
 /** The second rule of three is the one that matches. */
-async function declare(stores: ReturnType<typeof createStores>, trunk: TrunkEntry, destination: string): Promise<void> {
+async function declare(stores: ReturnType<typeof createStores>, trunk: TrunkEntry, { destination, asking }: { readonly destination: string; readonly asking: boolean }): Promise<void> {
   const range = { from: e164(`+${FIRST}`), to: e164(`+${FIRST + NUMBERS - 1}`) };
   const pool = { ...aPool({ ranges: [range], trunkRef: { name: "dialplane" }, defaultDestination: { sipUri: destination } }, { key: "bench/pool" }), generation: 1, owned: [range] };
   const destinations = [aDestination({ sipUri: destination })];
   const rule = (name: string, spec: Parameters<typeof aRule>[0]) =>
     aRule({ poolRefs: [{ name: "pool" }], destinations, ...spec }, { key: `bench/${name}`, pools: [pool.key] });
-  const rules = [rule("abroad", { priority: 20, match: { callers: ["+49"] } }), rule("desk", { priority: 10 }), rule("rest", { priority: 0 })];
+  const rules = [rule("abroad", { priority: 20, match: { callers: ["+49"] } }), rule("desk", { priority: 10, ...(asking ? { match: { attribution: ["None"] } } : {}) }), rule("rest", { priority: 0 })];
   const generated = <E>(entry: E) => ({ ...entry, generation: 1 });
   await stores.operator.apply({
     pools: [pool],

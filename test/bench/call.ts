@@ -1,6 +1,6 @@
 /**
  * Call set-up of the router beside Asterisk's own Dial() and a naive ari-client application, in turns on the same Asterisk.
- * npm run bench:call [-- --json] [-- --quick] [-- --rates 20,50,100,150,200 --repetitions 3 --seconds 8 --most 600 --rtp 20]
+ * npm run bench:call [-- --json] [-- --quick] [-- --asking] [-- --rates 20,50,100,150,200 --repetitions 3 --seconds 8 --most 600 --rtp 20]
  */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,6 +23,8 @@ const { values: flags } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    /** The router's rule goes by who is calling: the look-up is waited for. */
+    asking: { type: "boolean", default: false },
     rates: { type: "string" },
     repetitions: { type: "string" },
     seconds: { type: "string" },
@@ -110,6 +112,7 @@ function report(perRepetition: readonly (readonly Run[])[], load: readonly numbe
   const capacityOf = (way: Way) => median(perRepetition.map((runs) => capacity(runs.filter((run) => run.way === way && !run.rtp))));
   return {
     machine: machine(),
+    asking: flags.asking,
     loadAverage: load,
     repetitions,
     seconds,
@@ -134,7 +137,7 @@ function missed({ medians, capacity: reached }: Report): readonly string[] {
 }
 
 const loadBefore = loadavg();
-const perRepetition = await withCallWorld(async (world) => {
+const perRepetition = await withCallWorld({ asking: flags.asking }, async (world) => {
   say("warming up");
   for (const way of WAYS) await measure(world, { way, callsPerSecond: 20, rtp: false });
   const done: (readonly Run[])[] = [];
@@ -152,7 +155,7 @@ if (flags.json) {
   process.stdout.write(
     [
       `${result.machine}; load average before ${loadBefore.map((value) => value.toFixed(1)).join(", ")}; ${repetitions} repetitions of ${seconds} s, medians`,
-      "Set-up: INVITE sent to 200 received at the caller; the far side answers at once",
+      `Set-up: INVITE sent to 200 received at the caller; the far side answers at once; the router's rule ${flags.asking ? "asks" : "does not ask"} who is calling`,
       ...table(result.medians),
       `capacity (no failure, p99 below 250 ms; searched up to ${searchedUpTo}/s): native ${native}, naive ${naive}, dialplane ${dialplane} calls/s`,
       "",
