@@ -43,6 +43,8 @@ afterAll(() => parts.disposeAsync());
 interface RouterOptions {
   readonly destination: SippServer;
   readonly whisper?: string;
+  /** The rule goes by who is calling: nobody is dialled before that is known. */
+  readonly asks?: boolean;
   readonly signalAt?: RouterProcessInput["signalAt"];
   readonly pod?: string;
   /** Of two at the same time each needs its own. */
@@ -52,9 +54,10 @@ interface RouterOptions {
 /** Empty in every test. */
 let spools = "";
 
-async function startRouter({ destination, whisper, signalAt, pod = "pod-0", spool = pod }: RouterOptions): Promise<TestProcess> {
+async function startRouter({ destination, whisper, asks = false, signalAt, pod = "pod-0", spool = pod }: RouterOptions): Promise<TestProcess> {
   const folder = await temporaryFolder("router");
-  const state = world.state({ rule: { destinations: [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20, ...(whisper === undefined ? {} : { whisper: { media: whisper } }) })] } });
+  const destinations = [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20, ...(whisper === undefined ? {} : { whisper: { media: whisper } }) })];
+  const state = world.state({ rule: { destinations, ...(asks ? { match: { attribution: ["Exclusive"] } } : {}) } });
   const config = { ...world.config, pod, spool: { dir: join(spools, spool), maxBytes: 1_000_000 } };
   const input: RouterProcessInput = { config, ...state, databaseUrl: database.url, ...(signalAt === undefined ? {} : { signalAt }) };
   await writeFile(join(folder.path, "input.json"), JSON.stringify(input), { mode: 0o600 });
@@ -113,6 +116,7 @@ interface Case {
   /** What the router's log says when the state begins. */
   readonly at: string;
   readonly to: () => SippServer;
+  readonly asks?: boolean;
   readonly call?: Partial<SippCall>;
   /** How often the default destination is rung after a kill; the rule's own must never be rung twice. */
   readonly fallback: 0 | 1;
@@ -122,7 +126,7 @@ interface Case {
 
 const CASES: readonly (readonly [string, Case])[] = [
   ["received", { at: '"call received"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
-  ["looked up", { at: '"call routed"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
+  ["looked up", { at: '"call routed"', to: () => answers, asks: true, fallback: 1, end: "completed", why: "HandedBack" }],
   ["dialling", { at: '"to":"dialing"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
   ["answered", { at: '"to":"bridging"', to: () => answers, fallback: 0, end: "completed", why: "RouterRestarted" }],
   ["bridged", { at: '"to":"bridged"', to: () => answers, call: { holdMs: 4_000 }, fallback: 0, end: "completed", why: "RouterRestarted" }],
@@ -130,9 +134,9 @@ const CASES: readonly (readonly [string, Case])[] = [
 ];
 
 describe("a router that is killed (SIGKILL) while a call is", () => {
-  test.each(CASES)("%s: the next one brings the call to its end, and the record says how", async (_, { at, to, call, fallback: handedBack, end, why }) => {
+  test.each(CASES)("%s: the next one brings the call to its end, and the record says how", async (_, { at, to, asks = false, call, fallback: handedBack, end, why }) => {
     await count();
-    const killed = await startRouter({ destination: to(), signalAt: { text: at, signal: "SIGKILL" } });
+    const killed = await startRouter({ destination: to(), asks, signalAt: { text: at, signal: "SIGKILL" } });
     const result = world.call(call);
     await killed.exited;
     const next = await startRouter({ destination: to() });
