@@ -44,11 +44,10 @@ export interface Prepared {
 export function prepare(deps: InboundDeps, channel: AriChannel, args: readonly string[]): Prepared | undefined {
   const origin = originOf(deps, channel, args);
   if (origin === null) return undefined;
-  const logger = deps.logger.child({ channel: channel.id });
-  const decision = decideAhead(deps, origin, logger);
+  const decision = decideAhead(deps, origin);
   const table = deps.table();
   const askNow = decision === undefined && table !== null && !contextNeeds(rulesOf(table, origin.pool)).sequence;
-  return { origin, decision, context: askNow ? lookUp(deps, origin, logger) : undefined };
+  return { origin, decision, context: askNow ? lookUp(deps, origin, deps.logger.child({ channel: channel.id })) : undefined };
 }
 
 /**
@@ -94,14 +93,14 @@ function lookUp(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin
 }
 
 /** @returns undefined when the rules ask who calls, or can't be asked */
-function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, logger: Logger): RouteDecision | undefined {
+function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin): RouteDecision | undefined {
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) return undefined;
   try {
     return routeAhead({ did, pool, caller, at, random: deps.random() }, entry, rulesOf(table, pool));
   } catch (error) {
-    logger.debug({ error: messageOf(error) }, "the rules could not be asked ahead");
+    deps.logger.debug({ pool, error: messageOf(error) }, "the rules could not be asked ahead");
     return undefined;
   }
 }

@@ -10,5 +10,6 @@ export function storableText<T extends string | null>(text: T): T {
 const NOT_STORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
 
 export function storableJson(value: unknown): string {
-  return JSON.stringify(value).replace(NOT_STORABLE, "$1\uFFFD");
+  const json = JSON.stringify(value);
+  return json.includes("\\u") ? json.replace(NOT_STORABLE, "$1\uFFFD") : json;
 }
