@@ -176,7 +176,8 @@ function sendTogether(wire: Socket): void {
 }
 
 function asText(data: RawData): string {
-  return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString("utf8");
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return (Buffer.isBuffer(data) ? data : Buffer.from(data)).toString("utf8");
 }
 
 function closed(socket: WebSocket): Promise<string> {

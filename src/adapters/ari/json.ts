@@ -17,8 +17,9 @@ export function asStrings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
-/** @returns undefined for anything that is not JSON */
+/** @returns undefined for anything that is not JSON. Most answers have no body at all: to find that out by an exception costs as much as to read an event. */
 export function parseJson(text: string): unknown {
+  if (text === "") return undefined;
   try {
     return JSON.parse(text);
   } catch {
