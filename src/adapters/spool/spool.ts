@@ -185,9 +185,10 @@ export class Spool {
     if (active === undefined) return;
     this.#active = undefined;
     void this.#inTurn(async () => {
-      await toDisk(active.file).finally(() => closeFile(active.file));
+      await toDisk(active.file).catch(() => undefined);
+      await closeFile(active.file).catch(() => undefined);
       if (active.segment.needed <= 0) await this.#discard(active.segment);
-    }).catch(() => undefined);
+    });
   }
 
   /** A small file that is being written stays: a new one for each call would cost more than it gives back. */
@@ -198,7 +199,8 @@ export class Spool {
       return;
     }
     this.#segments.delete(segment.id);
-    await rm(this.#path(segment.id), { force: true });
+    // What can't be removed is read once more by the next process, which does no harm.
+    await rm(this.#path(segment.id), { force: true }).catch(() => undefined);
   }
 
   #path(id: number): string {
