@@ -23,6 +23,7 @@ import { Shutdown } from "../shared/shutdown.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { Calls } from "./calls.ts";
 import { readRouterConfig, type RouterConfig } from "./config.ts";
+import { startAudit } from "./audit.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
@@ -107,6 +108,7 @@ class RunningRouter implements Router {
   readonly #lost: { stop(): void };
   readonly #served: ServedCalls;
   readonly #strangers: Strangers;
+  readonly #audit: { stop(): void };
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -152,6 +154,7 @@ class RunningRouter implements Router {
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
     const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
     this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
+    this.#audit = startAudit({ calls: this.#calls, telephony: this.#telephony, clock, logger, connected: () => this.#ari.connected });
     this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
@@ -240,6 +243,7 @@ class RunningRouter implements Router {
     await this.#snapshots.stop();
     this.#limits.stop();
     this.#lost.stop();
+    this.#audit.stop();
     await this.#served.stop();
     await this.#strangers.stop();
     this.#calls.abandon();

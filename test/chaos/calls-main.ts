@@ -22,6 +22,10 @@ const { faults, broken, ...counts } = await runCallsChaos({
   holdMs: 5_000,
   quietMs: 4_000,
   times: { short: 3_000, long: 20_000, slow: 5_000 },
+  onEnd: ({ open, unheard, unwatched }) => {
+    for (const { id, received_at, answered_at, bridged_at } of open) console.log(`  open: ${JSON.stringify([id, received_at, answered_at, bridged_at])}`);
+    console.log(`channels that went without an event: ${unheard}; times that live calls were not the application's: ${unwatched}`);
+  },
   onFault: ({ fault, to }) => console.log(`  ${new Date(to).toISOString()} ${fault} (load ${loadavg()[0]?.toFixed(1)})`),
 });
 console.log("| fault | times | calls in set-up | bridged calls | answered by the default destination | longest wait, s | picked up in vain | reached nobody | bridged lost |");

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,7 +7,7 @@ import { eventually } from "../harness/process.ts";
 import { callFaults, type Fault, type FaultTimes } from "./call-faults.ts";
 import { type Evidence, type FaultWindow, judge, type StoredCall, type Verdict } from "./call-judge.ts";
 import { readStories, readTaken } from "./call-log.ts";
-import { type CallWorld, heldBy, sippCounts, startCallWorld } from "./call-world.ts";
+import { type CallWorld, heldBy, LOGS, sippCounts, startCallWorld } from "./call-world.ts";
 
 export interface CallsChaosOptions {
   /** How long calls are placed. */
@@ -19,6 +19,17 @@ export interface CallsChaosOptions {
   readonly quietMs: number;
   readonly times: FaultTimes;
   readonly onFault?: (window: FaultWindow) => void;
+  readonly onEnd?: (aftermath: Aftermath) => void;
+}
+
+/** To find out why, when something was left behind. */
+export interface Aftermath {
+  /** Records that are open when all calls are over. */
+  readonly open: readonly { readonly id: string; readonly received_at: Date; readonly answered_at: Date | null; readonly bridged_at: Date | null }[];
+  /** Channels that went without an event, which the router found out by looking. */
+  readonly unheard: number;
+  /** Times that channels of live calls were not the application's any more. */
+  readonly unwatched: number;
 }
 
 const QUIET_AGAIN_MS = 60_000;
@@ -33,6 +44,7 @@ export async function runCallsChaos(options: CallsChaosOptions): Promise<Verdict
   parts.defer(() => callers.kill("SIGKILL"));
   const windows = await faultsUntil(callers.exited, world, options);
   const left = await leftAfterwards(world);
+  options.onEnd?.(await aftermathOf(world));
   return judge(await evidenceOf(world, windows, left));
 }
 
@@ -72,6 +84,12 @@ async function leftAfterwards(world: CallWorld): Promise<Evidence["left"]> {
   await eventually("everything came to its end", nothing, QUIET_AGAIN_MS).catch(() => false);
   const { channels, bridges, liveLegs } = await look();
   return { channels, bridges, liveLegs };
+}
+
+async function aftermathOf(world: CallWorld): Promise<Aftermath> {
+  const log = await readFile(join(world.folder, LOGS.router), "utf8");
+  const open = await world.query<Aftermath["open"][number]>("select id, received_at, answered_at, bridged_at from call where ended_at is null order by received_at limit 100");
+  return { open, unheard: log.split("no event had told so").length - 1, unwatched: log.split("were not the application's any more").length - 1 };
 }
 
 async function evidenceOf(world: CallWorld, windows: readonly FaultWindow[], left: Evidence["left"]): Promise<Evidence> {

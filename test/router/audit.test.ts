@@ -1,0 +1,86 @@
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import type { AriChannel } from "../../src/adapters/ari/events.ts";
+import { createTelephony } from "../../src/adapters/ari/telephony.ts";
+import { STASIS_APP } from "../../src/domain/asterisk-names.ts";
+import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
+import { adoptCall } from "../../src/domain/call/start.ts";
+import { audit } from "../../src/router/audit.ts";
+import { Calls } from "../../src/router/calls.ts";
+import { routerMetrics } from "../../src/router/metrics.ts";
+import type { TelephonyCommand } from "../../src/router/perform.ts";
+import { aDestination } from "../domain/builders.ts";
+import { eventually } from "../harness/process.ts";
+import { startSippServer, type SippServer } from "../harness/sipp.ts";
+import { type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+
+/** An event that was lost can't be had from Asterisk on demand. */
+describe("a live call is compared with Asterisk's channels", () => {
+  const START = new Date("2026-06-01T12:00:00Z");
+  const caller: AriChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: START, protocolId: "one@carrier" };
+  const id = callId(caller);
+  const callee = legId(id, 0);
+
+  /** @param afterMs since the call began */
+  async function audited(listed: readonly string[], afterMs = 60_000, connected = true) {
+    const asked: TelephonyCommand[] = [];
+    const nothing = () => undefined;
+    const logger = pino({ level: "silent" });
+    const clock = { now: () => new Date(START.getTime() + afterMs) };
+    const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
+    const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => connected });
+    calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], logger);
+    const channels = () => Promise.resolve(listed.map((one) => ({ ...caller, id: one })));
+    await audit({ calls, telephony: { channels }, clock, logger, connected: () => connected });
+    return { asked, live: calls.live };
+  }
+
+  test.each([
+    ["caller", [callee]],
+    ["callee", [caller.id]],
+  ])("when the %s is missing the other one is hung up", async (_, there) => {
+    expect((await audited(there)).asked).toMatchObject([{ type: "HangUp", channel: there[0] }]);
+  });
+
+  test("when both are missing the call is over", async () => {
+    expect((await audited([])).live).toBe(0);
+  });
+
+  test.each([
+    ["both are there", [caller.id, callee], 60_000, true],
+    ["the leg is so young that it may not be in the list yet", [caller.id], 9_000, true],
+    ["ARI is away", [], 60_000, false],
+  ])("nothing is done while %s", async (_, there, afterMs, connected) => {
+    expect(await audited(there, afterMs, connected)).toEqual({ asked: [], live: 1 });
+  });
+});
+
+describe("a channel that is not the application's any more", () => {
+  let world: World;
+  let router: RunningRouter;
+  let answers: SippServer;
+  const parts = new AsyncDisposableStack();
+  beforeAll(async () => {
+    answers = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+    world = await startWorld(toUri(answers));
+    parts.defer(() => world.stop());
+    router = await startTestRouter(world, { rule: { destinations: [aDestination({ sipUri: toUri(answers) })] } });
+    parts.defer(() => router.stop());
+  });
+  afterAll(() => parts.disposeAsync());
+
+  test("is watched again", async () => {
+    const telephony = createTelephony(world.ari, STASIS_APP);
+    const result = world.call({ holdMs: 4_000 });
+    await eventually("two talk", () => router.log().includes('"to":"bridged"'));
+    const [channel = ""] = await telephony.ownChannels();
+    await world.ari.request("DELETE", `/applications/${STASIS_APP}/subscription`, { eventSource: `channel:${channel}` });
+    expect(await telephony.ownChannels()).not.toContain(channel);
+    await telephony.watch([channel]);
+    expect(await telephony.ownChannels()).toContain(channel);
+    expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    await world.expectEmpty();
+  });
+});
