@@ -5,46 +5,83 @@ import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
 
 export interface AuditDeps {
-  readonly calls: Pick<Calls, "all" | "find" | "happen">;
-  readonly telephony: Pick<Telephony, "channels">;
+  readonly calls: Pick<Calls, "all" | "find" | "happen" | "owns">;
+  readonly telephony: Pick<Telephony, "channels" | "ownChannels" | "watch">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly connected: () => boolean;
 }
 
+export interface Audit {
+  /** ARI is back: an application that Asterisk cleans up after a lost socket loses its channels a moment later. */
+  soon(): void;
+  stop(): void;
+}
+
 const LOOK_MS = 20_000;
+const SOON_MS = [500, 3_000] as const;
 /** A leg that was asked for is in Asterisk's list by then, or refused. */
 const LEG_MS = 10_000;
 
 /**
- * Compares live calls with what Asterisk holds, now and then: events tell what changes, and one that was lost would leave somebody alone on the
- * line until the longest call is over. A channel that is missing is gone.
+ * Compares live calls with what Asterisk holds, now and then: events tell what changes, and where they don't come somebody would be left alone on
+ * the line until the longest call is over. A channel that is missing is gone, and one that is not the application's any more is watched again.
  */
-export function startAudit(deps: AuditDeps, lookMs = LOOK_MS): { stop(): void } {
+export function startAudit(deps: AuditDeps): Audit {
   let looking: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    looking ??= audit(deps).finally(() => (looking = undefined));
-  }, lookMs).unref();
-  return { stop: () => clearInterval(timer) };
+  let stopped = false;
+  const look = () => {
+    if (!stopped) looking ??= audit(deps).finally(() => (looking = undefined));
+  };
+  const timer = setInterval(look, LOOK_MS).unref();
+  return {
+    soon: () => SOON_MS.forEach((ms) => setTimeout(look, ms).unref()),
+    stop: () => {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
 }
 
 export async function audit({ calls, telephony, clock, logger, connected }: AuditDeps): Promise<void> {
   const before = clock.now().getTime() - LEG_MS;
-  const open = calls.all().flatMap((call) => openOf(call, before).map((channel) => ({ call: call.id, channel })));
-  if (!connected() || open.length === 0) return;
+  const live = calls.all();
+  if (!connected() || live.length === 0) return;
   try {
-    const listed = new Set((await telephony.channels()).map(({ id }) => id));
-    for (const { call, channel } of open) {
-      const now = calls.find(call);
-      if (listed.has(channel) || now === undefined || !openOf(now, before).includes(channel)) continue;
-      logger.warn({ call, channel }, "a channel is not there any more, and no event had told so");
-      calls.happen(call, { type: "ChannelGone", channel, cause: null, sipStatus: null });
+    const [own, channels] = await Promise.all([telephony.ownChannels(), telephony.channels()]);
+    const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
+    await watch({ calls, telephony, logger }, unwatched([...listed.keys()], own));
+    for (const { id } of live) {
+      const call = calls.find(id);
+      if (call === undefined || openOf(call, before).every((channel) => listed.has(channel))) continue;
+      logger.warn({ call: id, state: call.kind }, "a channel is not there any more, and no event had told so");
+      calls.happen(id, { type: "Resynced", channels: new Map([...young(call, before), ...listed]), inBridge: new Set([call.inbound.channel]) });
     }
   } catch (error) {
     logger.debug({ error: messageOf(error) }, "live calls could not be compared with Asterisk's channels");
   }
 }
 
+/** Legs that may not be in the list yet: they are not missing. */
+function young({ legs }: Call, before: number): readonly (readonly [string, { readonly up: boolean }])[] {
+  return legs.filter(({ startedAt }) => startedAt.getTime() >= before).map(({ channel }) => [channel, { up: false }]);
+}
+
+function unwatched(listed: readonly string[], own: readonly string[]): readonly string[] {
+  const watched = new Set(own);
+  return listed.filter((id) => !watched.has(id));
+}
+
+/** An application that Asterisk had given up and made anew knows nothing of the channels of the old one: of our calls no event would come any more. */
+async function watch({ calls, telephony, logger }: Pick<AuditDeps, "calls" | "telephony" | "logger">, channels: readonly string[]): Promise<void> {
+  const ours = channels.filter((id) => calls.owns(id));
+  if (ours.length === 0) return;
+  logger.warn({ channels: ours.length }, "channels of live calls were not the application's any more");
+  // One that has gone meanwhile would fail them all.
+  await Promise.allSettled(ours.map((id) => telephony.watch([id])));
+}
+
+/** Those that have to be in Asterisk's list. */
 function openOf({ inbound, legs }: Call, before: number): readonly string[] {
   return [inbound, ...legs.filter(({ startedAt }) => startedAt.getTime() < before)].filter(({ gone }) => !gone).map(({ channel }) => channel);
 }

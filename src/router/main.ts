@@ -23,7 +23,7 @@ import { Shutdown } from "../shared/shutdown.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { Calls } from "./calls.ts";
 import { readRouterConfig, type RouterConfig } from "./config.ts";
-import { startAudit } from "./audit.ts";
+import { type Audit, startAudit } from "./audit.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
@@ -108,7 +108,7 @@ class RunningRouter implements Router {
   readonly #lost: { stop(): void };
   readonly #served: ServedCalls;
   readonly #strangers: Strangers;
-  readonly #audit: { stop(): void };
+  readonly #audit: Audit;
   readonly #records: RecordSink;
   readonly #snapshots: SnapshotKeeper;
   readonly #rollout: PodRollout;
@@ -273,6 +273,7 @@ class RunningRouter implements Router {
     const before = this.#settled ? null : connectedAt;
     this.#settled = true;
     const { signal } = this.#ending;
+    this.#audit.soon();
     await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, found, before);
   }
 

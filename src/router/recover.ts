@@ -60,19 +60,8 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
   const found = await carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
-  await watch(deps, channels.map(({ id }) => id).filter((id) => !own.has(id)));
   await lookAgain(deps, found);
   return found;
-}
-
-/** An application that Asterisk had given up and made anew knows nothing of the channels of the old one: of our calls no event would come any more. */
-async function watch({ calls, telephony, logger }: RecoverDeps, unwatched: readonly string[]): Promise<void> {
-  const ours = unwatched.filter((id) => calls.owns(id));
-  if (ours.length === 0) return;
-  logger.warn({ channels: ours.length }, "channels of live calls were not the application's any more");
-  // One that has gone meanwhile would fail them all.
-  const failed = await Promise.allSettled(ours.map((id) => telephony.watch([id])));
-  logger.debug({ failed: failed.filter(({ status }) => status === "rejected").length }, "they are watched again");
 }
 
 /** Who left after the lists were made and before the call was adopted was nobody's, and the event of it went unheard: the other side would stay for ever. */

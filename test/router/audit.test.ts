@@ -33,7 +33,7 @@ describe("a live call is compared with Asterisk's channels", () => {
     const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => connected });
     calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], logger);
     const channels = () => Promise.resolve(listed.map((one) => ({ ...caller, id: one })));
-    await audit({ calls, telephony: { channels }, clock, logger, connected: () => connected });
+    await audit({ calls, telephony: { channels, ownChannels: () => Promise.resolve([caller.id, callee]), watch: () => Promise.resolve() }, clock, logger, connected: () => connected });
     return { asked, live: calls.live };
   }
 
