@@ -5,37 +5,12 @@ import type { CallContext, CallFacts, RouteDecision } from "./types.ts";
 /** Thrown when a rule asks for something that only the database knows. One for all: it is no fault, and no stack is looked at. */
 const NOT_KNOWN_YET = new Error("the database was not asked yet");
 
-function notKnownYet(): never {
-  throw NOT_KNOWN_YET;
-}
-
-/** Whoever reads any of it learns that the decision has to wait. */
-const UNKNOWN: CallContext = {
-  get attribution() {
-    return notKnownYet();
+/** Whoever reads any of it learns that the decision has to wait; also a member that comes to be later. */
+const UNKNOWN = new Proxy({} as CallContext, {
+  get: () => {
+    throw NOT_KNOWN_YET;
   },
-  get prospect() {
-    return notKnownYet();
-  },
-  get mediaElements() {
-    return notKnownYet();
-  },
-  get attributes() {
-    return notKnownYet();
-  },
-  get repeatCaller() {
-    return notKnownYet();
-  },
-  get lastAnsweredBy() {
-    return notKnownYet();
-  },
-  get liveCalls() {
-    return notKnownYet();
-  },
-  get sequence() {
-    return notKnownYet();
-  },
-};
+});
 
 /**
  * Decides by what the call itself tells, before anybody knows who calls: the same decision as `route` makes with any context.

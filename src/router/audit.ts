@@ -77,8 +77,7 @@ async function watch({ calls, telephony, logger }: Pick<AuditDeps, "calls" | "te
   const ours = channels.filter((id) => calls.owns(id));
   if (ours.length === 0) return;
   logger.warn({ channels: ours.length }, "channels of live calls were not the application's any more");
-  // One that has gone meanwhile would fail them all.
-  await Promise.allSettled(ours.map((id) => telephony.watch([id])));
+  await Promise.allSettled(ours.map((id) => telephony.watch(id)));
 }
 
 /** Those that have to be in Asterisk's list. */

@@ -26,7 +26,7 @@ const REFUSED = /^\[[^\]]*\] SECURITY\[\d+\] res_security_log\.c: SecurityEvent=
  * emptied: what was counted is not counted again, by whatever router, and a flood fills no disk while a router is there. Lines that come
  * between the reading and the emptying are lost.
  */
-export function countStrangers({ dir, counter, logger }: StrangersDeps, lookMs = LOOK_MS): Strangers {
+export function countStrangers({ dir, counter, logger }: StrangersDeps): Strangers {
   const file = join(dir, STRANGERS_FILE);
   let looking: Promise<void> | undefined;
   let failed = false;
@@ -43,7 +43,7 @@ export function countStrangers({ dir, counter, logger }: StrangersDeps, lookMs =
   };
   const timer = setInterval(() => {
     looking ??= look().finally(() => (looking = undefined));
-  }, lookMs);
+  }, LOOK_MS);
   return {
     stop: async () => {
       clearInterval(timer);

@@ -78,7 +78,7 @@ describe("a channel that is not the application's any more", () => {
     const [channel = ""] = await telephony.ownChannels();
     await world.ari.request("DELETE", `/applications/${STASIS_APP}/subscription`, { eventSource: `channel:${channel}` });
     expect(await telephony.ownChannels()).not.toContain(channel);
-    await telephony.watch([channel]);
+    await telephony.watch(channel);
     expect(await telephony.ownChannels()).toContain(channel);
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
     await world.expectEmpty();

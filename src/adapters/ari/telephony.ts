@@ -43,8 +43,8 @@ export interface Telephony {
   variable(channel: string, name: string): Promise<string>;
   /** Ids of the channels that our application holds or has dialled. */
   ownChannels(): Promise<readonly string[]>;
-  /** Their events come to us, whichever application they entered, and when. All must be there. */
-  watch(channels: readonly string[]): Promise<unknown>;
+  /** The channel's events come to us, whichever application it entered, and when. */
+  watch(channel: string): Promise<unknown>;
   channels(): Promise<readonly AriChannel[]>;
   bridges(): Promise<readonly AriBridge[]>;
   /** When Asterisk was started, as it writes times: another one is another Asterisk. */
@@ -75,7 +75,7 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
     continueAt: (id, place) => ari.request("POST", `${channel(id)}/continue`, { ...place, priority: "1" }),
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
     ownChannels: async () => asStrings(asObject(await lists.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
-    watch: (ids) => ari.request("POST", `/applications/${encodeURIComponent(app)}/subscription`, { eventSource: ids.map((id) => `channel:${id}`).join(",") }),
+    watch: (id) => ari.request("POST", `/applications/${encodeURIComponent(app)}/subscription`, { eventSource: `channel:${id}` }),
     channels: async () => parseAll(await lists.request("GET", "/channels"), parseChannel),
     bridges: async () => parseAll(await lists.request("GET", "/bridges"), parseBridge),
     startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
