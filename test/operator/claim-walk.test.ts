@@ -180,6 +180,7 @@ test("a number that is taken out of its pool during a call: the call goes on, an
   await eventually("the pool says so", async () => (await world.condition("np", "sales", "Ready"))?.message.includes("1 number that was taken out is honoured"), 30_000);
   expect(await live()).toHaveLength(1);
   expect(await call).toMatchObject({ exitCode: 0 });
+  await eventually("its record has an end", async () => (await live()).length === 0);
 });
 
 test("until its lease ends she still reaches the desk with it, and is known; then the number is nobody's in every pod", async () => {

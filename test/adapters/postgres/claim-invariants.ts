@@ -38,7 +38,9 @@ type Hold = Acknowledged & { readonly until: number };
 /** One sentence for each broken promise. */
 export function violations(claims: readonly Acknowledged[], releases: readonly Released[], promises: Promises): string[] {
   const released = groupBy(releases, holderOf);
-  const holds = claims.map((claim) => ({ ...claim, until: endOf(claim, released.get(holderOf(claim)) ?? []) })).sort((a, b) => a.determinedAt - b.determinedAt);
+  const ended = claims.map((claim) => ({ ...claim, until: endOf(claim, released.get(holderOf(claim)) ?? []) }));
+  // A claim and its renewal can be of the same millisecond: the longer promise came later.
+  const holds = ended.sort((a, b) => a.determinedAt - b.determinedAt || a.leasedUntil - b.leasedUntil);
   return [
     ...holds.flatMap((hold) => shortLease(hold, promises)),
     ...[...groupBy(holds, ({ did }) => did).values()].flatMap((ofOne) => sharedNumber(ofOne, promises)),
