@@ -99,7 +99,6 @@ async function start(stage: Stage): Promise<Standalone> {
     dir: join(config.dataDir, "asterisk"),
     ...config.sip,
     httpPort: await anyFreeTcpPort(),
-    amiPort: await anyFreeTcpPort(),
     rtp: config.rtp,
   });
   shutdown.add("Asterisk", () => asterisk.stop());

@@ -34,7 +34,6 @@ export async function startTestAsterisk(settings: Partial<Omit<AsteriskSettings,
     sipAddress: await loopbackAddress(),
     sipPort: 5060,
     httpPort: await freeTcpPort(),
-    amiPort: await freeTcpPort(),
     rtp: { start: 10_000, end: 20_000 },
     ...settings,
   };

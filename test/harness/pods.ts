@@ -56,7 +56,7 @@ export async function startPod(name: string, options: PodOptions): Promise<TestP
   const own = { dir: join(folder.path, "asterisk"), ariPassword: randomBytes(16).toString("hex") };
   let asterisk = await startTestAsterisk(own);
   const { sipAddress, sipPort } = asterisk;
-  const settings = { ...own, sipAddress, sipPort, httpPort: Number(new URL(asterisk.ari.url).port), amiPort: asterisk.ami.port };
+  const settings = { ...own, sipAddress, sipPort, httpPort: Number(new URL(asterisk.ari.url).port) };
   let running: RunningRouter | null = null;
   const written: string[] = [];
   const sink = new Writable({

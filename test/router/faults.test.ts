@@ -126,9 +126,9 @@ test("Asterisk is killed and started again while the router is up: the record sa
   const trunks = await readFile(join(asterisk.configDir, "pjsip.d/trunks.conf"), "utf8");
   asterisk.kill("SIGKILL");
   await asterisk.exited;
-  const { sipAddress, sipPort, dir, ami } = asterisk;
+  const { sipAddress, sipPort, dir } = asterisk;
   const httpPort = Number(new URL(asterisk.ari.url).port);
-  const again = { dir, sipAddress, sipPort, httpPort, amiPort: ami.port, ariPassword: asterisk.ari.password, files: { "pjsip.d/trunks.conf": trunks } };
+  const again = { dir, sipAddress, sipPort, httpPort, ariPassword: asterisk.ari.password, files: { "pjsip.d/trunks.conf": trunks } };
   parts.use(await startTestAsterisk(again));
   expect(await records(1)).toMatchObject([{ ending: "failed", answered: true }]);
   expect((await records(1))[0]?.why.map(({ reason }) => reason)).toContain("AsteriskRestarted");

@@ -14,8 +14,8 @@ export interface AsteriskSettings extends SipListening {
   readonly dir: string;
   /** ARI, on 127.0.0.1. */
   readonly httpPort: number;
-  /** AMI, on 127.0.0.1. */
-  readonly amiPort: number;
+  /** Switches AMI on, on 127.0.0.1. */
+  readonly amiPort?: number;
   /** UDP ports of RTP and RTCP; two instances may share a range, a taken port is skipped. */
   readonly rtp: { readonly start: number; readonly end: number };
   readonly userAgent?: string;
@@ -34,10 +34,12 @@ export interface AsteriskConfiguration {
   readonly runDir: string;
   readonly logFile: string;
   readonly ari: { readonly url: string; readonly user: string; readonly password: string };
+  /** Its address, when it is on. */
   readonly ami: { readonly host: string; readonly port: number; readonly user: string; readonly secret: string };
 }
 
 const TEMPLATES = fileURLToPath(new URL("../../../asterisk-image/etc/", import.meta.url));
+const STANDARD_AMI_PORT = 5038;
 const MODULES = fileURLToPath(new URL("../../../asterisk-image/modules.txt", import.meta.url));
 
 /**
@@ -69,7 +71,7 @@ function describe(settings: AsteriskSettings, etc: string): AsteriskConfiguratio
     runDir: join(settings.dir, "run"),
     logFile: join(settings.dir, "log/asterisk.log"),
     ari: { url: `http://127.0.0.1:${settings.httpPort}/ari`, user: "dialplane", password: settings.ariPassword ?? randomBytes(24).toString("hex") },
-    ami: { host: "127.0.0.1", port: settings.amiPort, user: "dialplane", secret: randomBytes(24).toString("hex") },
+    ami: { host: "127.0.0.1", port: settings.amiPort ?? STANDARD_AMI_PORT, user: "dialplane", secret: randomBytes(24).toString("hex") },
   };
 }
 
@@ -83,13 +85,13 @@ function placeholders(settings: AsteriskSettings, configuration: AsteriskConfigu
     MODULES_DIR: settings.location.modulesDir,
     DATA_DIR: settings.location.dataDir,
     HTTP_PORT: String(settings.httpPort),
-    AMI_PORT: String(settings.amiPort),
     RTP_START: String(settings.rtp.start),
     RTP_END: String(settings.rtp.end),
     USER_AGENT: settings.userAgent ?? "Dialplane",
     ARI_USER: configuration.ari.user,
     ARI_PASSWORD: configuration.ari.password,
-    AMI_USER: configuration.ami.user,
+    AMI_ENABLED: settings.amiPort === undefined ? "no" : "yes",
+    AMI_PORT: String(configuration.ami.port),
     AMI_SECRET: configuration.ami.secret,
   };
 }

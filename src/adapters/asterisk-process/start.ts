@@ -65,7 +65,7 @@ function listeners(settings: AsteriskSettings): Listener[] {
   return [
     ...sipListeners(settings),
     { transport: "tcp", address: "127.0.0.1", port: httpPort, purpose: "ARI" },
-    { transport: "tcp", address: "127.0.0.1", port: amiPort, purpose: "AMI" },
+    ...(amiPort === undefined ? [] : [{ transport: "tcp", address: "127.0.0.1", port: amiPort, purpose: "AMI" } as const]),
   ];
 }
 
