@@ -42,10 +42,12 @@ interface Entry {
 const MAX_IN_MEMORY = 20_000;
 /**
  * The database is asked this often at most. A record that comes alone is written at once; what comes meanwhile is written together, and
- * of a call that moves on meanwhile only the last state.
+ * of a call that moves on meanwhile only the last state: of most calls that is once when the two talk and once when they have ended.
  */
-const EVERY_MS = 25;
+const EVERY_MS = 100;
 const AT_ONCE = 200;
+/** More waits than is written at once. */
+const EVERY_MS_BEHIND = 25;
 /** While the database is away, a few ask whether it is back. */
 const AT_ONCE_FAILING = 4;
 const RETRY_MS = { first: 200, max: 5_000 };
@@ -159,7 +161,7 @@ export class SpooledRecordSink implements RecordSink {
     const failed = errors.filter((error) => error !== null);
     this.#failures = failed.length > 0 && failed.length === errors.length ? this.#failures + 1 : 0;
     if (failed.length > 0) this.#logger.warn({ records: failed.length, error: failed[0], waiting: this.waiting }, "call records were not written, trying again");
-    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? EVERY_MS : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
+    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? (this.#queue.size > AT_ONCE ? EVERY_MS_BEHIND : EVERY_MS) : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
     else await this.#readWhenIdle();
   }
 
