@@ -3,10 +3,10 @@ import { basename, dirname, join } from "node:path";
 import type { Counter } from "prom-client";
 
 import { SERVED_FILE } from "../domain/asterisk-names.ts";
-import { messageOf } from "../domain/errors.ts";
 import type { Logger, RouterStore } from "../domain/ports.ts";
 import { parseServedCall } from "../domain/served-call.ts";
 import type { CallRecord } from "../domain/types.ts";
+import { nowAndThen } from "./now-and-then.ts";
 import type { RecordSink } from "./record-sink.ts";
 
 export interface ServedCallsDeps {
@@ -41,34 +41,19 @@ export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): Serve
   const file = join(deps.dir, SERVED_FILE);
   /** Files that were taken away, and how many records the router had saved by then: what it wrote of these calls goes first. */
   const marks = new Map<string, number>();
-  let looking: Promise<void> | undefined;
-  let failed = false;
   const look = async () => {
-    try {
-      await take(file);
-      for (const path of await taken(file)) {
-        const mark = marks.get(path) ?? deps.records.saved;
-        marks.set(path, mark);
-        if (deps.records.written < mark) continue;
-        await record(deps, path);
-        marks.delete(path);
-      }
-      failed = false;
-    } catch (error) {
-      deps.logger[failed ? "debug" : "warn"]({ file, error: messageOf(error) }, "calls that the dialplan served could not be recorded, trying again");
-      failed = true;
+    await take(file);
+    for (const path of await taken(file)) {
+      const mark = marks.get(path) ?? deps.records.saved;
+      marks.set(path, mark);
+      if (deps.records.written < mark) continue;
+      await record(deps, path);
+      marks.delete(path);
     }
   };
-  const timer = setInterval(() => {
-    looking ??= look().finally(() => (looking = undefined));
-  }, lookMs);
-  return {
-    unread: async () => (await filesOf(file)).length,
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  const failing = { message: "calls that the dialplan served could not be recorded, trying again", fields: { file } };
+  const looks = nowAndThen(look, { everyMs: lookMs, logger: deps.logger, failing });
+  return { unread: async () => (await filesOf(file)).length, stop: () => looks.stop() };
 }
 
 async function take(file: string): Promise<void> {

@@ -3,18 +3,14 @@ import { join } from "node:path";
 import type { Counter } from "prom-client";
 
 import { STRANGERS_FILE } from "../domain/asterisk-names.ts";
-import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
+import { nowAndThen, type Repeated } from "./now-and-then.ts";
 
 export interface StrangersDeps {
   /** Asterisk's configuration folder. */
   readonly dir: string;
   readonly counter: Pick<Counter, "inc">;
   readonly logger: Logger;
-}
-
-export interface Strangers {
-  stop(): Promise<void>;
 }
 
 const LOOK_MS = 2_000;
@@ -26,30 +22,15 @@ const REFUSED = /^\[[^\]]*\] SECURITY\[\d+\] res_security_log\.c: SecurityEvent=
  * emptied: what was counted is not counted again, by whatever router, and a flood fills no disk while a router is there. Lines that come
  * between the reading and the emptying are lost.
  */
-export function countStrangers({ dir, counter, logger }: StrangersDeps): Strangers {
+export function countStrangers({ dir, counter, logger }: StrangersDeps): Repeated {
   const file = join(dir, STRANGERS_FILE);
-  let looking: Promise<void> | undefined;
-  let failed = false;
   const look = async () => {
-    try {
-      // An Asterisk with a configuration of its own may write none.
-      const { size } = (await stat(file).catch(() => undefined)) ?? { size: 0 };
-      if (size > 0) counter.inc(await takeLines(file));
-      failed = false;
-    } catch (error) {
-      logger[failed ? "debug" : "warn"]({ file, error: messageOf(error) }, "refused requests of strangers could not be counted, trying again");
-      failed = true;
-    }
+    // An Asterisk with a configuration of its own may write none.
+    const { size } = (await stat(file).catch(() => undefined)) ?? { size: 0 };
+    if (size > 0) counter.inc(await takeLines(file));
   };
-  const timer = setInterval(() => {
-    looking ??= look().finally(() => (looking = undefined));
-  }, LOOK_MS);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  const failing = { message: "refused requests of strangers could not be counted, trying again", fields: { file } };
+  return nowAndThen(look, { everyMs: LOOK_MS, logger, failing });
 }
 
 async function takeLines(path: string): Promise<number> {
