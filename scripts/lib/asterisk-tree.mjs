@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isExecutable, run } from "./process.mjs";
 import { parseVersion } from "./versions.mjs";
 
-/** The oldest release that all of this was tested with. */
+/** Below this there is no StasisBroadcast() (Asterisk 22.10 change log). */
 export const MINIMUM_ASTERISK = "22.10";
 
 /**

@@ -8,12 +8,6 @@ import type { ResourceKey } from "./types.ts";
 /** The ARI application (Stasis) that the router registers. */
 export const STASIS_APP = "dialplane";
 
-/** Milliseconds that a router has to take a call before the dialplan itself dials the default destination. */
-export const OFFER_MS = 300;
-
-/** Seconds, above the longest maxCallSeconds of a rule (86,400): ends what a dead router left behind. */
-export const BACKSTOP_SECONDS = 90_000;
-
 /** Where every call of a trunk enters the dialplan. */
 export const INBOUND_CONTEXT = "dialplane-inbound";
 

@@ -1,6 +1,6 @@
 import type { AriEvent } from "../adapters/ari/events.ts";
 import { EARLY_LEG, type Telephony } from "../adapters/ari/telephony.ts";
-import type { Logger } from "../domain/ports.ts";
+import { AriError, type Logger } from "../domain/ports.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Calls } from "./calls.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
@@ -9,11 +9,14 @@ export interface AriEventsDeps {
   readonly calls: Calls;
   readonly telephony: Telephony;
   readonly logger: Logger;
-  /** A call entered the application. */
-  readonly offered: (event: Entered) => void;
+  /** False: calls are left to other routers or to the dialplan's default. */
+  readonly accepting: () => boolean;
+  /** May become ours. */
+  readonly offered: (channel: AriChannel, args: readonly string[]) => void;
+  /** Somebody else has it, or nobody any more. */
+  readonly notOurs: (channel: string) => void;
+  readonly takeCall: (channel: AriChannel, args: readonly string[]) => void;
 }
-
-export type Entered = Extract<AriEvent, { type: "StasisStart" }>;
 
 /** Q.850. */
 const NORMAL = 16;
@@ -44,8 +47,11 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
   return (event) => {
     const { id } = event.channel;
     switch (event.type) {
+      case "CallBroadcast":
+        if (deps.accepting()) void claim(deps, event.channel, event.args);
+        break;
       case "StasisStart":
-        started(deps, event);
+        started(deps, event.channel, event.args);
         break;
       case "ChannelStateChange":
         changed(calls, event.channel);
@@ -71,10 +77,22 @@ function changed(calls: Calls, { id, state }: AriChannel): void {
   if (state === "Up") calls.happenOn(id, { type: "LegUp", channel: id });
 }
 
-function started({ calls, telephony, logger, offered }: AriEventsDeps, event: Entered): void {
-  const { channel, args } = event;
+/** Too late (404) and taken by another router (409) are normal. */
+async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, { id, ...rest }: AriChannel, args: readonly string[]): Promise<void> {
+  try {
+    const claimed = telephony.claim(id);
+    offered({ id, ...rest }, args);
+    await claimed;
+  } catch (error) {
+    notOurs(id);
+    const normal = error instanceof AriError && (error.status === 404 || error.status === 409);
+    logger[normal ? "debug" : "warn"]({ channel: id, error: messageOf(error) }, "a call was not claimed");
+  }
+}
+
+function started({ calls, telephony, logger, takeCall }: AriEventsDeps, channel: AriChannel, args: readonly string[]): void {
   if (args[0] === "inbound") {
-    offered(event);
+    takeCall(channel, args);
     return;
   }
   const type = args[0] === EARLY_LEG ? "LegReady" : "LegAnswered";

@@ -2,7 +2,6 @@ import { setImmediate } from "node:timers/promises";
 
 import { messageOf } from "../domain/errors.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
-import { OFFER_MS } from "../domain/asterisk-names.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { callId } from "../domain/call/ids.ts";
@@ -12,7 +11,6 @@ import { route } from "../domain/routing.ts";
 import { routeAhead } from "../domain/routing-ahead.ts";
 import { contextNeeds, rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
-import type { Entered } from "./ari-events.ts";
 import type { Calls, Happening } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
@@ -26,41 +24,51 @@ export interface InboundDeps {
   readonly table: () => RoutingTable | null;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Tells Asterisk that the call is ours. */
-  readonly take: (channel: string) => void;
   /** Refuses a channel that can't be one of our dialplan's. */
   readonly refuse: (channel: string) => void;
 }
 
-/** The dialplan takes an offered call back on its own; with less than this left it might, before Asterisk has heard of us. */
-const MARGIN_MS = 50;
+/** What can be done for a call before it is ours. */
+export interface Prepared {
+  readonly origin: Origin;
+  /** Made without asking who calls: the rules don't go by it. */
+  readonly decision: RouteDecision | undefined;
+  /** Who calls, where it was asked already: the decision waits for it. */
+  readonly context: Promise<CallContext> | undefined;
+}
 
 /**
- * Takes a call that entered the application: who calls, where to, go. Not one that was offered too long ago, while this process stood still:
- * the dialplan has it, or will in a moment. Asterisk's clock is ours, since it runs on the same machine.
+ * Decides while the claim is on its way, or asks who is calling where the rules go by that. Not where a rule counts calls: each would be
+ * counted by every router that it is offered to.
  */
-export function takeCall(deps: InboundDeps, { channel, args, at }: Entered): void {
-  const offeredForMs = at === null ? 0 : deps.clock.now().getTime() - at.getTime();
-  if (offeredForMs > OFFER_MS - MARGIN_MS) {
-    deps.logger.info({ channel: channel.id, offeredForMs }, "a call is left to the dialplan, it was offered too long ago");
-    return;
-  }
+export function prepare(deps: InboundDeps, channel: AriChannel, args: readonly string[]): Prepared | undefined {
   const origin = originOf(deps, channel, args);
-  if (origin === null) {
+  if (origin === null) return undefined;
+  const decision = decideAhead(deps, origin);
+  const table = deps.table();
+  const askNow = decision === undefined && table !== null && !contextNeeds(rulesOf(table, origin.pool)).sequence;
+  return { origin, decision, context: askNow ? lookUp(deps, origin, deps.logger.child({ channel: channel.id })) : undefined };
+}
+
+/**
+ * Takes a call that entered the application: who calls, where to, go.
+ *
+ * @param prepared what was done when it was offered
+ */
+export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly string[], prepared = prepare(deps, channel, args)): void {
+  if (prepared === undefined) {
     deps.logger.warn({ channel: channel.id, extension: channel.extension.slice(0, 40) }, "a channel without a pool's number entered the application");
     deps.refuse(channel.id);
     return;
   }
+  const { origin, decision, context } = prepared;
   const id = callId(channel);
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
   deps.calls.start(call, commands, logger);
-  const decision = decideAhead(deps, origin, logger);
   if (decision !== undefined) deps.calls.happen(id, { type: "Decided", context: null, decision });
-  // After the second call was asked for, in the same write.
-  deps.take(channel.id);
-  const next = decision === undefined ? decide(deps, origin, logger) : attribute(deps, origin, decision, logger);
+  const next = decision === undefined ? decide(deps, origin, context, logger) : attribute(deps, origin, decision, logger);
   void next.then((happening) => deps.calls.happen(id, happening));
 }
 
@@ -85,14 +93,14 @@ function lookUp(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin
 }
 
 /** @returns undefined when the rules ask who calls, or can't be asked */
-function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, logger: Logger): RouteDecision | undefined {
+function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin): RouteDecision | undefined {
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) return undefined;
   try {
     return routeAhead({ did, pool, caller, at, random: deps.random() }, entry, rulesOf(table, pool));
   } catch (error) {
-    logger.debug({ error: messageOf(error) }, "the rules could not be asked ahead");
+    deps.logger.debug({ pool, error: messageOf(error) }, "the rules could not be asked ahead");
     return undefined;
   }
 }
@@ -105,9 +113,9 @@ async function attribute(deps: InboundDeps, origin: Origin, decision: RouteDecis
   return { type: "Attributed", context };
 }
 
-async function decide(deps: InboundDeps, origin: Origin, logger: Logger): Promise<Happening> {
+async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext> | undefined, logger: Logger): Promise<Happening> {
   const { did, pool, caller, receivedAt: at } = origin;
-  const context = await lookUp(deps, origin, logger);
+  const context = await (asked ?? lookUp(deps, origin, logger));
   const table = deps.table();
   const entry = table?.pools.get(pool);
   if (table === null || entry === undefined) {

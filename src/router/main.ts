@@ -27,10 +27,11 @@ import { type Audit, startAudit } from "./audit.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
-import { takeCall } from "./inbound.ts";
+import { prepare, takeCall } from "./inbound.ts";
 import { createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import type { Repeated } from "./now-and-then.ts";
+import { Offers } from "./offers.ts";
 import { originationOf } from "./outgoing.ts";
 import { startLostCalls } from "./lost-calls.ts";
 import { perform } from "./perform.ts";
@@ -174,18 +175,25 @@ class RunningRouter implements Router {
       lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
       table: () => this.#snapshots.current,
       random: Math.random,
-      take: (channel: string) => this.#take(channel),
       refuse: (channel: string) => this.#refuse(channel),
     };
+    const offers = new Offers((channel, args) => prepare(inbound, channel, args));
     return createAriEvents({
       calls: this.#calls,
       telephony: this.#telephony,
       logger,
-      offered: (entered) => {
-        // Without a snapshot the dialplan's own default is the better answer, and at the end nobody would care for the call.
-        if (this.#stopping || (this.#snapshots.current === null && !this.drain.draining)) return;
-        if (this.drain.draining) this.drain.refuse(entered.channel.id);
-        else takeCall(inbound, entered);
+      // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
+      accepting: () => !this.#stopping && (this.drain.draining || this.#snapshots.current !== null),
+      offered: (channel, args) => {
+        if (!this.drain.draining) offers.add(channel, args);
+      },
+      notOurs: (channel) => offers.take(channel),
+      takeCall: (channel, args) => {
+        const prepared = offers.take(channel.id);
+        // Claimed just before the end: the next router finds it.
+        if (this.#stopping) return;
+        if (this.drain.draining) this.drain.refuse(channel.id);
+        else takeCall(inbound, channel, args, prepared);
       },
     });
   }
@@ -274,12 +282,6 @@ class RunningRouter implements Router {
   #replaced(): void {
     this.#calls.abandon();
     this.#settled = false;
-  }
-
-  #take(channel: string): void {
-    this.#telephony.take(channel).catch((error: unknown) => {
-      this.#deps.logger.debug({ channel, error: messageOf(error) }, "a call was taken too late, or its caller had left");
-    });
   }
 
   #refuse(channel: string): void {

@@ -7,7 +7,6 @@ import { expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 
 import { startRouter } from "../../src/router/main.ts";
-import { OFFER_MS } from "../../src/domain/asterisk-names.ts";
 import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
 import { eventually } from "../harness/process.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -58,10 +57,10 @@ const inbound = {
   id: "inbound",
   state: "Ring",
   caller: { number: "+13125550123" },
-  dialplan: { context: "c", exten: "12025550101", app_name: "Stasis", app_data: "dialplane,inbound,default/sales" },
+  dialplan: { context: "c", exten: "12025550101", app_name: "StasisBroadcast", app_data: "300,^dialplane$,inbound:default/sales" },
   creationtime: new Date().toISOString(),
 };
-const TAKE = "POST channels/inbound/variable";
+const CLAIM = "POST events/claim";
 const ORIGINATE = expect.stringMatching(/^POST channels\/dialplane-[^/]+$/) as string;
 const CREATE_BRIDGE = expect.stringMatching(/^POST bridges\/[^/]+$/) as string;
 const ADD = expect.stringMatching(/^POST bridges\/[^/]+\/addChannel$/) as string;
@@ -75,8 +74,8 @@ async function aCall(rule?: Parameters<typeof aRule>[0]) {
   const asked = () => asterisk.asked.filter((request) => request.startsWith("POST "));
   return {
     store: router.store,
-    /** @param agoMs since it did */
-    enter: (agoMs = 0) => asterisk.tell({ type: "StasisStart", timestamp: new Date(Date.now() - agoMs).toISOString(), args: ["inbound", "default/sales"], channel: inbound }),
+    offer: () => asterisk.tell({ type: "CallBroadcast", channel: inbound }),
+    enter: () => asterisk.tell({ type: "StasisStart", args: ["inbound", "default/sales"], channel: inbound }),
     /** What the leg that was called is said to be. */
     leg: (type: string, state: string) => asterisk.tell({ type, args: ["leg"], channel: { id: asked().find((one) => one.startsWith("POST channels/dialplane-"))?.split("/")[1], state } }),
     expectAsked: async (...expected: readonly string[]) => {
@@ -90,52 +89,52 @@ async function aCall(rule?: Parameters<typeof aRule>[0]) {
 test("the far end is called, and Asterisk is asked for the bridge when somebody rings", async () => {
   await using call = await aCall();
   call.enter();
-  await call.expectAsked(ORIGINATE, TAKE);
+  await call.expectAsked(ORIGINATE);
   call.leg("ChannelStateChange", "Ringing");
-  await call.expectAsked(ORIGINATE, TAKE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD);
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD);
   call.leg("StasisStart", "Up");
-  await call.expectAsked(ORIGINATE, TAKE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD, "POST channels/inbound/answer", ADD);
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD, "POST channels/inbound/answer", ADD);
 });
 
 test("when the far end answers at once the caller is answered first, and both are put into the bridge by one request", async () => {
   await using call = await aCall();
   call.enter();
-  await call.expectAsked(ORIGINATE, TAKE);
+  await call.expectAsked(ORIGINATE);
   call.leg("StasisStart", "Up");
-  await call.expectAsked(ORIGINATE, TAKE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
+  await call.expectAsked(ORIGINATE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
 });
 
 test("where the rules don't go by who is calling, the far end is called before the database is asked, and without its answer", async () => {
   await using call = await aCall();
   call.store.context = () => new Promise(() => undefined);
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toEqual([]);
   call.enter();
-  await call.expectAsked(ORIGINATE, TAKE);
+  await call.expectAsked(CLAIM, ORIGINATE);
   await eventually("who is calling was asked", () => call.store.asked.length === 1);
-  expect(call.store.asked).toMatchObject([{ did: "+12025550101", pool: "default/sales", caller: "+13125550123" }]);
   expect(call.store.records).toEqual([]);
   call.leg("StasisStart", "Up");
-  await call.expectAsked(ORIGINATE, TAKE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
+  await call.expectAsked(CLAIM, ORIGINATE, "POST channels/inbound/answer", CREATE_BRIDGE, ADD);
   await eventually("the call is recorded without", () => call.store.records.some(({ attribution, legs }) => attribution === "unavailable" && legs.length === 1));
 });
 
-test("where the rules go by who is calling, the call is taken, and the far end is called when that is known", async () => {
+test("who is calling is asked once, when the call is offered, where the rules go by it", async () => {
   await using call = await aCall({ match: { attribution: ["Exclusive"] } });
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toMatchObject([{ did: "+12025550101", pool: "default/sales", caller: "+13125550123" }]);
   call.enter();
-  await call.expectAsked(TAKE, ORIGINATE);
+  await call.expectAsked(CLAIM, ORIGINATE);
   expect(call.store.asked).toHaveLength(1);
 });
 
-test("a call that is counted for round robin is counted once", async () => {
+test("a call that is counted for round robin is counted when it is ours", async () => {
   await using call = await aCall({ strategy: "RoundRobin" });
+  call.offer();
+  await call.expectAsked(CLAIM);
+  expect(call.store.asked).toEqual([]);
   call.enter();
-  await call.expectAsked(TAKE, ORIGINATE);
-  expect(call.store.asked).toHaveLength(1);
-});
-
-test("a call that the dialplan has, or will have in a moment, is left alone", async () => {
-  await using call = await aCall();
-  call.enter(OFFER_MS - 20);
-  call.enter();
-  await call.expectAsked(ORIGINATE, TAKE);
+  await call.expectAsked(CLAIM, ORIGINATE);
   expect(call.store.asked).toHaveLength(1);
 });

@@ -125,9 +125,9 @@ interface Case {
 }
 
 const CASES: readonly (readonly [string, Case])[] = [
-  ["received", { at: '"call received"', to: () => answers, fallback: 1, end: "completed", why: "ServedByDialplan" }],
+  ["received", { at: '"call received"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
   ["looked up", { at: '"call routed"', to: () => answers, asks: true, fallback: 1, end: "completed", why: "HandedBack" }],
-  ["dialling", { at: '"to":"dialing"', to: () => answers, fallback: 1, end: "completed", why: "ServedByDialplan" }],
+  ["dialling", { at: '"to":"dialing"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
   ["answered", { at: '"to":"bridging"', to: () => answers, fallback: 0, end: "completed", why: "RouterRestarted" }],
   ["bridged", { at: '"to":"bridged"', to: () => answers, call: { holdMs: 4_000 }, fallback: 0, end: "completed", why: "RouterRestarted" }],
   ["hanging up", { at: '"to":"ending"', to: () => hangsUp, call: { scenario: CALLER_WAITS_FOR_BYE }, fallback: 0, end: "completed", why: "EndUnobserved" }],
@@ -214,8 +214,7 @@ async function aLegThatIsNotOurs(): Promise<string> {
 
 test("a router that finds somebody who answered and whom Asterisk is about to hang up: the caller goes to the default destination", async () => {
   await count();
-  // Taken, and nobody dialled yet.
-  const killed = await startRouter({ destination: rings, asks: true, signalAt: { text: '"call routed"', signal: "SIGKILL" } });
+  const killed = await startRouter({ destination: rings, signalAt: { text: '"call received"', signal: "SIGKILL" } });
   const result = world.call();
   await killed.exited;
   const leg = await aLegThatIsNotOurs();

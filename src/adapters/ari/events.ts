@@ -1,4 +1,4 @@
-import { asDate, asInteger, asObject, asString, asStrings, type Json } from "./json.ts";
+import { asInteger, asObject, asString, asStrings, type Json } from "./json.ts";
 
 /** A channel as far as we use it. Everything but `id` comes from the far end: hostile text, unbounded. */
 export interface AriChannel {
@@ -15,8 +15,9 @@ export interface AriChannel {
 
 /** The events we ask for; the event filter keeps all others from being sent. */
 export type AriEvent =
-  /** `at` is when Asterisk said it, by its clock. */
-  | { readonly type: "StasisStart"; readonly channel: AriChannel; readonly args: readonly string[]; readonly at: Date | null }
+  /** The call is offered to all routers; `args` are those that `StasisStart` will have for the one who gets it. */
+  | { readonly type: "CallBroadcast"; readonly channel: AriChannel; readonly args: readonly string[] }
+  | { readonly type: "StasisStart"; readonly channel: AriChannel; readonly args: readonly string[] }
   /** The channel left the application: it was hung up or handed back to the dialplan. No ChannelDestroyed follows. */
   | { readonly type: "StasisEnd"; readonly channel: AriChannel }
   | { readonly type: "ChannelStateChange"; readonly channel: AriChannel }
@@ -35,11 +36,12 @@ export type AriEvent =
     };
 
 /**
- * Cuts a call from about 48 events to 8; of the others, 33 ChannelVarset are not even made (stasis.conf).
+ * Cuts a call from about 49 events to 9; of the others, 33 ChannelVarset are not even made (stasis.conf).
  * The filter also applies to the answers of REST over WebSocket (seen with Asterisk 22.10): without RESTResponse none arrives.
  */
 export const WANTED_EVENTS = [
   "RESTResponse",
+  "CallBroadcast",
   "StasisStart",
   "StasisEnd",
   "ChannelStateChange",
@@ -56,12 +58,14 @@ export function parseEvent(message: Json): AriEvent | undefined {
     return undefined;
   }
   switch (message["type"]) {
+    case "CallBroadcast":
+      return { type: "CallBroadcast", channel, args: offeredArgs(message) };
     case "StasisEnd":
     case "PlaybackFinished":
     case "ChannelStateChange":
       return { type: message["type"], channel };
     case "StasisStart":
-      return { type: "StasisStart", channel, args: asStrings(message["args"]), at: asDate(message["timestamp"]) };
+      return { type: "StasisStart", channel, args: asStrings(message["args"]) };
     case "ChannelHangupRequest":
       // Of a hang-up over ARI ("soft") `cause` is a flag of Asterisk's own, 32, and no Q.850 cause.
       return { type: "ChannelHangupRequest", channel, cause: message["soft"] === true ? null : asInteger(message["cause"]), sipStatus: asInteger(message["tech_cause"]) };
@@ -70,6 +74,12 @@ export function parseEvent(message: Json): AriEvent | undefined {
     default:
       return undefined;
   }
+}
+
+/** Of `StasisBroadcast(milliseconds,application,arguments)`, where the arguments are separated by colons. */
+function offeredArgs(message: Json): readonly string[] {
+  const data = asString(asObject(asObject(message["channel"])["dialplan"])["app_data"]);
+  return data.split(",").slice(2).join(",").split(":");
 }
 
 function playedTo(message: Json): AriChannel | undefined {
@@ -84,13 +94,14 @@ export function parseChannel(value: unknown): AriChannel | undefined {
   if (id === "") {
     return undefined;
   }
+  const created = new Date(asString(channel["creationtime"]));
   return {
     id,
     state: asString(channel["state"]),
     callerNumber: asString(asObject(channel["caller"])["number"]),
     context: asString(asObject(channel["dialplan"])["context"]),
     extension: asString(asObject(channel["dialplan"])["exten"]),
-    createdAt: asDate(channel["creationtime"]),
+    createdAt: Number.isNaN(created.getTime()) ? null : created,
     protocolId: asString(channel["protocol_id"]),
   };
 }

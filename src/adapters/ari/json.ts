@@ -13,11 +13,6 @@ export function asInteger(value: unknown): number | null {
   return typeof value === "number" && Number.isInteger(value) ? value : null;
 }
 
-export function asDate(value: unknown): Date | null {
-  const date = new Date(asString(value));
-  return Number.isNaN(date.getTime()) ? null : date;
-}
-
 export function asStrings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }

@@ -1,4 +1,3 @@
-import { BACKSTOP_SECONDS } from "../../domain/asterisk-names.ts";
 import type { AriRest } from "../../domain/ports.ts";
 import { type AriBridge, type AriChannel, parseBridge, parseChannel } from "./events.ts";
 import { asObject, asString, asStrings } from "./json.ts";
@@ -20,8 +19,8 @@ export const EARLY_LEG = "early";
 
 /** What the router asks of Asterisk, one ARI operation each. All reject with AriError or ExpectedError `Unavailable`. */
 export interface Telephony {
-  /** The call is ours: without this the dialplan takes it back after OFFER_MS. @throws AriError 404 or 409 when it was too late */
-  take(channel: string): Promise<unknown>;
+  /** First come, first served among routers. @throws AriError 404 (too late) or 409 (another one has it) */
+  claim(channel: string): Promise<unknown>;
   originate(origination: Origination): Promise<unknown>;
   /** Makes the channel without calling anybody; StasisStart with `EARLY_LEG` follows, and then it can be dialled. */
   create(origination: Origination): Promise<unknown>;
@@ -60,7 +59,7 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
   const channel = (id: string) => `/channels/${encodeURIComponent(id)}`;
   const bridge = (id: string) => `/bridges/${encodeURIComponent(id)}`;
   return {
-    take: (id) => ari.request("POST", `${channel(id)}/variable`, { variable: "TIMEOUT(absolute)", value: String(BACKSTOP_SECONDS), bypassStasis: "true" }),
+    claim: (id) => ari.request("POST", "/events/claim", { channelId: id, application: app }),
     originate: (origination) => originate(ari, app, origination),
     create: (origination) => create(ari, app, origination),
     dial: (id, seconds) => ari.request("POST", `${channel(id)}/dial`, { timeout: String(seconds) }),

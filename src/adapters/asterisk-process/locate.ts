@@ -16,7 +16,7 @@ export interface AsteriskLocation {
   readonly source: "PATH" | "ASTERISK_ROOT" | "cache";
 }
 
-/** The oldest release that all of this was tested with. */
+/** The oldest release with `StasisBroadcast()`. */
 const OLDEST = [22, 10] as const;
 const REPOSITORY_CACHE = fileURLToPath(new URL("../../../.cache", import.meta.url));
 /** In the cache, as set-up unpacks it. */

@@ -69,7 +69,7 @@ interface CallData {
   readonly notes: readonly Why[];
 }
 
-/** Taken; the look-up and the decision are pending. Nobody was dialled. Does not end by itself: the `decision` timer runs. */
+/** Claimed; the look-up and the decision are pending. Nobody was dialled. Does not end by itself: the `decision` timer runs. */
 export interface Received extends CallData {
   readonly kind: "received";
 }
