@@ -178,8 +178,8 @@ function offerContext(key: ResourceKey, offer: "Broadcast" | "Stasis"): string[]
   return [
     "",
     `[${poolContext(key)}]`,
-    `exten = _X!,1,Set(TIMEOUT(absolute)=${BACKSTOP_SECONDS})`,
-    ` same = n,Set(DIALPLANE_POOL=${pool})`,
+    // One step: Asterisk tells everybody inside it of each step that a channel takes.
+    `exten = _X!,1,MSet(TIMEOUT(absolute)=${BACKSTOP_SECONDS},DIALPLANE_POOL=${pool})`,
     ` same = n,${application}`,
     ' same = n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
     ` same = n,Goto(${fallbackContext(key)},\${EXTEN},1)`,
