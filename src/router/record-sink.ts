@@ -161,8 +161,12 @@ export class SpooledRecordSink implements RecordSink {
     const failed = errors.filter((error) => error !== null);
     this.#failures = failed.length > 0 && failed.length === errors.length ? this.#failures + 1 : 0;
     if (failed.length > 0) this.#logger.warn({ records: failed.length, error: failed[0], waiting: this.waiting }, "call records were not written, trying again");
-    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? (this.#queue.size > AT_ONCE ? EVERY_MS_BEHIND : EVERY_MS) : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
+    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? this.#pause() : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
     else await this.#readWhenIdle();
+  }
+
+  #pause(): number {
+    return this.#queue.size > AT_ONCE ? EVERY_MS_BEHIND : EVERY_MS;
   }
 
   /** The disk's turn comes when memory is empty; what comes meanwhile is newer and goes first. */
