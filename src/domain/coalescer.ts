@@ -7,6 +7,8 @@ export interface CoalescerOptions<Item> {
   readonly maxWaiting: number;
   /** Batches under way at once; 1 when not given. Two keep the database busy while the answers of one are handed out. */
   readonly parallel?: number;
+  /** Milliseconds from the start of a batch to that of the next at least: for requests that can wait. 0 when not given. */
+  readonly everyMs?: number;
   /** What an item counts; 1 when not given. */
   readonly weigh?: (item: Item) => number;
   /**
@@ -26,7 +28,7 @@ interface Waiting<Item, Result> {
 /**
  * Turns many single requests into few batches: while as many batches as allowed are under way, whatever comes in waits and
  * becomes the next one. Idle, a request goes out with what else this turn of the event loop brings: nothing is ever delayed
- * on purpose.
+ * on purpose, unless `everyMs` says so.
  */
 export class Coalescer<Item, Result> {
   readonly #run: (items: readonly Item[]) => Promise<readonly Result[]>;
@@ -35,11 +37,12 @@ export class Coalescer<Item, Result> {
   #waitingWeight = 0;
   #underWay = 0;
   #scheduled = false;
+  #startedAt = -Infinity;
 
   /** @param run answers one result an item, in order. */
   constructor(run: (items: readonly Item[]) => Promise<readonly Result[]>, options: CoalescerOptions<Item>) {
     this.#run = run;
-    this.#options = { parallel: 1, weigh: () => 1, retrySingly: () => false, ...options };
+    this.#options = { parallel: 1, everyMs: 0, weigh: () => 1, retrySingly: () => false, ...options };
   }
 
   /** @throws ExpectedError `Unavailable` at once when too much is waiting: a quick no is better than a slow one. */
@@ -57,11 +60,15 @@ export class Coalescer<Item, Result> {
   #schedule(): void {
     if (this.#scheduled || this.#underWay >= this.#options.parallel || this.#waiting.length === 0) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const start = () => {
       this.#scheduled = false;
+      this.#startedAt = performance.now();
       void this.#runBatch(this.#take());
       this.#schedule();
-    });
+    };
+    const pause = this.#startedAt + this.#options.everyMs - performance.now();
+    if (pause > 0) setTimeout(start, pause);
+    else setImmediate(start);
   }
 
   /** The oldest, as many as fit: at least one. */

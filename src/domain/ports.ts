@@ -168,6 +168,16 @@ export interface SeatRequest {
   readonly trunkLimit: number | null;
 }
 
+/** Who is calling? */
+export interface CallQuestion {
+  readonly did: E164;
+  readonly pool: ResourceKey;
+  /** Null when withheld. */
+  readonly caller: E164 | null;
+  /** When the call came in. */
+  readonly at: Date;
+}
+
 export interface RouterStore {
   revision(): Promise<number>;
   snapshot(): Promise<Snapshot>;
@@ -180,7 +190,9 @@ export interface RouterStore {
   /** The pod ends: nobody waits for it any more. */
   removePod(pod: string): Promise<void>;
   /** One bounded query a call. What is not needed is left out; everything is needed unless told. */
-  callContext(input: { readonly did: E164; readonly pool: ResourceKey; readonly caller: E164 | null; readonly at: Date; readonly needs?: ContextNeeds }): Promise<CallContext>;
+  callContext(input: CallQuestion & { readonly needs?: ContextNeeds }): Promise<CallContext>;
+  /** Of calls that are on their way already, in their order and in one query: neither the calls nor a destination's live ones are counted. */
+  callContexts(questions: readonly CallQuestion[]): Promise<readonly CallContext[]>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;
   /**

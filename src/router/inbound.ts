@@ -1,5 +1,3 @@
-import { setImmediate } from "node:timers/promises";
-
 import { messageOf } from "../domain/errors.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
@@ -21,6 +19,8 @@ export interface InboundDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lookUp: LookUp;
+  /** The same for calls that are on their way already: nobody waits for the answer. */
+  readonly lookUpLater: LookUp;
   readonly table: () => RoutingTable | null;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -30,6 +30,7 @@ export interface InboundDeps {
 
 /** What can be done for a call before it is ours. */
 export interface Prepared {
+  readonly call: string;
   readonly origin: Origin;
   /** Made without asking who calls: the rules don't go by it. */
   readonly decision: RouteDecision | undefined;
@@ -47,7 +48,7 @@ export function prepare(deps: InboundDeps, channel: AriChannel, args: readonly s
   const decision = decideAhead(deps, origin);
   const table = deps.table();
   const askNow = decision === undefined && table !== null && !contextNeeds(rulesOf(table, origin.pool)).sequence;
-  return { origin, decision, context: askNow ? lookUp(deps, origin, deps.logger.child({ channel: channel.id })) : undefined };
+  return { call: callId(channel), origin, decision, context: askNow ? lookUp(deps, origin, deps.logger.child({ channel: channel.id })) : undefined };
 }
 
 /**
@@ -61,8 +62,7 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
     deps.refuse(channel.id);
     return;
   }
-  const { origin, decision, context } = prepared;
-  const id = callId(channel);
+  const { call: id, origin, decision, context } = prepared;
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
@@ -105,11 +105,10 @@ function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: O
   }
 }
 
-/** The far end is being called meanwhile: Asterisk is told so before the database is asked. */
-async function attribute(deps: InboundDeps, origin: Origin, decision: RouteDecision, logger: Logger): Promise<Happening> {
-  await setImmediate();
-  const context = await lookUp(deps, origin, logger);
-  logger.info(summary(origin.did, decision, context), "call routed");
+/** The far end is being called meanwhile. */
+async function attribute(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, decision: RouteDecision, logger: Logger): Promise<Happening> {
+  const context = await deps.lookUpLater({ did, pool, caller, at }, logger);
+  logger.info(summary(did, decision, context), "call routed");
   return { type: "Attributed", context };
 }
 

@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
-import type { Logger, RouterStore } from "../domain/ports.ts";
+import { Coalescer } from "../domain/coalescer.ts";
+import type { CallQuestion, Logger, RouterStore } from "../domain/ports.ts";
 import type { CallContext } from "../domain/types.ts";
 import type { RouterMetrics } from "./metrics.ts";
 
@@ -40,6 +41,24 @@ export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: 
     return unavailable(unattributed);
   };
 }
+
+/** A fifth of what they cost one by one at 100 calls/s. */
+const EVERY_MS = 50;
+const AT_ONCE = 200;
+/** A database that takes 200 ms an answer makes nobody wait for the batch before. */
+const PARALLEL = 4;
+
+/**
+ * For calls that are on their way already: the first is asked for at once, those that follow within 50 ms together. Nobody waits for it but
+ * the record.
+ */
+export function createLaterLookUp(store: Pick<RouterStore, "callContexts">, withinMs: number, metrics: RouterMetrics): LookUp {
+  const together = new Coalescer<CallQuestion, CallContext>((questions) => store.callContexts(questions), { maxBatch: AT_ONCE, maxWaiting: MAX_WAITING, parallel: PARALLEL, everyMs: EVERY_MS });
+  return createLookUp({ callContext: (question) => together.add(question) }, withinMs + EVERY_MS, metrics);
+}
+
+/** Those that come while one answer is late are late as well, and no more are asked for then. */
+const MAX_WAITING = 1_000;
 
 /** Below the number of connections, so that records still find one. */
 const MAX_LATE = 5;

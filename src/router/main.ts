@@ -28,7 +28,7 @@ import { drainEndpoint } from "./drain-endpoint.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { prepare, takeCall } from "./inbound.ts";
-import { createLookUp } from "./lookup.ts";
+import { createLaterLookUp, createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import type { Repeated } from "./now-and-then.ts";
 import { Offers } from "./offers.ts";
@@ -173,6 +173,7 @@ class RunningRouter implements Router {
       clock,
       logger,
       lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      lookUpLater: createLaterLookUp(store, config.lookUpTimeoutMs, this.#metrics),
       table: () => this.#snapshots.current,
       random: Math.random,
       refuse: (channel: string) => this.#refuse(channel),

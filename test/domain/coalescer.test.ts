@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Coalescer, type CoalescerOptions } from "../../src/domain/coalescer.ts";
 
 /** Runs batches when told to; remembers what each held. */
@@ -78,6 +78,30 @@ describe("batches", () => {
     expect(runs.batches).toEqual([["a", "b", "c"], ["d", "e", "f"]]);
     await runs.succeed(0);
     expect(runs.batches[2]).toEqual(["g"]);
+  });
+
+  it("begin as far apart as wanted: the first at once, what follows together, and after a pause at once again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "setImmediate", "performance"] });
+    try {
+      const runs = new Runs();
+      const coalescer = new Coalescer(runs.run, { maxBatch: 9, maxWaiting: 9, parallel: 4, everyMs: 50 });
+      const add = (item: string) => void coalescer.add(item).catch(() => undefined);
+      add("a");
+      await vi.advanceTimersByTimeAsync(1);
+      add("b");
+      await vi.advanceTimersByTimeAsync(40);
+      add("c");
+      await vi.advanceTimersByTimeAsync(8);
+      expect(runs.batches).toEqual([["a"]]);
+      await vi.advanceTimersByTimeAsync(2);
+      expect(runs.batches).toEqual([["a"], ["b", "c"]]);
+      await vi.advanceTimersByTimeAsync(60);
+      add("d");
+      await vi.advanceTimersByTimeAsync(1);
+      expect(runs.batches).toEqual([["a"], ["b", "c"], ["d"]]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("weigh their items: what does not fit waits, what never fits goes alone, nothing is overtaken", async () => {

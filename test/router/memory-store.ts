@@ -53,6 +53,10 @@ export class MemoryStore implements RouterStore {
     return this.context();
   }
 
+  callContexts(questions: Parameters<RouterStore["callContexts"]>[0]): Promise<readonly CallContext[]> {
+    return Promise.all(questions.map((question) => this.callContext(question)));
+  }
+
   async saveCall(record: CallRecord): Promise<void> {
     await this.onSave?.(record);
     this.records.push(record);

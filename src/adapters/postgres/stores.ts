@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Logger, NumberClaims, OperatorStore, Presence, Prospects, PushBus, Records, RouterStore, Term } from "../../domain/ports.ts";
 import { applyDesired } from "./apply.ts";
-import { readCallContext } from "./call-context.ts";
+import { readCallContext, readCallContexts } from "./call-context.ts";
 import { claimNumbers } from "./claim-numbers.ts";
 import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
@@ -86,6 +86,7 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     reportPod: (report) => reportPod(pool, report),
     removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
+    callContexts: (questions) => readCallContexts(pool, questions),
     saveCall: recordWriter(pool),
     saveServedCalls: (records) => saveServedCalls(pool, records),
     openCalls: (pod, receivedBefore, ids) => readOpenCalls(pool, { pod, receivedBefore, ids }),

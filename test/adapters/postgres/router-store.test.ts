@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { readCallContext } from "../../../src/adapters/postgres/call-context.ts";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
+import { NOTHING_KNOWN } from "../../../src/domain/attribution.ts";
 import { closeUnobserved, POD_LOST } from "../../../src/domain/call/recognise.ts";
 import type { PodReport } from "../../../src/domain/ports.ts";
 import { BY_DIALPLAN } from "../../../src/domain/served-call.ts";
@@ -15,8 +16,16 @@ import { aCall, aLeg, aPool, aRequest, CALLER, desired, did, eachWithWorld, over
 
 const world = eachWithWorld();
 
-const context = (of: Partial<Parameters<typeof world.stores.router.callContext>[0]> = {}): Promise<CallContext> =>
-  world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date(), ...of });
+/** Asked by itself, which counts the call, and together with others, where it must be the same but for what is counted. */
+async function context(of: Partial<Parameters<typeof world.stores.router.callContext>[0]> = {}): Promise<CallContext> {
+  const question = { did: did(0), pool: SALES, caller: CALLER, at: new Date(), ...of };
+  const nobody = { ...question, pool: "nobody/nothing" };
+  const together = await world.stores.router.callContexts([nobody, question, nobody]);
+  const alone = await world.stores.router.callContext(question);
+  expect(together).toEqual([NOTHING_KNOWN, { ...alone, liveCalls: {}, sequence: 0 }, NOTHING_KNOWN]);
+  return alone;
+}
+
 const save = (record: CallRecord) => world.stores.router.saveCall(record);
 const HOUR = 3600;
 
