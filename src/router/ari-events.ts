@@ -81,8 +81,9 @@ function changed(calls: Calls, { id, state }: AriChannel): void {
 async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, { id, ...rest }: AriChannel, args: readonly string[]): Promise<void> {
   try {
     const claimed = telephony.claim(id);
-    // What is asked for is sent at the end of this turn; the rest of the work is done while it is on its way.
-    process.nextTick(() => offered({ id, ...rest }, args));
+    // What is asked for is sent when this turn is over; the rest of the work is done while it is on its way.
+    await Promise.resolve();
+    offered({ id, ...rest }, args);
     await claimed;
   } catch (error) {
     notOurs(id);

@@ -3,6 +3,7 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import type { Call } from "../domain/call/states.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
+import { type EmptyBridgesDeps, takeAwayEmpty } from "./empty-bridges.ts";
 
 export interface AuditDeps {
   readonly calls: Pick<Calls, "all" | "find" | "happen" | "owns">;
@@ -11,6 +12,8 @@ export interface AuditDeps {
   readonly logger: Logger;
   readonly connected: () => boolean;
 }
+
+export type LookDeps = AuditDeps & EmptyBridgesDeps;
 
 export interface Audit {
   /** ARI is back: an application that Asterisk cleans up after a lost socket loses its channels a moment later. */
@@ -25,13 +28,19 @@ const LEG_MS = 10_000;
 
 /**
  * Compares live calls with what Asterisk holds, now and then: events tell what changes, and where they don't come somebody would be left alone on
- * the line until the longest call is over. A channel that is missing is gone, and one that is not the application's any more is watched again.
+ * the line until the longest call is over. A channel that is missing is gone, one that is not the application's any more is watched again, and a bridge
+ * of no call is taken away.
  */
-export function startAudit(deps: AuditDeps): Audit {
+export function startAudit(deps: LookDeps): Audit {
   let looking: Promise<void> | undefined;
   let stopped = false;
+  let empty: ReadonlySet<string> = new Set();
+  const both = async () => {
+    await audit(deps);
+    empty = await takeAwayEmpty(deps, empty);
+  };
   const look = () => {
-    if (!stopped) looking ??= audit(deps).finally(() => (looking = undefined));
+    if (!stopped) looking ??= both().finally(() => (looking = undefined));
   };
   const timer = setInterval(look, LOOK_MS).unref();
   return {

@@ -45,6 +45,8 @@ export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: 
 /** A fifth of what they cost one by one at 100 calls/s. */
 const EVERY_MS = 50;
 const AT_ONCE = 200;
+/** Those that come while answers are late are late as well, and soon none is asked for any more. */
+const MAX_WAITING = 1_000;
 /** A database that takes 200 ms an answer makes nobody wait for the batch before. */
 const PARALLEL = 4;
 
@@ -56,9 +58,6 @@ export function createLaterLookUp(store: Pick<RouterStore, "callContexts">, with
   const together = new Coalescer<CallQuestion, CallContext>((questions) => store.callContexts(questions), { maxBatch: AT_ONCE, maxWaiting: MAX_WAITING, parallel: PARALLEL, everyMs: EVERY_MS });
   return createLookUp({ callContext: (question) => together.add(question) }, withinMs + EVERY_MS, metrics);
 }
-
-/** Those that come while one answer is late are late as well, and no more are asked for then. */
-const MAX_WAITING = 1_000;
 
 /** Below the number of connections, so that records still find one. */
 const MAX_LATE = 5;

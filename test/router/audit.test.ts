@@ -9,6 +9,7 @@ import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import { adoptCall } from "../../src/domain/call/start.ts";
 import { audit } from "../../src/router/audit.ts";
 import { Calls } from "../../src/router/calls.ts";
+import { takeAwayEmpty } from "../../src/router/empty-bridges.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
 import { aDestination } from "../domain/builders.ts";
@@ -54,6 +55,36 @@ describe("a live call is compared with Asterisk's channels", () => {
     ["ARI is away", [], 60_000, false],
   ])("nothing is done while %s", async (_, there, afterMs, connected) => {
     expect(await audited(there, afterMs, connected)).toEqual({ asked: [], live: 1 });
+  });
+});
+
+describe("a bridge of ours in which nobody is", () => {
+  const [live, over, occupied] = ["1700000000.1", "1700000000.2", "1700000000.3"].map((channel) => bridgeId(callId({ id: channel, protocolId: "x" }))) as [string, string, string];
+  const held = [
+    { id: live, channels: [] },
+    { id: over, channels: [] },
+    { id: occupied, channels: ["1700000000.3"] },
+    { id: "somebody-elses", channels: [] },
+  ];
+
+  async function looked(before: readonly string[], { connected = true, bridges = () => Promise.resolve(held) } = {}) {
+    const destroyed: string[] = [];
+    const telephony = { bridges, destroyBridge: (id: string) => Promise.resolve(void destroyed.push(id)) };
+    const calls = { all: () => [adoptCall("one", { bridge: live, inbound: "1700000000.1", leg: "leg" }, new Date())] };
+    const now = await takeAwayEmpty({ calls, telephony, logger: pino({ level: "silent" }), connected: () => connected }, new Set(before));
+    return { destroyed, now: [...now] };
+  }
+
+  test("is taken away at the second look, when its call is over", async () => {
+    expect(await looked([])).toEqual({ destroyed: [], now: [over] });
+    expect(await looked([live, over, occupied, "somebody-elses"])).toEqual({ destroyed: [over], now: [over] });
+  });
+
+  test.each([
+    ["ARI is away", { connected: false }],
+    ["the list is not told", { bridges: () => Promise.reject(new Error("503")) }],
+  ])("is not forgotten while %s", async (_, fault) => {
+    expect(await looked([over], fault)).toEqual({ destroyed: [], now: [over] });
   });
 });
 
