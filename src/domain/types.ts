@@ -90,7 +90,7 @@ export interface CallContext {
   readonly lastAnsweredBy: string | null;
   /** Calls in progress by destination (number or SIP URI), over all pods. */
   readonly liveCalls: Readonly<Record<string, number>>;
-  /** Counts calls of the pool; the base of round robin. */
+  /** Counts the calls of the pool whose rules had to know who calls; the base of round robin. */
   readonly sequence: number;
 }
 

@@ -13,8 +13,6 @@ export interface AuditDeps {
   readonly connected: () => boolean;
 }
 
-export type LookDeps = AuditDeps & EmptyBridgesDeps;
-
 export interface Audit {
   /** ARI is back: an application that Asterisk cleans up after a lost socket loses its channels a moment later. */
   soon(): void;
@@ -31,7 +29,7 @@ const LEG_MS = 10_000;
  * the line until the longest call is over. A channel that is missing is gone, one that is not the application's any more is watched again, and a bridge
  * of no call is taken away.
  */
-export function startAudit(deps: LookDeps): Audit {
+export function startAudit(deps: AuditDeps & EmptyBridgesDeps): Audit {
   let looking: Promise<void> | undefined;
   let stopped = false;
   let empty: ReadonlySet<string> = new Set();
