@@ -17,6 +17,7 @@ import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
 import type { Attempt } from "../domain/types.ts";
 import { Health } from "../shared/health.ts";
+import { collectSeldom } from "../shared/heap.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
 import { Shutdown } from "../shared/shutdown.ts";
@@ -47,6 +48,7 @@ import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts"
 /** `dialplane router`: runs until SIGTERM or SIGINT. @throws ConfigError for an environment that can't be used */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const config = readRouterConfig(env);
+  collectSeldom();
   const logger = createLogger(config.logLevel, { app: "router", pod: config.pod });
   const registry = createMetrics();
   const shutdown = new Shutdown();

@@ -40,6 +40,8 @@ export interface AsteriskConfiguration {
 
 const TEMPLATES = fileURLToPath(new URL("../../../asterisk-image/etc/", import.meta.url));
 const STANDARD_AMI_PORT = 5038;
+/** Types of messages on Asterisk's bus (stasis.conf). */
+const UNREAD_WITHOUT_AMI = ["ast_channel_dial_type", "ast_channel_entered_bridge_type", "ast_channel_left_bridge_type"];
 const MODULES = fileURLToPath(new URL("../../../asterisk-image/modules.txt", import.meta.url));
 
 /**
@@ -54,6 +56,7 @@ export async function writeConfiguration(settings: AsteriskSettings): Promise<As
     ...placeholders(settings, configuration),
     TRANSPORT_LINES: transportLines(settings),
     MODULE_LINES: [...modules, ...(settings.extraModules ?? [])].map((name) => `load = ${name}.so`),
+    UNREAD_WITHOUT_AMI_LINES: settings.amiPort === undefined ? UNREAD_WITHOUT_AMI.map((type) => `decline = ${type}`) : [],
   };
   await makeFolders(settings.dir);
   for (const name of await readdir(TEMPLATES)) {
