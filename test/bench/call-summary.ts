@@ -58,10 +58,10 @@ export function holds({ failed, byDefault, p99Ms }: Run): boolean {
   return failed === 0 && byDefault === 0 && p99Ms < CAPACITY_P99_MS;
 }
 
-/** The highest rate of one repetition that held, with every lower one; 0 when the lowest did not. */
+/** The highest rate of one way in one repetition that held, with every lower one; 0 when the lowest did not. With RTP it is another figure. */
 export function capacity(runs: readonly Run[]): number {
   let highest = 0;
-  for (const run of [...runs].sort((a, b) => a.callsPerSecond - b.callsPerSecond)) {
+  for (const run of runs.filter(({ rtp }) => !rtp).sort((a, b) => a.callsPerSecond - b.callsPerSecond)) {
     if (!holds(run)) break;
     highest = run.callsPerSecond;
   }
@@ -97,15 +97,36 @@ export function medianRun(runs: readonly Run[]): Run | undefined {
   };
 }
 
-/** A line for each way at each rate, the ratios to native `Dial()` at the same rate beside it. */
-export function table(runs: readonly Run[]): readonly string[] {
+export type Kind = Pick<Run, "callsPerSecond" | "rtp">;
+
+/**
+ * A figure of one way, of the same figure of native `Dial()` in the same repetition; the median over all repetitions. The two are measured
+ * within a minute: a machine that gets slower from one repetition to the next changes the ratio less than the figures.
+ *
+ * @param figure of the runs of one way in one repetition
+ */
+export function ofNative(perRepetition: readonly (readonly Run[])[], way: Way, figure: (runs: readonly Run[]) => number): number {
+  const of = (runs: readonly Run[], which: Way) => figure(runs.filter((run) => run.way === which));
+  return median(perRepetition.map((runs) => of(runs, way) / of(runs, "native")));
+}
+
+/** p50 or another figure at one rate. */
+export function at(kind: Kind, figure: (run: Run) => number): (runs: readonly Run[]) => number {
+  return (runs) => {
+    const run = runs.find(({ callsPerSecond, rtp }) => callsPerSecond === kind.callsPerSecond && rtp === kind.rtp);
+    return run === undefined ? Number.NaN : figure(run);
+  };
+}
+
+/** A line for each way at each rate, its ratio to native `Dial()` at the same rate beside it. */
+export function table(runs: readonly Run[], perRepetition: readonly (readonly Run[])[]): readonly string[] {
   const kinds = [...new Set(runs.map(({ callsPerSecond, rtp }) => `${callsPerSecond}${rtp ? " RTP" : ""}`))];
   const ordered = kinds.flatMap((kind) => WAYS.flatMap((way) => runs.filter((run) => run.way === way && `${run.callsPerSecond}${run.rtp ? " RTP" : ""}` === kind)));
   return [
     "calls/s  way         p50 ms   p95 ms   p99 ms   of native (p50, p99)   failed      CPU ms a call: Asterisk  Node  Postgres",
     ...ordered.map((run) => {
-      const native = runs.find(({ way, callsPerSecond, rtp }) => way === "native" && callsPerSecond === run.callsPerSecond && rtp === run.rtp);
-      const ratio = native === undefined || run === native ? "" : `${ratioOf(run.p50Ms, native.p50Ms)}, ${ratioOf(run.p99Ms, native.p99Ms)}`;
+      const ratioOf = (figure: (run: Run) => number) => `${ofNative(perRepetition, run.way, at(run, figure)).toFixed(2)}x`;
+      const ratio = run.way === "native" ? "" : `${ratioOf(({ p50Ms }) => p50Ms)}, ${ratioOf(({ p99Ms }) => p99Ms)}`;
       const kind = `${run.callsPerSecond}${run.rtp ? " RTP" : ""}`;
       const media = run.rtp ? `   ${((1 - run.rtpReturned) * 100).toFixed(2)} % of packets lost` : "";
       const byDefault = run.byDefault === 0 ? "" : `   ${run.byDefault} by the dialplan's default`;
@@ -116,10 +137,6 @@ export function table(runs: readonly Run[]): readonly string[] {
       );
     }),
   ];
-}
-
-function ratioOf(value: number, native: number): string {
-  return `${(value / native).toFixed(2)}x`;
 }
 
 function cells(values: readonly number[], width = 8): string {

@@ -6,7 +6,7 @@ import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { capacity, type Cpu, holds, median, medianRun, type Run, summarise, table } from "./call-summary.ts";
+import { at, capacity, type Cpu, holds, type Kind, median, medianRun, ofNative, type Run, summarise, table } from "./call-summary.ts";
 import { type CallWorld, type Way, WAYS, withCallWorld } from "./call-world.ts";
 import { cpuMs, cpuMsWithChildren } from "./cpu-time.ts";
 import { machine } from "./ingress-world.ts";
@@ -17,6 +17,8 @@ const TARGET = { p50: 1.8, p99: 2, capacity: 0.5, at: 100 } as const;
 const HOLD_MS = 1_000;
 const RTP_HOLD_MS = 2_000;
 const CAPACITY_STEP = 25;
+/** Longer at the rate of the targets: of 800 calls, eight would decide p99. */
+const LONGER_AT_TARGET = 2.5;
 const WARM_UP_RATE = 100;
 const RECORDS_WITHIN_MS = 10_000;
 
@@ -60,7 +62,7 @@ async function measure(world: CallWorld, kind: Pick<Run, "way" | "callsPerSecond
   const routedBefore = await world.routed();
   const before = await cpuOf(world, kind.way);
   const holdMs = kind.rtp ? RTP_HOLD_MS : HOLD_MS;
-  const results = await world.ends[kind.way].run({ ...kind, numbers: world.numbers, seconds, holdMs });
+  const results = await world.ends[kind.way].run({ ...kind, numbers: world.numbers, seconds: kind.callsPerSecond === TARGET.at ? seconds * LONGER_AT_TARGET : seconds, holdMs });
   const left = await world.clear();
   const after = await cpuOf(world, kind.way);
   const cpu = { asterisk: after.asterisk - before.asterisk, node: after.node - before.node, postgres: after.postgres - before.postgres };
@@ -110,7 +112,7 @@ function report(perRepetition: readonly (readonly Run[])[], load: readonly numbe
   const kinds = [...new Map(all.map(({ way, callsPerSecond, rtp }) => [`${way} ${callsPerSecond} ${rtp}`, { way, callsPerSecond, rtp }])).values()];
   const same = (run: Run, kind: Pick<Run, "way" | "callsPerSecond" | "rtp">) => run.way === kind.way && run.callsPerSecond === kind.callsPerSecond && run.rtp === kind.rtp;
   const medians = kinds.flatMap((kind) => medianRun(all.filter((run) => same(run, kind))) ?? []);
-  const capacityOf = (way: Way) => median(perRepetition.map((runs) => capacity(runs.filter((run) => run.way === way && !run.rtp))));
+  const capacityOf = (way: Way) => median(perRepetition.map((runs) => capacity(runs.filter((run) => run.way === way))));
   return {
     machine: machine(),
     asking: flags.asking,
@@ -123,17 +125,16 @@ function report(perRepetition: readonly (readonly Run[])[], load: readonly numbe
   };
 }
 
-type Report = ReturnType<typeof report>;
-
-function missed({ medians, capacity: reached }: Report): readonly string[] {
-  const at = (way: Way) => medians.find((run) => run.way === way && run.callsPerSecond === TARGET.at && !run.rtp);
-  const [native, dialplane] = [at("native"), at("dialplane")];
-  if (native === undefined || dialplane === undefined) return [];
-  const ratios = { p50: dialplane.p50Ms / native.p50Ms, p99: dialplane.p99Ms / native.p99Ms };
+/** Not a number where it was not measured. */
+function missed(perRepetition: readonly (readonly Run[])[]): readonly string[] {
+  const kind: Kind = { callsPerSecond: TARGET.at, rtp: false };
+  const p50 = ofNative(perRepetition, "dialplane", at(kind, ({ p50Ms }) => p50Ms));
+  const p99 = ofNative(perRepetition, "dialplane", at(kind, ({ p99Ms }) => p99Ms));
+  const reached = ofNative(perRepetition, "dialplane", capacity);
   return [
-    ...(ratios.p50 > TARGET.p50 ? [`p50 at ${TARGET.at}/s at most ${TARGET.p50}x of native: ${ratios.p50.toFixed(2)}x`] : []),
-    ...(ratios.p99 > TARGET.p99 ? [`p99 at ${TARGET.at}/s at most ${TARGET.p99}x of native: ${ratios.p99.toFixed(2)}x`] : []),
-    ...(reached.dialplane < reached.native * TARGET.capacity ? [`capacity at least ${TARGET.capacity}x of native: ${reached.dialplane} of ${reached.native} calls/s`] : []),
+    ...(p50 > TARGET.p50 ? [`p50 at ${TARGET.at}/s at most ${TARGET.p50}x of native: ${p50.toFixed(2)}x`] : []),
+    ...(p99 > TARGET.p99 ? [`p99 at ${TARGET.at}/s at most ${TARGET.p99}x of native: ${p99.toFixed(2)}x`] : []),
+    ...(reached < TARGET.capacity ? [`capacity at least ${TARGET.capacity}x of native: ${reached.toFixed(2)}x`] : []),
   ];
 }
 
@@ -156,15 +157,15 @@ if (flags.json) {
   const { native, naive, dialplane, searchedUpTo } = result.capacity;
   process.stdout.write(
     [
-      `${result.machine}; load average before ${loadBefore.map((value) => value.toFixed(1)).join(", ")}; ${repetitions} repetitions of ${seconds} s, medians`,
+      `${result.machine}; load average before ${loadBefore.map((value) => value.toFixed(1)).join(", ")}; ${repetitions} repetitions of ${seconds} s (${seconds * LONGER_AT_TARGET} s at ${TARGET.at}/s), medians; ratios within a repetition`,
       `Set-up: INVITE sent to 200 received at the caller; the far side answers at once; the router's rule ${flags.asking ? "asks" : "does not ask"} who is calling`,
-      ...table(result.medians),
+      ...table(result.medians, perRepetition),
       `capacity (no failure, p99 below 250 ms; searched up to ${searchedUpTo}/s): native ${native}, naive ${naive}, dialplane ${dialplane} calls/s`,
       "",
     ].join("\n"),
   );
 }
-for (const target of missed(result)) {
+for (const target of missed(perRepetition)) {
   say(`missed: ${target}`);
   process.exitCode = 1;
 }
