@@ -93,6 +93,8 @@ const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
 /** A list of thousands of channels on a busy machine. */
 const LISTS_MS = 20_000;
+/** So far behind with the calls it has, Asterisk is given no more: callers wait some of these before they hear anybody. */
+const BEHIND_MS = 1_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
 
@@ -106,6 +108,8 @@ class RunningRouter implements Router {
   readonly #metrics: RouterMetrics;
   readonly #ari: AriConnection;
   readonly #telephony: Telephony;
+  /** For what calls ask for. */
+  readonly #switchboard: Telephony;
   readonly #calls: Calls;
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
@@ -143,6 +147,7 @@ class RunningRouter implements Router {
       onReplaced: () => this.#replaced(),
     });
     this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
+    this.#switchboard = createTelephony(this.#ari.commands, STASIS_APP);
     this.#calls = new Calls({
       clock,
       logger,
@@ -151,7 +156,7 @@ class RunningRouter implements Router {
       keep: (record) => this.#records.keep(record),
       connected: () => this.#ari.connected,
       left: (channel) => this.#limits.leave(channel),
-      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#telephony, command)),
+      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#switchboard, command)),
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
@@ -186,7 +191,7 @@ class RunningRouter implements Router {
       telephony: this.#telephony,
       logger,
       // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
-      accepting: () => !this.#stopping && (this.drain.draining || this.#snapshots.current !== null),
+      accepting: () => !this.#stopping && (this.drain.draining || (this.#snapshots.current !== null && this.#keepsUp())),
       offered: (channel, args) => {
         if (!this.drain.draining) offers.add(channel, args);
       },
@@ -201,6 +206,12 @@ class RunningRouter implements Router {
     });
   }
 
+  #keepsUp(): boolean {
+    const keepsUp = this.#ari.behindMs < BEHIND_MS;
+    if (!keepsUp) this.#metrics.shed.inc();
+    return keepsUp;
+  }
+
   async #dial(command: Extract<CallCommand, { type: "Originate" }>, call: Call): Promise<unknown> {
     const { channel, attempt } = command;
     const table = this.#snapshots.current;
@@ -208,7 +219,7 @@ class RunningRouter implements Router {
     const origination = originationOf(command, call, table);
     // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
     if (this.#limits.concern(attempt, trunk)) await this.#admit(channel, attempt, trunk);
-    return command.early ? this.#telephony.create(origination) : this.#telephony.originate(origination);
+    return command.early ? this.#switchboard.create(origination) : this.#switchboard.originate(origination);
   }
 
   async #admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {

@@ -11,6 +11,7 @@ export interface RouterMetrics {
   readonly spoolRefused: Counter;
   readonly lookups: Counter<"outcome">;
   readonly handedBack: Counter;
+  readonly shed: Counter;
   readonly limited: Counter<"limit">;
   readonly drainRefused: Counter;
   readonly unknownCalls: Counter;
@@ -36,6 +37,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     spoolBytes: new Gauge({ name: "dialplane_router_spool_bytes", help: "Call records on disk, in bytes", registers }),
     spoolRefused: new Counter({ name: "dialplane_router_spool_refused_total", help: "Writes and reads of the spool that failed: disk full, folder not writable, limit reached", registers }),
     lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Look-ups of who is calling: answered, late, failed, or shed (not asked, too many are late)", labelNames: ["outcome"], registers }),
+    shed: new Counter({ name: "dialplane_router_shed_total", help: "Calls left to the dialplan's default destination because Asterisk was behind with those it had", registers }),
     limited: new Counter({
       name: "dialplane_router_limited_total",
       help: "Legs not dialled because a limit was reached: calls at the destination, calls on the trunk, or the trunk's calls a second",

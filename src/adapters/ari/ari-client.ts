@@ -48,6 +48,8 @@ class AriClientTransport implements AriConnection {
   #up = false;
   #replaced = false;
   #running: Promise<void> | undefined;
+  /** Over HTTP each request has a connection of its own, and waits for none but those about the same channel or bridge. */
+  readonly commands: AriRest = this;
 
   constructor(options: AriOptions, library: typeof AriClient) {
     this.#options = options;
@@ -58,6 +60,10 @@ class AriClientTransport implements AriConnection {
   /** False from the moment on at which the socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
     return this.#up && this.#open !== undefined && this.#open.client._ws?.readyState === OPEN;
+  }
+
+  get behindMs(): number {
+    return this.#open?.operations.behindMs ?? 0;
   }
 
   start(): void {

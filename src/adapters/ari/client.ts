@@ -1,14 +1,10 @@
-import type { Socket } from "node:net";
-import { type RawData, WebSocket } from "ws";
-
-import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import { messageOf } from "../../domain/errors.ts";
 import type { AriRest, Logger } from "../../domain/ports.ts";
 import { type AriEvent, parseEvent, WANTED_EVENTS } from "./events.ts";
 import { beat, BEAT_MS } from "./holder.ts";
-import { asObject, parseJson } from "./json.ts";
+import type { Json } from "./json.ts";
 import { keepTrying, type Pauses } from "./keep-trying.ts";
-import { watchLiveness } from "./liveness.ts";
-import { RestOverWebSocket } from "./rest-over-websocket.ts";
+import { AriSocket, notConnected } from "./socket.ts";
 import { standBy } from "./stand-by.ts";
 
 export interface AriOptions {
@@ -36,40 +32,49 @@ export interface AriOptions {
 
 export interface AriConnection extends AriRest {
   readonly connected: boolean;
+  /** What calls ask for. Nothing else has to wait behind it: Asterisk waits for a channel's own thread before it goes on to the next request. */
+  readonly commands: AriRest;
+  /** Milliseconds for which the oldest of `commands` has waited for its answer; 0 when none waits. */
+  readonly behindMs: number;
   start(): void;
-  /** Closes the socket; resolves when it is gone. Requests on their way are rejected. */
+  /** Closes the connection; resolves when it is gone. Requests on their way are rejected. */
   stop(): Promise<void>;
 }
 
-/** A call has a few requests on their way; ARI messages are small. Bounds what a broken peer can make us hold. */
-const MAX_MESSAGE_BYTES = 64 << 20;
-
 /**
- * ONE WebSocket for events and requests (REST over WebSocket, Asterisk 22.4 and newer).
+ * Two WebSockets with requests on them (REST over WebSocket, Asterisk 22.4 and newer): one for events and all that must be quick, one for
+ * what calls ask for. They live and end together. docs/decisions/0031.
  * Asterisk answering 404 or 503, or not listening at all, means "still loading": it is asked again until `stop()`.
  */
 export function createAriClient(options: AriOptions): AriConnection {
   return new AriClient(options);
 }
 
+interface Sockets {
+  readonly events: AriSocket;
+  readonly commands: AriSocket;
+}
+
 class AriClient implements AriConnection {
   readonly #options: AriOptions;
-  readonly #rest: RestOverWebSocket;
   readonly #stopping = new AbortController();
-  #socket: WebSocket | undefined;
-  #wire: Socket | undefined;
+  #sockets: Sockets | undefined;
   #up = false;
   #replaced = false;
   #running: Promise<void> | undefined;
+  readonly commands: AriRest = { request: (...request) => this.#ask("commands", request) };
 
   constructor(options: AriOptions) {
     this.#options = options;
-    this.#rest = new RestOverWebSocket(options.requestTimeoutMs ?? 5_000);
   }
 
-  /** False from the moment on at which the socket is gone: what could not be sent must not look like something that Asterisk refused. */
+  /** False from the moment on at which a socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
-    return this.#up && this.#socket?.readyState === WebSocket.OPEN;
+    return this.#up && this.#sockets?.events.open === true && this.#sockets.commands.open;
+  }
+
+  get behindMs(): number {
+    return this.#sockets?.commands.behindMs ?? 0;
   }
 
   start(): void {
@@ -78,19 +83,17 @@ class AriClient implements AriConnection {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#socket?.close();
+    this.#sockets?.events.close();
+    this.#sockets?.commands.close();
     await this.#running;
   }
 
-  request(...[method, path, query, body]: Parameters<AriRest["request"]>): Promise<unknown> {
-    const socket = this.#socket;
-    if (socket?.readyState !== WebSocket.OPEN) {
-      return Promise.reject(new ExpectedError("Unavailable", `ARI is not connected: ${method} ${path} was not sent`));
-    }
-    return this.#rest.request({ method, path, query, body }, (frame) => {
-      if (this.#wire !== undefined) sendTogether(this.#wire);
-      socket.send(frame);
-    });
+  request(...request: Parameters<AriRest["request"]>): Promise<unknown> {
+    return this.#ask("events", request);
+  }
+
+  #ask(socket: keyof Sockets, request: Parameters<AriRest["request"]>): Promise<unknown> {
+    return this.#sockets?.[socket].request(...request) ?? Promise.reject(notConnected(request[0], request[1]));
   }
 
   #run(): Promise<void> {
@@ -107,81 +110,53 @@ class AriClient implements AriConnection {
     return wasUp;
   }
 
-  /** From connecting until the socket is gone. @returns why it went */
+  /** From connecting until the sockets are gone. @returns why the first of them went */
   async #session(): Promise<string> {
-    const socket = this.#open();
-    this.#socket = socket;
-    const watch = watchLiveness(socket, this.#options.pingIntervalMs ?? 5_000);
+    const { url, user, password, app, requestTimeoutMs, pingIntervalMs } = this.#options;
+    const open = (name: string) => new AriSocket({ url, user, password, app: name, requestTimeoutMs, pingIntervalMs, onMessage: (message) => this.#receive(message, sockets) });
+    const sockets: Sockets = { events: open(app), commands: open(`${app}-commands`) };
+    this.#sockets = sockets;
     const beats = setInterval(() => void (this.#up && beat(this).catch(() => undefined)), BEAT_MS);
-    socket.on("upgrade", ({ socket: wire }) => (this.#wire = wire));
-    socket.on("open", () => void this.#announce(socket));
-    socket.on("message", (data) => this.#receive(asText(data)));
-    const reason = await closed(socket);
-    clearInterval(watch);
+    void this.#announce(sockets);
+    const reason = await Promise.race([sockets.events.closed, sockets.commands.closed]);
     clearInterval(beats);
-    this.#rest.rejectAll("the socket was lost");
+    endOf(sockets);
+    await Promise.all([sockets.events.closed, sockets.commands.closed]);
     return reason;
   }
 
-  #open(): WebSocket {
-    const { url, app, user, password } = this.#options;
-    const address = `${url.replace(/^http/, "ws")}/events?app=${encodeURIComponent(app)}`;
-    const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-    return new WebSocket(address, {
-      headers: { authorization },
-      perMessageDeflate: false,
-      handshakeTimeout: 5_000,
-      maxPayload: MAX_MESSAGE_BYTES,
-    });
-  }
-
-  async #announce(socket: WebSocket): Promise<void> {
-    const filter = { allowed: WANTED_EVENTS.map((type) => ({ type })) };
+  async #announce(sockets: Sockets): Promise<void> {
+    const { app, logger, onUp } = this.#options;
+    const allow = (socket: AriSocket, name: string, types: readonly string[]) =>
+      socket.request("PUT", `/applications/${encodeURIComponent(name)}/eventFilter`, undefined, { allowed: types.map((type) => ({ type })) });
+    await Promise.all([sockets.events.opened, sockets.commands.opened]);
     try {
-      await this.request("PUT", `/applications/${encodeURIComponent(this.#options.app)}/eventFilter`, undefined, filter);
+      await Promise.all([allow(sockets.events, app, WANTED_EVENTS), allow(sockets.commands, `${app}-commands`, ["RESTResponse", "ApplicationReplaced"])]);
     } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, "ARI refused the event filter");
-      socket.terminate();
+      logger.warn({ error: messageOf(error) }, "ARI refused the event filter");
+      endOf(sockets);
       return;
     }
+    // One of them may be gone meanwhile.
+    if (!sockets.events.open || !sockets.commands.open) return;
     this.#up = true;
-    this.#options.logger.info({ app: this.#options.app }, "ARI is connected");
-    this.#options.onUp();
+    logger.info({ app }, "ARI is connected");
+    onUp();
   }
 
-  #receive(text: string): void {
-    const message = asObject(parseJson(text));
-    if (message["type"] === "RESTResponse") {
-      this.#rest.settle(message);
-      return;
-    }
+  #receive(message: Json, sockets: Sockets): void {
     if (message["type"] === "ApplicationReplaced") {
       // Asterisk leaves the socket open, and never again sends an event on it.
       this.#replaced = true;
-      this.#socket?.terminate();
+      endOf(sockets);
       return;
     }
     const event = parseEvent(message);
-    if (event !== undefined) {
-      this.#options.onEvent(event);
-    }
+    if (event !== undefined) this.#options.onEvent(event);
   }
 }
 
-/** What is asked for in one turn of the event loop is one write: a write costs more than what is written. */
-function sendTogether(wire: Socket): void {
-  if (wire.writableCorked > 0) return;
-  wire.cork();
-  process.nextTick(() => wire.uncork());
-}
-
-function asText(data: RawData): string {
-  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
-  return (Buffer.isBuffer(data) ? data : Buffer.from(data)).toString("utf8");
-}
-
-function closed(socket: WebSocket): Promise<string> {
-  let reason = "";
-  socket.on("error", (error) => (reason = error.message));
-  return new Promise((resolve) => socket.once("close", (code) => resolve(reason || `the socket was closed with code ${code}`)));
+function endOf({ events, commands }: Sockets): void {
+  events.terminate();
+  commands.terminate();
 }

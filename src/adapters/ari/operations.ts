@@ -20,7 +20,8 @@ interface Found {
 export class Operations {
   readonly #client: Client;
   readonly #timeoutMs: number;
-  readonly #rejects = new Set<(error: Error) => void>();
+  /** By what rejects them, when they were asked. */
+  readonly #pending = new Map<(error: Error) => void, number>();
 
   constructor(client: Client, timeoutMs: number) {
     this.#client = client;
@@ -38,19 +39,25 @@ export class Operations {
       const timer = setTimeout(() => settle(() => reject(new ExpectedError("Unavailable", `ARI did not answer ${name} within ${this.#timeoutMs} ms`))), this.#timeoutMs);
       const settle = (how: () => void) => {
         clearTimeout(timer);
-        this.#rejects.delete(reject);
+        this.#pending.delete(reject);
         how();
       };
-      this.#rejects.add(reject);
+      this.#pending.set(reject, performance.now());
       const answered = (response: SwaggerResponse) => settle(() => settled(name, response, resolve, reject));
       call(parametersOf(found, query, body), answered, answered);
     });
   }
 
+  /** Milliseconds for which the oldest request has waited. */
+  get behindMs(): number {
+    const [oldest] = this.#pending.values();
+    return oldest === undefined ? 0 : performance.now() - oldest;
+  }
+
   /** The connection is gone: whether Asterisk did what was asked is unknown. */
   rejectAll(reason: string): void {
-    for (const reject of [...this.#rejects]) {
-      this.#rejects.delete(reject);
+    for (const reject of [...this.#pending.keys()]) {
+      this.#pending.delete(reject);
       reject(new ExpectedError("Unavailable", `${reason} before ARI answered`));
     }
   }

@@ -13,6 +13,8 @@ interface Pending {
   readonly operation: string;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
+  /** By `performance.now()`. */
+  readonly askedAt: number;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -33,6 +35,12 @@ export class RestOverWebSocket {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Milliseconds for which the oldest request has waited. */
+  get behindMs(): number {
+    const [oldest] = this.#pending.values();
+    return oldest === undefined ? 0 : performance.now() - oldest.askedAt;
+  }
+
   /**
    * @param send puts a text frame on the socket
    * @throws AriError for a status of 300 and more; ExpectedError `Unavailable` when no answer came in time or the socket was lost
@@ -42,9 +50,9 @@ export class RestOverWebSocket {
     const id = String(this.#sequence);
     const operation = `${request.method} ${request.path}`;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#late(id, due), this.#timeoutMs);
-      const due = performance.now() + this.#timeoutMs;
-      this.#pending.set(id, { operation, resolve, reject, timer });
+      const askedAt = performance.now();
+      const timer = setTimeout(() => this.#late(id, askedAt + this.#timeoutMs), this.#timeoutMs);
+      this.#pending.set(id, { operation, resolve, reject, askedAt, timer });
       send(JSON.stringify(toFrame(id, request)));
     });
   }

@@ -132,9 +132,9 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
     await Promise.all(ids.map((id) => ari.request("DELETE", `/bridges/${id}`)));
   });
 
-  test("does what is asked about one channel or bridge in that order, without waiting for an answer", async () => {
+  test("does what calls ask for about one channel or bridge in that order, without waiting for an answer", async () => {
     const { ari, app, events } = await connected();
-    const telephony = createTelephony(ari, app);
+    const telephony = createTelephony(ari.commands, app);
     const channel = `ordered-${randomUUID()}`;
     await ari.request("POST", `/channels/${channel}`, { endpoint: "Local/1@contract", app, timeout: "10" });
     await eventually("it entered the application", () => events.some((event) => event.type === "StasisStart" && event.channel.id === channel));
@@ -146,6 +146,19 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
     await telephony.hangUp(channel, 16);
   });
 
+  test("what calls ask for keeps nothing else waiting, and how long it waits is known", async () => {
+    const { ari } = await connected();
+    expect(ari.behindMs).toBe(0);
+    const bridges = Array.from({ length: 400 }, () => `behind-${randomUUID()}`);
+    let answered = 0;
+    const asked = bridges.map((id) => ari.commands.request("POST", `/bridges/${id}`, { type: "mixing" }).then(() => (answered += 1)));
+    await ari.request("GET", "/asterisk/ping");
+    expect([answered < bridges.length, ari.behindMs > 0]).toEqual([true, true]);
+    await Promise.all(asked);
+    expect(ari.behindMs).toBe(0);
+    await Promise.all(bridges.map((id) => ari.commands.request("DELETE", `/bridges/${id}`)));
+  });
+
   test("a connection that is cut is told, what was asked is Unavailable, and it is made again", async () => {
     const { ari, gate, downs, ups } = await connected();
     gate.mode = "refuse";
@@ -155,9 +168,11 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
     await eventually("it is down", () => downs.length === 1);
     expect(ari.connected).toBe(false);
     await expect(ari.request("GET", "/asterisk/info")).rejects.toEqual(unavailable);
+    await expect(ari.commands.request("GET", "/asterisk/info")).rejects.toEqual(unavailable);
     gate.mode = "open";
     await eventually("it is up again", () => ups() === 2, 20_000);
     expect(await ari.request("GET", "/asterisk/info")).toMatchObject({ system: {} });
+    expect(await ari.commands.request("GET", "/asterisk/info")).toMatchObject({ system: {} });
     expect(downs).toHaveLength(1);
   });
 
