@@ -7,7 +7,7 @@ export interface RouterConfig {
   /** Name of the pod in reports and records. */
   readonly pod: string;
   readonly ari: { readonly url: string; readonly user: string; readonly password: string };
-  /** What carries ARI's requests: the event socket itself unless told, or HTTP for an Asterisk that can't. */
+  /** What carries ARI's requests: WebSockets unless told, or HTTP for an Asterisk that can't. */
   readonly ariTransport?: "websocket" | "rest";
   /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */
   readonly asteriskConfigDir: string;

@@ -31,7 +31,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
       registers,
     }),
     liveCalls: new Gauge({ name: "dialplane_router_live_calls", help: "Calls that this router controls now", registers }),
-    ariConnected: new Gauge({ name: "dialplane_router_ari_connected", help: "1 while the event socket to Asterisk is up", registers }),
+    ariConnected: new Gauge({ name: "dialplane_router_ari_connected", help: "1 while the sockets to Asterisk are up", registers }),
     recordQueue: new Gauge({ name: "dialplane_router_record_queue", help: "Call records that wait to be written", registers }),
     recordsDropped: new Counter({ name: "dialplane_router_records_dropped_total", help: "Call records lost because neither memory nor disk had room", registers }),
     spoolBytes: new Gauge({ name: "dialplane_router_spool_bytes", help: "Call records on disk, in bytes", registers }),

@@ -23,7 +23,7 @@ const STALLED_MS = 1_000;
 const CATCH_UP_MS = 1_000;
 
 /**
- * Requests and their answers on the event socket (Asterisk's "ARI REST over WebSocket").
+ * Requests and their answers on a WebSocket (Asterisk's "ARI REST over WebSocket").
  * Asterisk works requests off in the order they were sent, so that two that depend on each other need no round trip between.
  */
 export class RestOverWebSocket {
