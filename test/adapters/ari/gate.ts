@@ -10,15 +10,21 @@ export interface Gate extends AsyncDisposable {
   mode: "open" | "refuse" | "loading";
   /** Resets what is open. */
   cut(): void;
-  /** What is open stays open, and nothing passes any more in either direction. */
-  silence(): void;
+  /**
+   * What is open stays open, and nothing passes any more in either direction.
+   * @param asking only connections that were opened for this
+   */
+  silence(asking?: string): void;
+  /** All that is silent passes again. */
+  speak(): void;
 }
 
 const LOADING = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 export async function startGate(target: string): Promise<Gate> {
   const { port } = new URL(target);
-  const open = new Set<{ readonly near: Socket; readonly far: Socket }>();
+  const open = new Set<Connection>();
+  const silent = new Set<Connection>();
   let mode: Gate["mode"] = "open";
   let tried = 0;
   const server = createServer((near) => {
@@ -49,11 +55,20 @@ export async function startGate(target: string): Promise<Gate> {
       mode = next;
     },
     cut,
-    silence: () => {
-      for (const { near, far } of open) {
+    silence: (asking = "") => {
+      for (const connection of [...open].filter(({ asked }) => asked().includes(asking))) {
+        const { near, far } = connection;
         near.unpipe(far).pause();
         far.unpipe(near).pause();
+        silent.add(connection);
       }
+    },
+    speak: () => {
+      for (const { near, far } of silent) {
+        near.pipe(far);
+        far.pipe(near);
+      }
+      silent.clear();
     },
     [Symbol.asyncDispose]: async () => {
       cut();
@@ -62,11 +77,20 @@ export async function startGate(target: string): Promise<Gate> {
   };
 }
 
-function through(near: Socket, port: number): { readonly near: Socket; readonly far: Socket } {
+interface Connection {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** The first that was sent. */
+  readonly asked: () => string;
+}
+
+function through(near: Socket, port: number): Connection {
   const far = connect(port, "127.0.0.1");
   far.on("error", () => near.destroy());
   near.on("close", () => far.destroy());
   near.pipe(far);
   far.pipe(near);
-  return { near, far };
+  let first = "";
+  near.once("data", (data: Buffer) => (first = data.toString("latin1")));
+  return { near, far, asked: () => first };
 }
