@@ -11,14 +11,16 @@ import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
 import { eventually } from "../harness/process.ts";
 import { MemoryStore } from "./memory-store.ts";
 
-/** An Asterisk's event socket that does nothing and says yes to everything: what is asked, in which order, is not to be seen from outside of a real one. */
+/** An Asterisk that does nothing and says yes to everything: what is asked, in which order, is not to be seen from outside of a real one. */
 async function startYesMan() {
   const asked: string[] = [];
   const sockets: WebSocket[] = [];
+  const events: WebSocket[] = [];
   const http = createServer((_, response) => response.writeHead(404).end());
   const server = new WebSocketServer({ server: http });
-  server.on("connection", (socket) => {
+  server.on("connection", (socket, { url }) => {
     sockets.push(socket);
+    if (url?.endsWith("app=dialplane") === true) events.push(socket);
     socket.on("message", (data: Buffer) => {
       const { request_id, method, uri } = JSON.parse(data.toString("utf8")) as { request_id: string; method: string; uri: string };
       asked.push(`${method} ${uri}`);
@@ -29,7 +31,7 @@ async function startYesMan() {
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/ari`,
     asked,
-    tell: (event: object) => sockets.forEach((socket) => socket.send(JSON.stringify(event))),
+    tell: (event: object) => events.forEach((socket) => socket.send(JSON.stringify(event))),
     stop: async () => {
       sockets.forEach((socket) => socket.terminate());
       await new Promise((resolve) => http.close(resolve));

@@ -113,8 +113,11 @@ class AriClient implements AriConnection {
   /** From connecting until the sockets are gone. @returns why the first of them went */
   async #session(): Promise<string> {
     const { url, user, password, app, requestTimeoutMs, pingIntervalMs } = this.#options;
-    const open = (name: string) => new AriSocket({ url, user, password, app: name, requestTimeoutMs, pingIntervalMs, onMessage: (message) => this.#receive(message, sockets) });
-    const sockets: Sockets = { events: open(app), commands: open(`${app}-commands`) };
+    const open = (name: string, onMessage: (message: Json) => void) => new AriSocket({ url, user, password, app: name, requestTimeoutMs, pingIntervalMs, onMessage });
+    const sockets: Sockets = {
+      events: open(app, (message) => this.#isReplaced(message, sockets) || this.#happened(message)),
+      commands: open(`${app}-commands`, (message) => this.#isReplaced(message, sockets)),
+    };
     this.#sockets = sockets;
     const beats = setInterval(() => void (this.#up && beat(this).catch(() => undefined)), BEAT_MS);
     void this.#announce(sockets);
@@ -144,13 +147,15 @@ class AriClient implements AriConnection {
     onUp();
   }
 
-  #receive(message: Json, sockets: Sockets): void {
-    if (message["type"] === "ApplicationReplaced") {
-      // Asterisk leaves the socket open, and never again sends an event on it.
-      this.#replaced = true;
-      endOf(sockets);
-      return;
-    }
+  #isReplaced(message: Json, sockets: Sockets): boolean {
+    if (message["type"] !== "ApplicationReplaced") return false;
+    // Asterisk leaves the socket open, and never again sends an event on it.
+    this.#replaced = true;
+    endOf(sockets);
+    return true;
+  }
+
+  #happened(message: Json): void {
     const event = parseEvent(message);
     if (event !== undefined) this.#options.onEvent(event);
   }
