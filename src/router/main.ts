@@ -190,8 +190,8 @@ class RunningRouter implements Router {
       calls: this.#calls,
       telephony: this.#telephony,
       logger,
-      // Without a snapshot the dialplan's own default is the better answer. Draining, calls are taken to be refused.
-      accepting: () => !this.#stopping && (this.drain.draining || (this.#snapshots.current !== null && this.#keepsUp())),
+      // Without a snapshot, or before all of ARI is up, the dialplan's own default is the better answer. Draining, calls are taken to be refused.
+      accepting: () => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#snapshots.current !== null && this.#keepsUp())),
       offered: (channel, args) => {
         if (!this.drain.draining) offers.add(channel, args);
       },

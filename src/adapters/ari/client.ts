@@ -130,11 +130,9 @@ class AriClient implements AriConnection {
 
   async #announce(sockets: Sockets): Promise<void> {
     const { app, logger, onUp } = this.#options;
-    const allow = (socket: AriSocket, name: string, types: readonly string[]) =>
-      socket.request("PUT", `/applications/${encodeURIComponent(name)}/eventFilter`, undefined, { allowed: types.map((type) => ({ type })) });
     await Promise.all([sockets.events.opened, sockets.commands.opened]);
     try {
-      await Promise.all([allow(sockets.events, app, WANTED_EVENTS), allow(sockets.commands, `${app}-commands`, ["RESTResponse", "ApplicationReplaced"])]);
+      await Promise.all([sockets.events.allow(WANTED_EVENTS), sockets.commands.allow(["RESTResponse", "ApplicationReplaced"])]);
     } catch (error) {
       logger.warn({ error: messageOf(error) }, "ARI refused the event filter");
       endOf(sockets);

@@ -29,6 +29,7 @@ const MAX_MESSAGE_BYTES = 64 << 20;
 export class AriSocket implements AriRest {
   readonly #socket: WebSocket;
   readonly #rest: RestOverWebSocket;
+  readonly #app: string;
   #wire: Socket | undefined;
   /** Resolves when requests can be sent; never when that does not happen. */
   readonly opened: Promise<void>;
@@ -37,6 +38,7 @@ export class AriSocket implements AriRest {
 
   constructor({ onMessage, ...options }: AriSocketOptions) {
     this.#rest = new RestOverWebSocket(options.requestTimeoutMs ?? ANSWER_MS);
+    this.#app = options.app;
     const socket = open(options);
     this.#socket = socket;
     const watch = watchLiveness(socket, options.pingIntervalMs ?? PING_MS);
@@ -68,6 +70,11 @@ export class AriSocket implements AriRest {
       if (this.#wire !== undefined) sendTogether(this.#wire);
       this.#socket.send(frame);
     });
+  }
+
+  /** Of everything else Asterisk sends nothing on this socket. */
+  allow(types: readonly string[]): Promise<unknown> {
+    return this.request("PUT", `/applications/${encodeURIComponent(this.#app)}/eventFilter`, undefined, { allowed: types.map((type) => ({ type })) });
   }
 
   /** Says goodbye first. */
