@@ -24,15 +24,27 @@ export function resync(before: Call, event: Resynced, step: Step): Stepped {
 }
 
 /** Answers first, so that a leg that answered is not taken for a failed group. */
-function missedEvents(call: Call, { channels, at }: Resynced): readonly CallEvent[] {
+function missedEvents(call: Call, event: Resynced): readonly CallEvent[] {
+  const { channels, at } = event;
   const answered = call.legs.filter((leg) => leg.result === null && channels.get(leg.channel)?.up === true);
   const ready = call.legs.filter((leg) => leg.early && !leg.dialled && leg.result === null && channels.get(leg.channel)?.up === false);
   const missing = openChannels(call).filter((open) => !channels.has(open.channel));
+  const joined = call.kind === "bridging" && talks(call, event) ? [call.winner] : [];
   return [
+    ...joined.map((channel): CallEvent => ({ type: "Joined", channel, at })),
     ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, unproven: true, at })),
     ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
+}
+
+/**
+ * Both were asked for and are seen to be done. Asked for once more, they would fail when one of the two hangs up meanwhile, and the
+ * record would say that they never talked.
+ */
+function talks(call: Bridging, { channels, inBridge }: Resynced): boolean {
+  const parties = [call.inbound.channel, call.winner];
+  return !call.whispering && !call.unproven && parties.every((channel) => channels.get(channel)?.up === true && inBridge.has(channel));
 }
 
 /** By a leg that is missing: had the caller left, that would have been seen first. */

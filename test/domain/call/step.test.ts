@@ -421,6 +421,21 @@ describe("after ARI was away", () => {
     expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Answer in", "AddToBridge 0"]);
   });
 
+  test.each<readonly [string, { readonly up: boolean }, readonly string[]]>([
+    ["the caller was not answered", down, [INBOUND, LEG(0)]],
+    ["the one who answered has not joined", up, [INBOUND]],
+    ["the caller is not in the bridge", up, [LEG(0)]],
+  ])("they are not taken for connected while %s", (_, inbound, members) => {
+    const { call } = after(STATES.bridging(), { type: "Resynced", channels: new Map([[INBOUND, inbound], [LEG(0), up], [LEG(1), down]]), inBridge: new Set(members) });
+    expect(call.kind).toBe("bridging");
+  });
+
+  test("two who were connected unseen talk: who hangs up then has not given up", () => {
+    const { call, commands } = after(STATES.bridging(), { type: "Resynced", channels: new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]), inBridge: new Set([INBOUND, LEG(0)]) });
+    expect([call.kind, brief(commands)]).toEqual(["bridged", ["SaveRecord bridged"]]);
+    expect(after(call, gone(INBOUND), gone(LEG(0)), gone(LEG(1))).call).toMatchObject({ kind: "ended", end: "completed" });
+  });
+
   test("where nobody rang, a leg that answered unseen is connected in a bridge of its own, and none is made for one that did not", () => {
     const found = (leg: { up: boolean }) => ({ type: "Resynced" as const, channels: new Map([[INBOUND, down], [LEG(0), leg], [LEG(1), down]]), inBridge: new Set<string>() });
     expect(brief(after(STATES["nobody rings"](), found(up)).commands)).toEqual(["CreateBridge", "AddToBridge in", "AddToBridge 0", "StartTimer proof 3", "HangUp 1 26", "StartTimer duration 600"]);
