@@ -68,6 +68,25 @@ export function capacity(runs: readonly Run[]): number {
   return highest;
 }
 
+/** How near the highest rate that held and the lowest that did not have to be. */
+const CAPACITY_WITHIN = 1.05;
+const FURTHER = 1.5;
+
+/**
+ * The rate to try next for the capacity of one way.
+ *
+ * @param runs all of this way in this repetition
+ * @param most calls a second that are tried
+ * @returns undefined when the capacity is known to a twentieth, above `most`, or below every rate that was tried
+ */
+export function nextRate(runs: readonly Run[], most: number): number | undefined {
+  const held = capacity(runs);
+  if (held === 0 || held >= most) return undefined;
+  const failed = Math.min(...runs.filter(({ rtp, callsPerSecond }) => !rtp && callsPerSecond > held).map(({ callsPerSecond }) => callsPerSecond));
+  if (failed === Infinity) return Math.min(most, Math.round(held * FURTHER));
+  return failed <= held * CAPACITY_WITHIN ? undefined : Math.round(Math.sqrt(held * failed));
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -6,7 +6,7 @@ import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { at, capacity, type Cpu, holds, type Kind, median, medianRun, ofNative, type Run, summarise, table } from "./call-summary.ts";
+import { at, capacity, type Cpu, type Kind, median, medianRun, nextRate, ofNative, type Run, summarise, table } from "./call-summary.ts";
 import { type CallWorld, type Way, WAYS, withCallWorld } from "./call-world.ts";
 import { cpuMs, cpuMsWithChildren } from "./cpu-time.ts";
 import { machine } from "./ingress-world.ts";
@@ -16,7 +16,6 @@ import { eventually } from "../harness/process.ts";
 const TARGET = { p50: 1.8, p99: 2, capacity: 0.5, at: 100 } as const;
 const HOLD_MS = 1_000;
 const RTP_HOLD_MS = 2_000;
-const CAPACITY_STEP = 25;
 /** Longer at the rate of the targets: of 800 calls, eight would decide p99. */
 const LONGER_AT_TARGET = 2.5;
 const WARM_UP_RATE = 100;
@@ -91,24 +90,28 @@ async function repetition(world: CallWorld, index: number): Promise<readonly Run
     for (const way of inTurn(index)) runs.push(await measure(world, { way, callsPerSecond, rtp: false }));
   }
   for (const way of rtpRate === 0 ? [] : inTurn(index)) runs.push(await measure(world, { way, callsPerSecond: rtpRate, rtp: true }));
-  for (const way of inTurn(index)) runs.push(...(await upToTheLimit(world, way, runs)));
-  return runs;
+  return [...runs, ...(await upToTheLimit(world, index, runs))];
 }
 
-/** Above the given rates until one does not hold. */
-async function upToTheLimit(world: CallWorld, way: Way, before: readonly Run[]): Promise<readonly Run[]> {
+/** One rate of each way in turn, until the capacity of each is known: a machine that gets slower meanwhile does so for all of them. */
+async function upToTheLimit(world: CallWorld, index: number, before: readonly Run[]): Promise<readonly Run[]> {
   const runs: Run[] = [];
-  let last = before.filter((run) => run.way === way && !run.rtp).every(holds);
-  for (let callsPerSecond = Math.max(...rates) + CAPACITY_STEP; last && callsPerSecond <= most; callsPerSecond += CAPACITY_STEP) {
-    const run = await measure(world, { way, callsPerSecond, rtp: false });
-    runs.push(run);
-    last = holds(run);
+  let searching = true;
+  while (searching) {
+    searching = false;
+    for (const way of inTurn(index)) {
+      const callsPerSecond = nextRate([...before, ...runs].filter((run) => run.way === way), most);
+      if (callsPerSecond === undefined) continue;
+      runs.push(await measure(world, { way, callsPerSecond, rtp: false }));
+      searching = true;
+    }
   }
   return runs;
 }
 
 function report(perRepetition: readonly (readonly Run[])[], load: readonly number[]) {
-  const all = perRepetition.flat();
+  // What was tried for the capacity differs from one repetition and way to the next.
+  const all = perRepetition.flat().filter(({ rtp, callsPerSecond }) => rtp || rates.includes(callsPerSecond));
   const kinds = [...new Map(all.map(({ way, callsPerSecond, rtp }) => [`${way} ${callsPerSecond} ${rtp}`, { way, callsPerSecond, rtp }])).values()];
   const same = (run: Run, kind: Pick<Run, "way" | "callsPerSecond" | "rtp">) => run.way === kind.way && run.callsPerSecond === kind.callsPerSecond && run.rtp === kind.rtp;
   const medians = kinds.flatMap((kind) => medianRun(all.filter((run) => same(run, kind))) ?? []);
