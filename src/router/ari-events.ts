@@ -10,7 +10,7 @@ export interface AriEventsDeps {
   readonly telephony: Telephony;
   readonly logger: Logger;
   /** False: calls are left to other routers or to the dialplan's default. */
-  readonly accepting: () => boolean;
+  readonly accepting: (channel: string) => boolean;
   /** May become ours. */
   readonly offered: (channel: AriChannel, args: readonly string[]) => void;
   /** Somebody else has it, or nobody any more. */
@@ -48,7 +48,7 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
     const { id } = event.channel;
     switch (event.type) {
       case "CallBroadcast":
-        if (deps.accepting()) void claim(deps, event.channel, event.args);
+        if (deps.accepting(id)) void claim(deps, event.channel, event.args);
         break;
       case "StasisStart":
         started(deps, event.channel, event.args);

@@ -1,12 +1,13 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 
+import type { AriOptions } from "../adapters/ari/client.ts";
 import { readEnv } from "../shared/env.ts";
 
 export interface RouterConfig {
   /** Name of the pod in reports and records. */
   readonly pod: string;
-  readonly ari: { readonly url: string; readonly user: string; readonly password: string };
+  readonly ari: Pick<AriOptions, "url" | "user" | "password" | "lanes">;
   /** What carries ARI's requests: WebSockets unless told, or HTTP for an Asterisk that can't. */
   readonly ariTransport?: "websocket" | "rest";
   /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */

@@ -44,6 +44,7 @@ import { countStrangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
+import { createSwitchboard, type Switchboard } from "./switchboard.ts";
 
 /** `dialplane router`: runs until SIGTERM or SIGINT. @throws ConfigError for an environment that can't be used */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
@@ -93,8 +94,6 @@ const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
 /** A list of thousands of channels on a busy machine. */
 const LISTS_MS = 20_000;
-/** So far behind with the calls it has, Asterisk is given no more: callers wait some of these before they hear anybody. */
-const BEHIND_MS = 1_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
 
@@ -108,8 +107,7 @@ class RunningRouter implements Router {
   readonly #metrics: RouterMetrics;
   readonly #ari: AriConnection;
   readonly #telephony: Telephony;
-  /** For what calls ask for. */
-  readonly #switchboard: Telephony;
+  readonly #switchboard: Switchboard;
   readonly #calls: Calls;
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
@@ -147,7 +145,7 @@ class RunningRouter implements Router {
       onReplaced: () => this.#replaced(),
     });
     this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
-    this.#switchboard = createTelephony(this.#ari.commands, STASIS_APP);
+    this.#switchboard = createSwitchboard(this.#ari.lanes, STASIS_APP);
     this.#calls = new Calls({
       clock,
       logger,
@@ -156,7 +154,7 @@ class RunningRouter implements Router {
       keep: (record) => this.#records.keep(record),
       connected: () => this.#ari.connected,
       left: (channel) => this.#limits.leave(channel),
-      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#switchboard, command)),
+      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#switchboard.of(call.inbound.channel), command)),
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
@@ -191,7 +189,7 @@ class RunningRouter implements Router {
       telephony: this.#telephony,
       logger,
       // Without a snapshot, or before all of ARI is up, the dialplan's own default is the better answer. Draining, calls are taken to be refused.
-      accepting: () => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#snapshots.current !== null && this.#keepsUp())),
+      accepting: (channel) => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#snapshots.current !== null && this.#keepsUp(channel))),
       offered: (channel, args) => {
         if (!this.drain.draining) offers.add(channel, args);
       },
@@ -206,8 +204,8 @@ class RunningRouter implements Router {
     });
   }
 
-  #keepsUp(): boolean {
-    const keepsUp = this.#ari.behindMs < BEHIND_MS;
+  #keepsUp(channel: string): boolean {
+    const keepsUp = this.#switchboard.keepsUp(channel);
     if (!keepsUp) this.#metrics.shed.inc();
     return keepsUp;
   }
@@ -219,7 +217,8 @@ class RunningRouter implements Router {
     const origination = originationOf(command, call, table);
     // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
     if (this.#limits.concern(attempt, trunk)) await this.#admit(channel, attempt, trunk);
-    return command.early ? this.#switchboard.create(origination) : this.#switchboard.originate(origination);
+    const telephony = this.#switchboard.of(call.inbound.channel);
+    return command.early ? telephony.create(origination) : telephony.originate(origination);
   }
 
   async #admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {

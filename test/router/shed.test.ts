@@ -14,7 +14,7 @@ test("while Asterisk is a second behind with what calls ask for, further calls a
   const direct = await startWorld(toUri(fallback));
   parts.defer(() => direct.stop());
   const gate = parts.use(await startGate(direct.asterisk.ari.url));
-  const world = { ...direct, config: { ...direct.config, ari: { ...direct.config.ari, url: gate.url } } };
+  const world = { ...direct, config: { ...direct.config, ari: { ...direct.config.ari, url: gate.url, lanes: 1 } } };
   const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", sipUri: toUri(desk) })] } });
   parts.defer(() => router.stop());
   const shed = async () => (await router.registry.getSingleMetric("dialplane_router_shed_total")?.get())?.values[0]?.value ?? 0;

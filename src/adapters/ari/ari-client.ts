@@ -5,7 +5,7 @@ import type { WebSocket } from "ws";
 
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { AriRest } from "../../domain/ports.ts";
-import type { AriConnection, AriOptions } from "./client.ts";
+import type { AriConnection, AriLane, AriOptions } from "./client.ts";
 import { parseEvent, WANTED_EVENTS } from "./events.ts";
 import { beat, BEAT_MS } from "./holder.ts";
 import { createAriHttp } from "./http.ts";
@@ -49,7 +49,7 @@ class AriClientTransport implements AriConnection {
   #replaced = false;
   #running: Promise<void> | undefined;
   /** Over HTTP each request has a connection of its own, and waits for none but those about the same channel or bridge. */
-  readonly commands: AriRest = this;
+  readonly lanes: readonly AriLane[] = [this];
 
   constructor(options: AriOptions, library: typeof AriClient) {
     this.#options = options;

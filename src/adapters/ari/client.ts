@@ -26,23 +26,31 @@ export interface AriOptions {
   readonly requestTimeoutMs?: number;
   /** A ping is sent this often; a socket silent for two of them is dead. Default 5,000. */
   readonly pingIntervalMs?: number;
+  /** Sockets for what calls ask for; default 8. */
+  readonly lanes?: number;
   /** Between two tries to connect; default 100 to 5,000. */
   readonly pauses?: Pauses;
 }
 
+export interface AriLane extends AriRest {
+  /** Milliseconds for which the oldest request has waited for its answer; 0 when none waits. */
+  readonly behindMs: number;
+}
+
 export interface AriConnection extends AriRest {
   readonly connected: boolean;
-  /** What calls ask for. Nothing else has to wait behind it: Asterisk waits for a channel's own thread before it goes on to the next request. */
-  readonly commands: AriRest;
-  /** Milliseconds for which the oldest of `commands` has waited for its answer; 0 when none waits. */
-  readonly behindMs: number;
+  /**
+   * For what calls ask for, each call on one of them. Asterisk waits for a channel's own thread before it goes on to the next request of the
+   * same lane; neither the other lanes nor the connection itself have to wait for it.
+   */
+  readonly lanes: readonly AriLane[];
   start(): void;
   /** Closes the connection; resolves when it is gone. Requests on their way are rejected. */
   stop(): Promise<void>;
 }
 
 /**
- * Two WebSockets with requests on them (REST over WebSocket, Asterisk 22.4 and newer): one for events and all that must be quick, one for
+ * WebSockets with requests on them (REST over WebSocket, Asterisk 22.4 and newer): one for events and all that must be quick, the others for
  * what calls ask for. They live and end together. docs/decisions/0031.
  * Asterisk answering 404 or 503, or not listening at all, means "still loading": it is asked again until `stop()`.
  */
@@ -50,9 +58,12 @@ export function createAriClient(options: AriOptions): AriConnection {
   return new AriClient(options);
 }
 
+/** Each is a thread in Asterisk that waits for others most of the time: more than it has cores, and many more than one. */
+const LANES = 8;
+
 interface Sockets {
   readonly events: AriSocket;
-  readonly commands: AriSocket;
+  readonly lanes: readonly AriSocket[];
 }
 
 class AriClient implements AriConnection {
@@ -62,19 +73,16 @@ class AriClient implements AriConnection {
   #up = false;
   #replaced = false;
   #running: Promise<void> | undefined;
-  readonly commands: AriRest = { request: (...request) => this.#ask("commands", request) };
+  readonly lanes: readonly AriLane[];
 
   constructor(options: AriOptions) {
     this.#options = options;
+    this.lanes = Array.from({ length: options.lanes ?? LANES }, (_, index) => this.#lane(index));
   }
 
   /** False from the moment on at which a socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
-    return this.#up && this.#sockets?.events.open === true && this.#sockets.commands.open;
-  }
-
-  get behindMs(): number {
-    return this.#sockets?.commands.behindMs ?? 0;
+    return this.#up && all(this.#sockets).length > 0 && all(this.#sockets).every(({ open }) => open);
   }
 
   start(): void {
@@ -83,17 +91,22 @@ class AriClient implements AriConnection {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#sockets?.events.close();
-    this.#sockets?.commands.close();
+    for (const socket of all(this.#sockets)) socket.close();
     await this.#running;
   }
 
   request(...request: Parameters<AriRest["request"]>): Promise<unknown> {
-    return this.#ask("events", request);
+    return ask(this.#sockets?.events, request);
   }
 
-  #ask(socket: keyof Sockets, request: Parameters<AriRest["request"]>): Promise<unknown> {
-    return this.#sockets?.[socket].request(...request) ?? Promise.reject(notConnected(request[0], request[1]));
+  #lane(index: number): AriLane {
+    const socket = () => this.#sockets?.lanes[index];
+    return {
+      request: (...request) => ask(socket(), request),
+      get behindMs() {
+        return socket()?.behindMs ?? 0;
+      },
+    };
   }
 
   #run(): Promise<void> {
@@ -116,30 +129,30 @@ class AriClient implements AriConnection {
     const open = (name: string, onMessage: (message: Json) => void) => new AriSocket({ url, user, password, app: name, requestTimeoutMs, pingIntervalMs, onMessage });
     const sockets: Sockets = {
       events: open(app, (message) => this.#isReplaced(message, sockets) || this.#happened(message)),
-      commands: open(`${app}-commands`, (message) => this.#isReplaced(message, sockets)),
+      lanes: this.lanes.map((_, index) => open(`${app}-commands-${index + 1}`, (message) => this.#isReplaced(message, sockets))),
     };
     this.#sockets = sockets;
     const beats = setInterval(() => void (this.#up && beat(this).catch(() => undefined)), BEAT_MS);
     void this.#announce(sockets);
-    const reason = await Promise.race([sockets.events.closed, sockets.commands.closed]);
+    const reason = await Promise.race(all(sockets).map(({ closed }) => closed));
     clearInterval(beats);
     endOf(sockets);
-    await Promise.all([sockets.events.closed, sockets.commands.closed]);
+    await Promise.all(all(sockets).map(({ closed }) => closed));
     return reason;
   }
 
   async #announce(sockets: Sockets): Promise<void> {
     const { app, logger, onUp } = this.#options;
-    await Promise.all([sockets.events.opened, sockets.commands.opened]);
+    await Promise.all(all(sockets).map(({ opened }) => opened));
     try {
-      await Promise.all([sockets.events.allow(WANTED_EVENTS), sockets.commands.allow(["RESTResponse", "ApplicationReplaced"])]);
+      await Promise.all([sockets.events.allow(WANTED_EVENTS), ...sockets.lanes.map((lane) => lane.allow(["RESTResponse", "ApplicationReplaced"]))]);
     } catch (error) {
       logger.warn({ error: messageOf(error) }, "ARI refused the event filter");
       endOf(sockets);
       return;
     }
     // One of them may be gone meanwhile.
-    if (!sockets.events.open || !sockets.commands.open) return;
+    if (!all(sockets).every(({ open }) => open)) return;
     this.#up = true;
     logger.info({ app }, "ARI is connected");
     onUp();
@@ -159,7 +172,14 @@ class AriClient implements AriConnection {
   }
 }
 
-function endOf({ events, commands }: Sockets): void {
-  events.terminate();
-  commands.terminate();
+function ask(socket: AriSocket | undefined, request: Parameters<AriRest["request"]>): Promise<unknown> {
+  return socket?.request(...request) ?? Promise.reject(notConnected(request[0], request[1]));
+}
+
+function all(sockets: Sockets | undefined): readonly AriSocket[] {
+  return sockets === undefined ? [] : [sockets.events, ...sockets.lanes];
+}
+
+function endOf(sockets: Sockets): void {
+  for (const socket of all(sockets)) socket.terminate();
 }
