@@ -7,7 +7,7 @@ import { createStores } from "../../../src/adapters/postgres/stores.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { anAssignment, aPool, e164 } from "../../domain/builders.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
-import { startProcess, type TestProcess } from "../../harness/process.ts";
+import { eventually, startProcess, type TestProcess } from "../../harness/process.ts";
 import { type Acknowledged, missingFromHistory, type Promises, type Released, type Shown, violations } from "./claim-invariants.ts";
 import type { ClaimLine, WorkerLine, WorkerTask } from "./claim-worker.ts";
 
@@ -45,7 +45,9 @@ function startWorker(): TestProcess {
   return startProcess([process.execPath, WORKER, JSON.stringify(task)]);
 }
 
+/** Of its first claim: how long a process takes to start says the machine. */
 async function killAfter(worker: TestProcess, milliseconds: number): Promise<void> {
+  await eventually("its first claim", () => worker.output().includes('"type":"claim"'), 30_000);
   await sleep(milliseconds);
   worker.kill("SIGKILL");
 }
@@ -83,7 +85,7 @@ function asPromise({ did, pool, prospect, leasedFrom }: Shown & { pool: string }
 
 it("every promise holds with eight processes at the same prospects and numbers, two of them killed", { timeout: 60_000 }, async () => {
   for (let index = 0; index < WORKERS; index += 1) workers.push(startWorker());
-  const kills = workers.slice(0, 2).map((worker) => killAfter(worker, 3_000 + Math.random() * 6_000));
+  const kills = workers.slice(0, 2).map((worker) => killAfter(worker, 1_000 + Math.random() * 5_000));
   await Promise.all(kills);
   const exits = await Promise.all(workers.map((worker) => worker.exited));
   const failed = workers.filter((_, index) => index > 1 && exits[index]!.code !== 0).map((worker) => worker.output().slice(-1000));
