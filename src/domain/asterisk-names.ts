@@ -46,6 +46,7 @@ export const PJSIP_REVISION_AOR = "dialplane-revision";
 const KEY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 /** Endpoint names are typed by people into Asterisk's console and cut there beyond 40 characters. */
 const MAX_NAME = 40;
+const FALLBACK = "fallback";
 const HASH_DIGITS = 10;
 const OUTGOING = "-out";
 
@@ -74,7 +75,12 @@ export function poolContext(key: ResourceKey): string {
  * `POST /channels/{id}/continue?context=...&extension=<digits of the DID, without "+">&priority=1`.
  */
 export function fallbackContext(key: ResourceKey): string {
-  return `dialplane-${readableName("fallback", key)}`;
+  return `dialplane-${readableName(FALLBACK, key)}`;
+}
+
+/** A caller who is there is the dialplan's, whoever is told of the channel. */
+export function isFallbackContext(context: string): boolean {
+  return context.startsWith(`dialplane-${FALLBACK}-`);
 }
 
 /** @throws ExpectedError InvalidInput when `key` is not `namespace/name` of Kubernetes */

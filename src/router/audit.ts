@@ -55,7 +55,9 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
   const live = calls.all();
   if (!connected() || live.length === 0) return;
   try {
-    const [own, channels] = await Promise.all([telephony.ownChannels(), telephony.channels()]);
+    const channels = await telephony.channels();
+    // Afterwards: a call that comes in between is the application's before it is ours.
+    const own = await telephony.ownChannels();
     const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
     await watch({ calls, telephony, logger }, unwatched([...listed.keys()], own));
     for (const { id } of live) {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { AriBridge, AriChannel } from "../adapters/ari/events.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
-import { fallbackContext } from "../domain/asterisk-names.ts";
+import { fallbackContext, isFallbackContext } from "../domain/asterisk-names.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
 import { openChannels } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
@@ -52,7 +52,8 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.happen(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, channels, bridges);
   }
-  const orphans = channels.filter(({ id, createdAt }) => own.has(id) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
+  // The application is told of callers who left it for the dialplan as well, where it was asked to watch them.
+  const orphans = channels.filter(({ id, createdAt, context }) => own.has(id) && !isFallbackContext(context) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
   const mine = new Set(deps.calls.all().map(({ bridge }) => bridge));
   const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
   const plan = planRecovery(orphans.map((channel) => asHeld(channel)), left);

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 
 import type { AriChannel } from "../../src/adapters/ari/events.ts";
 import type { Telephony } from "../../src/adapters/ari/telephony.ts";
+import { fallbackContext } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import { Calls } from "../../src/router/calls.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
@@ -48,4 +49,20 @@ test.each([
 test("who talks on is left alone", async () => {
   const { asked, calls } = await recoveredWith([caller, callee]);
   expect([asked, calls.live]).toEqual([[], 1]);
+});
+
+test("who talks to the default destination is left alone, even where the application is told of the channel", async () => {
+  const served = { ...caller, context: fallbackContext("default/pool") };
+  const nothing = () => undefined;
+  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform: () => Promise.resolve(), save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const asked: string[] = [];
+  const telephony = {
+    ownChannels: () => Promise.resolve([served.id]),
+    channels: () => Promise.resolve([served]),
+    bridges: () => Promise.resolve([]),
+    hangUp: (id: string) => Promise.resolve(void asked.push(id)),
+    continueAt: (id: string) => Promise.resolve(void asked.push(id)),
+  } as Partial<Telephony> as Telephony;
+  await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, clock.now(), false);
+  expect(asked).toEqual([]);
 });

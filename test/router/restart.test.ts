@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { createTelephony } from "../../src/adapters/ari/telephony.ts";
+import { isFallbackContext, STASIS_APP } from "../../src/domain/asterisk-names.ts";
 import { aDestination } from "../domain/builders.ts";
 import { eventually, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";
 import { type SippResult, startSippServer, type SippServer } from "../harness/sipp.ts";
@@ -96,6 +98,29 @@ describe("no router", () => {
     await eventually("how it went on", () => router.store.served.length > 0, 15_000);
     expect(router.store.served.at(-1)).toMatchObject({ id: router.store.final()[0]!.id, end: "completed", answeredBy: toUri(fallback) });
     await router.stop();
+  });
+});
+
+describe("a caller who talks to the default destination", () => {
+  test("is not the next router's, even where the application was asked to watch the channel", async () => {
+    const first = await startTestRouter(world, { rule: null });
+    const { snapshot } = world.state({ rule: null });
+    first.store.change({ snapshot: { ...snapshot, pools: [] } });
+    await eventually("the router forgot the pool", () => first.log().includes('"pools":0'));
+    const call = world.call({ holdMs: 4_000 });
+    const channels = async () => (await world.ari.request("GET", "/channels")) as { id: string; state: string; dialplan: { context: string } }[];
+    const caller = await eventually("two talk", async () => {
+      const all = await channels();
+      return all.length === 2 && all.every(({ state }) => state === "Up") ? all.find(({ dialplan }) => isFallbackContext(dialplan.context)) : undefined;
+    });
+    const telephony = createTelephony(world.ari, STASIS_APP);
+    await telephony.watch(caller.id);
+    await first.stop();
+    const next = await startTestRouter(world, { rule: null });
+    expect(await telephony.ownChannels()).toContain(caller.id);
+    expect(await channels()).toHaveLength(2);
+    expect(await call).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    await next.stop();
   });
 });
 
