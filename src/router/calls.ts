@@ -47,10 +47,16 @@ function isSoAlready({ type }: TelephonyCommand, status: number): boolean {
   return status === 404 ? type === "DestroyBridge" || type === "StopWhisper" : status === 409 && type === "CreateBridge";
 }
 
+type Gone = Extract<Happening, { type: "ChannelGone" }>;
+
 interface LiveCall {
   call: Call;
   readonly logger: Logger;
   readonly timers: Map<TimerName, NodeJS.Timeout>;
+  /** `AddToBridge` without an answer yet. */
+  joining: number;
+  /** Who left meanwhile. */
+  readonly left: Gone[];
 }
 
 /** All calls of this process: runs the state machine and carries out what it wants. Holds no rule of its own. */
@@ -93,7 +99,7 @@ export class Calls {
   }
 
   start(call: Call, commands: readonly CallCommand[], logger: Logger): void {
-    const live: LiveCall = { call, logger, timers: new Map() };
+    const live: LiveCall = { call, logger, timers: new Map(), joining: 0, left: [] };
     this.#calls.set(call.id, live);
     this.#index(call);
     this.#deps.metrics.liveCalls.set(this.#calls.size);
@@ -106,7 +112,18 @@ export class Calls {
     if (live === undefined) {
       return;
     }
-    if (happening.type === "ChannelGone") this.#deps.left(happening.channel);
+    if (happening.type === "ChannelGone") {
+      this.#deps.left(happening.channel);
+      // Answers come another way than events. One that is on its way says whether the two were connected before this.
+      if (live.joining > 0 && live.call.kind === "bridging") {
+        live.left.push(happening);
+        return;
+      }
+    }
+    this.#step(live, happening);
+  }
+
+  #step(live: LiveCall, happening: Happening): void {
     const before = live.call;
     const [call, commands] = step(before, { ...happening, at: this.#deps.clock.now() });
     live.call = call;
@@ -190,16 +207,26 @@ export class Calls {
   }
 
   async #perform(live: LiveCall, command: TelephonyCommand): Promise<void> {
+    if (command.type === "AddToBridge") live.joining += 1;
     try {
       await this.#deps.perform(command, live.call);
       if (command.type === "AddToBridge") {
         this.happen(live.call.id, { type: "Joined", channel: command.channel });
+        this.#joined(live, {});
       }
     } catch (error) {
       // What could not even be sent fails at once: not before the commands after it were carried out.
       await Promise.resolve();
+      // Who had left is why it failed.
+      if (command.type === "AddToBridge") this.#joined(live, statusOf(error) === 0 ? { unsure: true } : {});
       this.#failed(live, command, error);
     }
+  }
+
+  #joined(live: LiveCall, known: Pick<Gone, "unsure">): void {
+    live.joining -= 1;
+    if (live.joining > 0) return;
+    for (const gone of live.left.splice(0)) this.happen(live.call.id, { ...gone, ...known });
   }
 
   #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {

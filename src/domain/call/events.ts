@@ -20,8 +20,11 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "LegUp"; readonly channel: string }
   /** `unproven`: found up after an outage. When it answered while no router was connected, Asterisk is about to hang it up. */
   | { readonly type: "LegAnswered"; readonly channel: string; readonly unproven?: boolean }
-  /** Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it. */
-  | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }
+  /**
+   * Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it.
+   * `unsure`: what was asked for to connect the two was never answered.
+   */
+  | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null; readonly unsure?: boolean }
   /** The whisper was heard to its end, or could not be played. */
   | { readonly type: "Whispered"; readonly channel: string }
   /** `AddToBridge` was done. */

@@ -63,7 +63,7 @@ function legsUnseen(call: Dialing, { at, ...missed }: CallEvent): Stepped {
 }
 
 /** Connecting them was asked for, and its answer lost: "abandoned" would say that they never talked. */
-function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
+export function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
   const wasConnecting = before.kind === "bridging" && !before.whispering && !before.unproven;
   if (!wasConnecting || after.kind !== "ending") return [after, commands];
   const message = "somebody had answered, and the call ended while the router was cut off from Asterisk: whether the two were connected is not known";

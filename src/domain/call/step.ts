@@ -6,7 +6,7 @@ import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } 
 import { findLeg, withLeg } from "./legs.ts";
 import { isAttributionPending } from "./record.ts";
 import { recognise } from "./recognise.ts";
-import { asteriskRestarted, resync } from "./resync.ts";
+import { asFarAsSeen, asteriskRestarted, resync } from "./resync.ts";
 import type { Bridged, Bridging, Call, Dialing, Ended, Ending, Leg, Received } from "./states.ts";
 
 type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;
@@ -134,6 +134,11 @@ function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
 }
 
 function gone(before: Call, event: EventOf<"ChannelGone">): Stepped {
+  const stepped = channelGone(before, event);
+  return event.unsure === true ? asFarAsSeen(before, stepped) : stepped;
+}
+
+function channelGone(before: Call, event: EventOf<"ChannelGone">): Stepped {
   if (before.kind === "ended") {
     return [before, []];
   }

@@ -1,0 +1,75 @@
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+
+import { ExpectedError } from "../../src/domain/errors.ts";
+import { AriError } from "../../src/domain/ports.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
+import { Calls } from "../../src/router/calls.ts";
+import { routerMetrics } from "../../src/router/metrics.ts";
+import { aDecision, after, decided, INBOUND, LEG, received, ringing } from "../domain/call/builders.ts";
+
+/** An answer of Asterisk's and an event that come in the same moment, over two sockets, can't be had from Asterisk in a wanted order. */
+
+const gone = (channel: string) => ({ type: "ChannelGone", channel, cause: 16, sipStatus: null }) as const;
+
+/** A call whose two sides are being connected, and how Asterisk answers that. */
+function connecting() {
+  const answers: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  const records: CallRecord[] = [];
+  const nothing = () => undefined;
+  const calls = new Calls({
+    clock: { now: () => new Date("2026-06-01T12:00:10Z") },
+    logger: pino({ level: "silent" }),
+    metrics: routerMetrics(new Registry()),
+    perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : Promise.resolve()),
+    save: (record) => records.push(record),
+    keep: nothing,
+    left: nothing,
+    connected: () => true,
+  });
+  const { call } = after(received(), decided(aDecision([["a"]])), ringing(0));
+  calls.start(call, [], pino({ level: "silent" }));
+  calls.happen(call.id, { type: "LegAnswered", channel: LEG(0) });
+  const [answer] = answers;
+  if (answer === undefined) throw new Error("the leg was not asked into the bridge");
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const over = async () => {
+    await settled();
+    calls.happen(call.id, gone(LEG(0)));
+    await settled();
+    return [calls.live, records.at(-1)?.end, records.at(-1)?.why.map(({ reason }) => reason)];
+  };
+  return { calls, call, answer, over };
+}
+
+test("who hangs up before the answer is read, and was connected, has talked", async () => {
+  const { calls, call, answer, over } = connecting();
+  calls.happen(call.id, gone(INBOUND));
+  answer.resolve();
+  expect(await over()).toEqual([0, "completed", []]);
+});
+
+test("who hangs up and so could not be connected has given up", async () => {
+  const { calls, call, answer, over } = connecting();
+  calls.happen(call.id, gone(INBOUND));
+  answer.reject(new AriError(404, "POST /bridges/b/addChannel", "no such channel"));
+  expect(await over()).toEqual([0, "abandoned", []]);
+});
+
+test("who hangs up and was or was not connected: nobody knows", async () => {
+  const { calls, call, answer, over } = connecting();
+  calls.happen(call.id, gone(INBOUND));
+  answer.reject(new ExpectedError("Unavailable", "no answer in time"));
+  expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
+});
+
+test("once they are connected, who hangs up is not waited for", async () => {
+  const { calls, call, answer, over } = connecting();
+  answer.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(calls.find(call.id)?.kind).toBe("bridged");
+  calls.happen(call.id, gone(INBOUND));
+  expect(calls.find(call.id)?.kind).toBe("ending");
+  expect(await over()).toEqual([0, "completed", []]);
+});
