@@ -70,7 +70,8 @@ export function capacity(runs: readonly Run[]): number {
 
 /** How near the highest rate that held and the lowest that did not have to be. */
 const CAPACITY_WITHIN = 1.05;
-const FURTHER = 1.5;
+/** Not far beyond what can be held: what comes next is measured on the same Asterisk, which is slower for a while after it was overrun. */
+const FURTHER = 1.15;
 
 /**
  * The rate to try next for the capacity of one way.
