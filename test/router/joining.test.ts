@@ -7,11 +7,9 @@ import { AriError } from "../../src/domain/ports.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import { Calls } from "../../src/router/calls.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
-import { aDecision, after, decided, INBOUND, LEG, received, ringing } from "../domain/call/builders.ts";
+import { aDecision, after, decided, gone, INBOUND, LEG, received, ringing } from "../domain/call/builders.ts";
 
 /** An answer of Asterisk's and an event that come in the same moment, over two sockets, can't be had from Asterisk in a wanted order. */
-
-const gone = (channel: string) => ({ type: "ChannelGone", channel, cause: 16, sipStatus: null }) as const;
 
 /** A call whose two sides are being connected, and how Asterisk answers that. */
 function connecting() {

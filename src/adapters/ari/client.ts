@@ -82,7 +82,7 @@ class AriClient implements AriConnection {
 
   /** False from the moment on at which a socket is gone: what could not be sent must not look like something that Asterisk refused. */
   get connected(): boolean {
-    return this.#up && all(this.#sockets).length > 0 && all(this.#sockets).every(({ open }) => open);
+    return this.#up && all(this.#sockets).every(({ open }) => open);
   }
 
   start(): void {
