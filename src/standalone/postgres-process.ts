@@ -157,7 +157,12 @@ function exitOf(child: ChildProcess): RunningPostgres["exited"] {
   });
 }
 
-/** Backends of a server that was killed keep its shared memory until they notice; PostgreSQL refuses to start that long. */
+/**
+ * What PostgreSQL refuses to start for and what passes by itself: backends of a server that was killed keep its shared memory until
+ * they notice; another server that starts at this moment has made its lock file and has not written it yet.
+ */
+const PASSING = /pre-existing shared memory block|lock file "postmaster\.pid" is empty/;
+
 async function launchUntilReady(start: () => Promise<Launched>, address: { url: string; port: number }): Promise<Launched> {
   const deadline = Date.now() + PREDECESSOR_TIMEOUT_MS;
   for (;;) {
@@ -166,7 +171,7 @@ async function launchUntilReady(start: () => Promise<Launched>, address: { url: 
     if (problem === undefined) return launched;
     await terminate(launched.child, launched.exited);
     const tail = await logTail(launched);
-    if (tail.includes("pre-existing shared memory block") && Date.now() < deadline) {
+    if (PASSING.test(tail) && Date.now() < deadline) {
       await sleep(100);
       continue;
     }

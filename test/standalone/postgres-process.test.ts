@@ -190,6 +190,17 @@ test("a stale file that names a process of another program is no obstacle", asyn
   expect(await query(server.url, "select 1")).toEqual([[1]]);
 });
 
+test("a lock file that another server has made and not yet written is waited for", async () => {
+  const dataDir = await dataFolder();
+  await (await start(dataDir)).stop();
+  const lock = join(dataDir, "cluster/data/postmaster.pid");
+  await writeFile(lock, "");
+  const starting = start(dataDir);
+  await eventually("a refusal", async () => (await readFile(join(dataDir, "postgres.log"), "utf8")).includes("is empty"));
+  await rm(lock);
+  expect(await query((await starting).url, "select 1")).toEqual([[1]]);
+});
+
 test("two processes that initialise the same folder at once end with one server and one Conflict", async () => {
   const dataDir = await dataFolder();
   const results = await Promise.allSettled([start(dataDir), start(dataDir)]);
