@@ -38,7 +38,7 @@ function observe(scan: () => void): void {
 
 /** Single-page apps change the address without a new page. */
 function followAddress(refresh: () => Promise<void>): void {
-  const address = () => location.pathname + location.search;
+  const address = () => location.href.split("#")[0];
   let last = address();
   const changed = () => {
     if (last === address()) return;
@@ -57,8 +57,8 @@ function followAddress(refresh: () => Promise<void>): void {
 }
 
 try {
-  const script = document.currentScript ?? document.querySelector('script[data-pool][src*="dialplane.js"]');
-  if (!window.dialplane && script instanceof HTMLScriptElement) window.dialplane = start(script);
+  // Put into the page by another script it is no current one. What is no script tag of HTML has no address, which throws.
+  window.dialplane ??= start((document.currentScript ?? document.querySelector('script[src*="dialplane.js"]')) as HTMLScriptElement);
 } catch {
-  // An old browser: the page's own number does.
+  // An old browser, or no tag: the page's own number does.
 }

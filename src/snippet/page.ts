@@ -1,7 +1,7 @@
 import { numberEvent, type Dialplane, type DialplaneNumber } from "./api.ts";
 import { keyOf, markedElements, type Marked } from "./elements.ts";
 import type { Session } from "./session.ts";
-import { createStream } from "./stream.ts";
+import { createStream, type PushStream } from "./stream.ts";
 import { swap } from "./swap.ts";
 
 /** The service answers no more at a time. */
@@ -32,7 +32,7 @@ async function request({ post, source }: Session, wanted: Marked[], consent: str
 export function createPage(script: HTMLScriptElement, session: Session): Page {
   const shown = new Map<string, DialplaneNumber>();
   const asked = new Set<string>();
-  const stream = createStream(session, show);
+  let stream: PushStream | undefined;
   let released = false;
   let renewal = 0;
 
@@ -57,11 +57,12 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
   function show(answer: DialplaneNumber): void {
     if (released) return;
     shown.set(keyOf(answer), answer);
-    const elements = marked().filter(({ key }) => key === keyOf(answer)).map(({ element }) => element);
+    const elements = marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [element] : []));
     for (const element of elements) swap(element, answer);
     for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     if (!answer.expiresAt) return;
-    stream.listen();
+    // When all elements of the answer are swapped.
+    queueMicrotask(() => (stream ??= createStream(session, show)).listen());
     clearTimeout(renewal);
     renewal = setTimeout(() => {
       renewal = 0;
@@ -84,10 +85,10 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
     released = true;
     shown.clear();
     clearTimeout(renewal);
-    stream.hangUp();
+    stream?.hangUp();
     for (const { element } of marked()) swap(element);
     return session.enqueue(async () => {
-      await Promise.all([...pools].map((pool) => session.post("release", { pool })));
+      for (const pool of pools) await session.post("release", { pool });
     });
   }
 
@@ -95,5 +96,5 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
   const otherPerson = (path: string, body: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
 
   const dialplane: Dialplane = { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };
-  return { dialplane, scan, seen, gone: stream.hangUp };
+  return { dialplane, scan, seen, gone: () => stream?.hangUp() };
 }

@@ -12,7 +12,7 @@ export interface Session {
 }
 
 interface Tokens {
-  readonly visitor?: string | null;
+  readonly visitor?: string | null | undefined;
   readonly device?: string | null;
 }
 
@@ -26,31 +26,40 @@ const requestTimeoutMs = 5000;
 /** @param base address of the service, up to and with `v1/`. */
 export function createSession(base: string): Session {
   let tokens: Tokens = {};
+  let unsaved = false;
   let source: object = { landing: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) };
-  // Who comes from elsewhere begins a visit; within the site, or where it isn't said, the visit goes on.
+  // Who comes from elsewhere begins a visit; within the site, or where it isn't said, the visit goes on. Who is new has none, and the first
+  // look into this storage takes the browser some milliseconds.
   guarded(() => {
-    if (/^$|^\//.test(document.referrer.replace(location.origin, ""))) source = { ...source, ...(JSON.parse(sessionStorage[storageKey] as string) as object) };
+    if (localStorage[storageKey] && /^$|^\//.test(document.referrer.replace(location.origin, ""))) source = { ...source, ...(JSON.parse(sessionStorage[storageKey] as string) as object) };
   });
-  let queue: Promise<void> = Promise.resolve();
+  let queue = Promise.resolve();
+
+  /** Storage takes the browser some milliseconds: after what was asked for is on the page. Nothing is kept before the service says whom it is about. */
+  function save(): void {
+    if (!unsaved) return;
+    unsaved = false;
+    guarded(() => {
+      localStorage[storageKey] = JSON.stringify(tokens);
+      sessionStorage[storageKey] = JSON.stringify(source);
+    });
+  }
+
   return {
     base,
     source,
     device: () => tokens.device,
-    enqueue: (task) => (queue = queue.then(task).catch(() => undefined)),
+    enqueue: (task) => (queue = queue.then(task).then(save, save)),
     post: async (path, body) => {
       // Another tab may have logged in meanwhile.
       guarded(() => {
-        tokens = { ...tokens, ...(JSON.parse(localStorage[storageKey] as string) as Tokens) };
+        if (!unsaved) tokens = { ...tokens, ...(JSON.parse(localStorage[storageKey] as string) as Tokens) };
       });
       const answer = await exchange(base + path, JSON.stringify({ ...tokens, ...body }));
       const { visitor, device } = answer;
-      if (visitor && device) {
+      if (device) {
         tokens = { visitor, device };
-        // Nothing is kept before the service says whom it is about: it may have waited for consent.
-        guarded(() => {
-          localStorage[storageKey] = JSON.stringify(tokens);
-          sessionStorage[storageKey] = JSON.stringify(source);
-        });
+        unsaved = true;
       }
       return answer;
     },

@@ -23,6 +23,7 @@ const pages = {
     <p id="e" data-dialplane="words"><a href="tel:+12025550199">Call us</a></p>
     <p id="f">Not ours: ${own}</p>
     <p id="g" data-dialplane="no good">${own}</p>`),
+  many: html(Array.from({ length: 40 }, (_, i) => `<p class="many" data-dialplane="part-${i}">${own}</p>`).join("")),
   late: html(`<main id="app">${link('data-dialplane="banner"')}</main>`),
   hidden: html(`${link('data-dialplane="banner"')}<section hidden id="s"><b id="h" data-dialplane="pricing">${own}</b></section>`),
   consent: html(link('data-dialplane="banner"'), 'data-pool="default/careful" id="tag"'),
@@ -114,6 +115,20 @@ describe("the snippet", () => {
     expect(await text("#g")).toBe(own);
     expect(requests.filter((request) => request === "POST /v1/numbers")).toHaveLength(1);
     expect(requests.filter((request) => request.startsWith("OPTIONS"))).toEqual([]);
+  });
+
+  it("asks for more than fits one request as one visitor, also one whose tokens the service doesn't accept any more", async () => {
+    const asked: string[] = [];
+    page.on("request", (request) => request.url().endsWith("/v1/numbers") && asked.push(request.postData() ?? ""));
+    await page.addInitScript(`localStorage.dialplane ??= '{"visitor":"forgotten","device":"forgotten"}'`);
+    await open("many");
+    const shown = await eventually("all to be swapped", async () => {
+      const texts = await page.locator(".many").allInnerTexts();
+      return texts.every((number) => leased.test(number)) ? texts : undefined;
+    });
+    expect(new Set(shown).size).toBe(1);
+    expect(asked.map((body) => (JSON.parse(body) as { elements: unknown[] }).elements.length)).toEqual([32, 8]);
+    expect(errors).toEqual([]);
   });
 
   it("swaps elements that come later, and again when the application draws the old number", async () => {
