@@ -2,8 +2,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Uuid } from "./types.ts";
 
 /**
- * Signed random identifiers, kept by browsers and apps: the visitor token carries a prospect's PUID, the device token a
- * device's id. Whoever has one can act as that visitor or device, so they are unguessable, and they say nothing about a person.
+ * Signed identifiers, kept by browsers and apps: the visitor token carries a prospect's PUID, the device token a device's id, each a
+ * UUID with the time it was made at and 74 random bits (RFC 9562, version 7). Whoever has a token can act as that visitor or device, so
+ * tokens are unguessable, and they say nothing about a person.
  *
  * Form: `v1.` + base64url of 33 bytes: key id (1) | UUID (16) | the first 16 bytes of
  * HMAC-SHA-256(secret, "dialplane/v1/" + kind + key id + UUID). 128 bits are the least that RFC 2104 section 5 lets one truncate to.

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import { Coalescer } from "../domain/coalescer.ts";
 import type { Prospects } from "../domain/ports.ts";
 import type { TokenContent, TokenSigner } from "../domain/puid.ts";
@@ -45,8 +45,8 @@ export class Identities {
   /** The prospect is the one that the device belongs to now, which another device's log-in may have changed. */
   async resolve(given: GivenTokens): Promise<Identity> {
     const claimed = {
-      prospect: this.#tokens.verify("visitor", given.visitor) ?? randomUUID(),
-      device: this.#tokens.verify("device", given.device) ?? randomUUID(),
+      prospect: this.#tokens.verify("visitor", given.visitor) ?? randomUUIDv7(),
+      device: this.#tokens.verify("device", given.device) ?? randomUUIDv7(),
     };
     return { prospect: await this.#touch.add(claimed), device: claimed.device };
   }
@@ -55,7 +55,7 @@ export class Identities {
   meet(given: GivenTokens): Met {
     const visitor = this.#tokens.read("visitor", given.visitor);
     const device = this.#tokens.read("device", given.device);
-    const claimed = { prospect: visitor?.id ?? randomUUID(), device: device?.id ?? randomUUID() };
+    const claimed = { prospect: visitor?.id ?? randomUUIDv7(), device: device?.id ?? randomUUIDv7() };
     const isKept = (content: TokenContent | null, id: Uuid) => content !== null && content.isCurrent && content.id === id;
     const tokens = (prospect: Uuid) => ({
       visitor: isKept(visitor, prospect) && given.visitor ? given.visitor : this.#tokens.sign("visitor", prospect),

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import type { NumberClaims } from "../../src/domain/ports.ts";
 import type { Acknowledged } from "../adapters/postgres/claim-invariants.ts";
 
@@ -41,7 +41,7 @@ async function runCaller(claims: NumberClaims, { pool, told }: Load, end: number
   const visitors: Visitor[] = [];
   for (let count = 1; performance.now() < end; count += 1) {
     const visitor = count % RENEWAL_EVERY === 0 ? visitors[0] : undefined;
-    const { prospect, device } = visitor ?? { prospect: randomUUID(), device: randomUUID() };
+    const { prospect, device } = visitor ?? { prospect: randomUUIDv7(), device: randomUUIDv7() };
     const before = performance.now();
     const [result] = await claims.claim([{ pool, prospect, device, mediaElement: "header", attributes: ATTRIBUTES }]);
     latencies.push(performance.now() - before);

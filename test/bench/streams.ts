@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
@@ -49,9 +49,9 @@ interface Result {
 
 async function makeDevices(world: IngressWorld): Promise<Map<Uuid, string>> {
   const signer = createTokenSigner([tokenKey]);
-  const devices = Array.from({ length: streams }, () => randomUUID());
+  const devices = Array.from({ length: streams }, () => randomUUIDv7());
   for (let start = 0; start < devices.length; start += DEVICES_A_STATEMENT) {
-    await world.stores.prospects.touch(devices.slice(start, start + DEVICES_A_STATEMENT).map((device) => ({ prospect: randomUUID(), device })));
+    await world.stores.prospects.touch(devices.slice(start, start + DEVICES_A_STATEMENT).map((device) => ({ prospect: randomUUIDv7(), device })));
   }
   return new Map(devices.map((device) => [device, signer.sign("device", device)]));
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomUUIDv7 } from "node:crypto";
 import type pg from "pg";
 import type { Uuid } from "../../domain/types.ts";
 import { mergeProspects } from "./merge-prospects.ts";
@@ -82,7 +82,7 @@ async function isPerson(client: pg.PoolClient, prospect: Uuid): Promise<boolean>
 /** The first log-in of a person: the device's prospect becomes it, unless it is another person's already. */
 async function newPerson(client: pg.PoolClient, input: Identification, hash: Buffer): Promise<Uuid> {
   const taken = await isPerson(client, input.prospect);
-  const prospect = taken ? randomUUID() : input.prospect;
+  const prospect = taken ? randomUUIDv7() : input.prospect;
   if (taken) await client.query("insert into prospect (id) values ($1::uuid)", [prospect]);
   if (taken) await moveDevice(client, input.device, prospect);
   await client.query("insert into person (site, subject_hash, prospect_id) values ($1::text, $2::bytea, $3::uuid)", [input.site, hash, prospect]);

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import type pg from "pg";
 import type { E164, Uuid } from "../../domain/types.ts";
 import { lockProspects } from "./prospect-lock.ts";
@@ -56,7 +56,7 @@ const CREATE = {
 
 /** The device gets a prospect of its own: who comes next is somebody else. */
 export async function leavePerson(pool: pg.Pool, device: Uuid): Promise<Uuid> {
-  const prospect = randomUUID();
+  const prospect = randomUUIDv7();
   await retrying(() =>
     pool.query(
       `with owner as (insert into prospect (id) values ($1::uuid) on conflict (id) do nothing)
