@@ -226,7 +226,9 @@ export class Calls {
   #joined(live: LiveCall, known: Pick<Gone, "unsure">): void {
     live.joining -= 1;
     if (live.joining > 0) return;
-    for (const gone of live.left.splice(0)) this.happen(live.call.id, { ...gone, ...known });
+    for (const gone of live.left.splice(0)) {
+      if (this.#calls.get(live.call.id) === live) this.#step(live, { ...gone, ...known });
+    }
   }
 
   #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
