@@ -23,8 +23,8 @@ export interface Clock {
 export interface NumberClaims {
   /** Decides many requests in ONE statement and returns in the same order; prospects and devices that are new are stored. Durable when it resolves. */
   claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
-  /** Ends a prospect's leases of a pool now; the cool-down starts. */
-  release(pool: ResourceKey, prospect: Uuid): Promise<void>;
+  /** Ends a prospect's leases of these pools now, all or none; the cool-down starts. */
+  release(pools: readonly ResourceKey[], prospect: Uuid): Promise<void>;
 }
 
 export interface Prospects {

@@ -66,14 +66,20 @@ function answerTokens(request: Request, response: Response, answer: IdentityToke
 
 async function release(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
   const body = parseRelease(request.body);
-  const entry = deps.pools().get(body.pool);
-  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: "pool" });
-  if (!mayAsk(entry, request.headers.origin)) throw foreignOrigin(`must be among the allowedOrigins of ${body.pool}`);
+  const pools = deps.pools();
+  const released = body.pools.flatMap((key, index) => poolsBehind(allowedPool(pools, key, { index, origin: request.headers.origin }), pools));
   const tokens = givenTokens(request, body);
   deps.identities.device(tokens);
   const { prospect } = await deps.identities.resolve(tokens);
-  for (const pool of poolsBehind(entry, deps.pools())) await deps.claims.release(pool, prospect);
+  await deps.claims.release([...new Set(released)], prospect);
   response.status(204).end();
+}
+
+function allowedPool(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: ResourceKey, { index, origin }: { readonly index: number; readonly origin: string | undefined }): PoolEntry {
+  const entry = pools.get(key);
+  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `pools[${index}]` });
+  if (!mayAsk(entry, origin)) throw foreignOrigin(`must be among the allowedOrigins of ${key}`);
+  return entry;
 }
 
 function presence(deps: DeviceRoutesDeps, request: Request, response: Response): void {

@@ -94,7 +94,7 @@ const paths = {
     post: operation("Takes this device off its person: log-out.", ["device"], { "200": { description: "The device's new visitor.", schema: "Identity" }, ...invalid, ...common }),
   },
   "/v1/release": {
-    post: operation("Gives this visitor's number of a pool back; its cool-down starts.", ["release"], { "204": noContent, ...invalid, ...common, ...unknownPool }),
+    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start.", ["release"], { "204": noContent, ...invalid, ...common, ...unknownPool }),
   },
   "/v1/presence": {
     post: operation("Says that this device is there, or leaves; for clients without a stream.", ["presence"], { "204": noContent, ...invalid, ...common }),

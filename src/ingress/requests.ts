@@ -44,6 +44,9 @@ const session = {
   consent: z.enum(["granted", "denied"], "must be granted or denied").nullish(),
 };
 
+/** Of one release: as many as fit into a body. */
+const mostPools = 100;
+
 const elementsMessage = "must be a list of 1 to 32 elements";
 const single = z.strictObject({ pool, mediaElement, ...session }, { error: unknownKeys });
 const batch = z.strictObject(
@@ -88,7 +91,11 @@ const presence = z.strictObject(
   { visitor: token, device: token, state: z.enum(["online", "leaving"], "must be online or leaving") },
   { error: unknownKeys },
 );
-const release = z.strictObject({ pool, visitor: token, device: token }, { error: unknownKeys });
+const poolsMessage = `must be a list of 1 to ${mostPools} NumberPools as namespace/name`;
+const release = z.strictObject(
+  { pools: z.array(pool, poolsMessage).min(1, poolsMessage).max(mostPools, poolsMessage), visitor: token, device: token },
+  { error: unknownKeys },
+);
 
 const onlyOnce = (length: number) => z.string({ error: "must be given once at most" }).max(length, `must be a text of at most ${length} characters`).optional();
 /** Of `GET /v1/amp`. AMP and its caches add parameters of their own: they are left alone. */

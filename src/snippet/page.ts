@@ -81,15 +81,13 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
   }
 
   function release(): Promise<void> {
-    const pools = new Set([...shown.values()].map(({ pool }) => pool));
+    const pools = [...new Set([...shown.values()].map(({ pool }) => pool))];
     released = true;
     shown.clear();
     clearTimeout(renewal);
     stream?.hangUp();
     for (const { element } of marked()) swap(element);
-    return session.enqueue(async () => {
-      for (const pool of pools) await session.post("release", { pool });
-    });
+    return session.enqueue(() => session.post("release", { pools }));
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */

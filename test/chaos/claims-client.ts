@@ -116,7 +116,7 @@ class Client {
     const release = (this.#releases += 1);
     const pool = pick(this.#task.pools) ?? "";
     this.#tell({ type: "releasing", ...visitor, pool, at: Date.now(), release });
-    const answer = await this.#post(replicas, "/v1/release", { pool, ...visitor });
+    const answer = await this.#post(replicas, "/v1/release", { pools: [pool], ...visitor });
     if (answer.status !== 204) return this.#failed(answer);
     this.#tell({ type: "released", ...visitor, pool, at: Date.now() + 1, release });
   }

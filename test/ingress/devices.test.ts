@@ -294,18 +294,29 @@ describe("what a device says about itself", () => {
 
   it("POST /v1/release: the number cools down, and nobody gets it meanwhile", async () => {
     const who = await ask();
-    expect((await site.post("/v1/release", { pool, visitor: who.visitor, device: who.device })).status).toBe(204);
+    expect((await site.post("/v1/release", { pools: [pool], visitor: who.visitor, device: who.device })).status).toBe(204);
     expect((await site.stores.counts()).leased).toBe(0);
     expect((await ask()).number).not.toBe(who.number);
+  });
+
+  it("POST /v1/release: gives nothing back when one of the pools does not exist or may not be asked by the page", async () => {
+    const who = await ask();
+    const tokens = { visitor: who.visitor, device: who.device };
+    expect((await site.post("/v1/release", { pools: [pool, "default/nowhere"], ...tokens })).status).toBe(404);
+    expect((await site.post("/v1/release", { pools: [pool], ...tokens }, { Origin: "https://elsewhere.example" })).status).toBe(403);
+    expect((await site.stores.counts()).leased).toBe(1);
   });
 
   it.each([
     ["/v1/presence", { state: "asleep" }, 400, "state"],
     ["/v1/presence", { state: "online" }, 400, "device"],
     ["/v1/presence", { state: "online", device: "forged" }, 400, "device"],
-    ["/v1/release", { pool }, 400, "device"],
-    ["/v1/release", { pool: "?" }, 400, "pool"],
-    ["/v1/release", { pool: "default/nowhere" }, 404, "pool"],
+    ["/v1/release", { pools: [pool] }, 400, "device"],
+    ["/v1/release", { pools: [pool, "?"] }, 400, "pools[1]"],
+    ["/v1/release", { pools: [] }, 400, "pools"],
+    ["/v1/release", { pools: Array(101).fill(pool) }, 400, "pools"],
+    ["/v1/release", { pools: [pool, "default/nowhere"] }, 404, "pools[1]"],
+    ["/v1/release", { pool }, 400, "pools"],
     ["/v1/leave", { device: "forged" }, 400, "device"],
     ["/v1/leave", { device: 1 }, 400, "device"],
     ["/v1/leave", { person: "anna" }, 400, "person"],

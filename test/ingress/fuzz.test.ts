@@ -98,7 +98,7 @@ describe("hostile requests", () => {
       return `${whole.slice(0, at)}${whole[at] === "A" ? "B" : "A"}${whole.slice(at + 1)}`;
     };
     for (const at of [3, 5, 12, 24, 36, 45]) {
-      expect((await site.post("/v1/release", { pool: banner.pool, visitor: changed(visitor, at), device: changed(device, at) })).status).toBe(400);
+      expect((await site.post("/v1/release", { pools: [banner.pool], visitor: changed(visitor, at), device: changed(device, at) })).status).toBe(400);
       expect((await site.post("/v1/leave", { device: changed(device, at) })).status).toBe(400);
       expect((await site.post("/v1/erasures", { visitor: changed(visitor, at) }, { Authorization: `Bearer ${apiToken}` })).status).toBe(400);
       expect((await site.post("/v1/identify", { token: changed(personToken("anna"), at + 60), visitor, device })).status).toBe(401);

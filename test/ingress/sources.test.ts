@@ -72,7 +72,7 @@ describe("the pool that a visit gets its number from", () => {
 
   it("is the same for every element of a request and for many at once of one visitor", async () => {
     const { visitor, device } = await ask("/", {}, { pool: "default/sales" });
-    await site.post("/v1/release", { pool: sales, visitor, device });
+    await site.post("/v1/release", { pools: [sales], visitor, device });
     const pages = ["/?utm_source=mail", "/?gclid=X1", "/", "/?utm_source=mail", "/?gclid=X1"];
     const answers = await Promise.all(pages.map((page, i) => ask(page, { visitor, device }, { mediaElement: `m${i}` })));
     expect(new Set(answers.map((answer) => answer.number)).size).toBe(1);
@@ -100,7 +100,7 @@ describe("the pool that a visit gets its number from", () => {
   it("gets its number back by the name of the pool that the page names", async () => {
     const { visitor, device } = await ask("/?utm_source=mail");
     expect((await site.stores.counts()).leased).toBe(1);
-    expect((await site.post("/v1/release", { pool: sales, visitor, device })).status).toBe(204);
+    expect((await site.post("/v1/release", { pools: [sales], visitor, device })).status).toBe(204);
     expect((await site.stores.counts()).leased).toBe(0);
   });
 

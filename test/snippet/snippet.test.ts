@@ -46,6 +46,7 @@ const pages = {
   frozen: html('<a id="n" data-dialplane="banner" href="tel:+12025551499">(202) 555-1499</a>'),
   print: html(`<style>@media print { #n { display: none } } @media screen { #paper { display: none } }</style>
     ${link('data-dialplane="banner"')}<p id="paper" data-dialplane="paper">Call ${own}</p>`),
+  pools: html(`${link('data-dialplane="banner"')}<p id="e" data-dialplane="help" data-pool="default/support"></p>`),
   twice: html(link('data-dialplane="banner"')) + '<script src="/dialplane.js" data-pool="default/sales" async></script>',
 } as const;
 
@@ -56,7 +57,7 @@ let page: Page;
 let errors: string[];
 beforeAll(async () => {
   browser = await launchChromium();
-  site = await startSite({ numbers: 500, pages, others: { "default/careful": { consent: "Required" } } });
+  site = await startSite({ numbers: 500, pages, others: { "default/careful": { consent: "Required" }, "default/support": { ranges: [{ from: "+12025553010", to: "+12025553019" }] } } });
 });
 afterAll(async () => {
   await browser.close();
@@ -196,6 +197,21 @@ describe("the snippet", () => {
     expect(before).toMatch(leased);
   });
 
+  it("gives the numbers of all pools of the page back by one request", async () => {
+    await open("pools");
+    await swapped();
+    expect(await eventually("the other pool's number", () => text("#e"))).toMatch(/^\(202\) 555-30/);
+    const leasedBefore = (await site.stores.counts()).leased;
+    const answer = page.waitForResponse((response) => response.url().endsWith("/v1/release"));
+    await page.evaluate("dialplane.release()");
+    expect((await answer).status()).toBe(204);
+    expect((await answer).request().postDataJSON()).toMatchObject({ pools: ["default/sales", "default/support"] });
+    expect((await site.stores.counts()).leased).toBe(leasedBefore - 2);
+    expect(await text("#e")).toBe("");
+    await page.evaluate("dialplane.refresh()");
+    expect(await text("#e")).toMatch(/^\(202\) 555-30/);
+  });
+
   it("waits for consent where the pool wants it, and remembers nothing until then", async () => {
     await open("consent");
     await page.waitForLoadState("networkidle");
@@ -227,8 +243,10 @@ describe("the snippet", () => {
     expect(await text()).toBe(`اتصل بنا على الرقم \u2066${number}\u2069 اليوم`);
     await page.evaluate("dialplane.release()");
     expect(await text()).toContain(own);
+    expect(await text("#empty")).toBe("\u2066\u2069");
     await page.evaluate("dialplane.refresh()");
     expect((await text()).match(/\u2066/g)).toHaveLength(1);
+    expect((await text("#empty")).replace(/[\u2066\u2069]/g, "")).toMatch(leased);
   });
 
   it("works under a strict content security policy with a nonce and trusted types, violating nothing", async () => {

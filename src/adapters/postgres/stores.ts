@@ -39,7 +39,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
   return {
     claims: {
       claim: (requests) => claimNumbers(pool, requests),
-      release: (key, prospect) => releaseNumbers(pool, key, prospect),
+      release: (keys, prospect) => releaseNumbers(pool, keys, prospect),
     },
     prospects: {
       touch: (devices) => touchDevices(pool, devices),

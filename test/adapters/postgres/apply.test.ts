@@ -136,7 +136,7 @@ describe("numbers", () => {
     const [ann, bob] = [randomUUID(), randomUUID()];
     await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [] }));
     const [hers] = await world.claim(aRequest(ann), aRequest(bob));
-    await world.stores.claims.release(SALES, bob);
+    await world.stores.claims.release([SALES], bob);
     await world.apply(aPool({ owned: [] }), aPool({ key: "shop/help", owned: [[0, 1]] }));
     expect(didsOf(await world.claim(aRequest(randomUUID(), { pool: "shop/help" })))).toEqual([null]);
     expect(await world.assigned(aRequest(ann, { pool: "shop/help" }))).toMatchObject({ did: didsOf([hers!])[0], renewed: true });

@@ -86,9 +86,9 @@ describe("a claim", () => {
     await world.apply(aPool({ owned: [[0, 2]] }));
     const [ann, bob, cy] = [someone(), someone(), someone()];
     for (const prospect of [ann, bob]) await world.assigned(aRequest(prospect));
-    await world.stores.claims.release(SALES, bob);
+    await world.stores.claims.release([SALES], bob);
     await world.pass(60);
-    await world.stores.claims.release(SALES, ann);
+    await world.stores.claims.release([SALES], ann);
     await world.pass(3600);
     expect((await world.assigned(aRequest(cy))).did).toBe(did(2));
     expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
@@ -151,9 +151,9 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(2));
       const [ann, bob, cy] = [await world.visitor(), await world.visitor(), await world.visitor()];
       for (const { prospect } of [ann, bob, cy]) await world.assigned(aRequest(prospect));
-      await world.stores.claims.release(SALES, bob.prospect);
+      await world.stores.claims.release([SALES], bob.prospect);
       await world.pass(10);
-      await world.stores.claims.release(SALES, ann.prospect);
+      await world.stores.claims.release([SALES], ann.prospect);
       const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
       expect(didsOf(results)).toEqual([did(1), did(0), null]);
     });
@@ -162,7 +162,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(1));
       const ann = await world.visitor();
       await world.assigned(aRequest(ann.prospect));
-      await world.stores.claims.release(SALES, ann.prospect);
+      await world.stores.claims.release([SALES], ann.prospect);
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
     });
 
@@ -170,7 +170,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(2));
       const [online, calling, called] = [await world.visitor(), await world.visitor(), await world.visitor()];
       for (const { prospect } of [online, calling, called]) await world.assigned(aRequest(prospect));
-      for (const { prospect } of [online, calling, called]) await world.stores.claims.release(SALES, prospect);
+      for (const { prospect } of [online, calling, called]) await world.stores.claims.release([SALES], prospect);
       await world.stores.presence.heartbeat([online.device], 60);
       await world.stores.router.saveCall(aCall({ id: "by another number", did: did(7), prospect: calling.prospect }));
       await world.stores.router.saveCall(aCall({ id: "to this number", did: did(2) }));
@@ -185,7 +185,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(0));
       const ann = await world.visitor();
       await world.assigned(aRequest(ann.prospect));
-      await world.stores.claims.release(SALES, ann.prospect);
+      await world.stores.claims.release([SALES], ann.prospect);
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(ann.prospect)))).toEqual([null, did(0)]);
     });
   });
@@ -249,11 +249,21 @@ describe("a release", () => {
     const [ann, bob] = [someone(), someone()];
     await world.claim(aRequest(ann), aRequest(bob));
     const before = Date.now();
-    await world.stores.claims.release(SALES, ann);
+    await world.stores.claims.release([SALES], ann);
     const [[released], [kept]] = [await state(0), await state(1)];
     expect(Math.abs(released!.leased_until.getTime() - before)).toBeLessThan(60_000);
     expect(released!.free_at.getTime() - released!.leased_until.getTime()).toBe(900_000);
     expect(kept!.leased_until.getTime()).toBeGreaterThan(before + 1_700_000);
+  });
+
+  test("ends the leases of several pools at once, also where one of them is unknown", async () => {
+    await world.apply(aPool(), aPool({ key: "shop/help", owned: [[20, 29]] }));
+    const ann = someone();
+    await world.claim(aRequest(ann), aRequest(ann, { pool: "shop/help" }));
+    const held = () => world.rows("select did from number where leased_until > clock_timestamp()");
+    expect(await held()).toHaveLength(2);
+    await world.stores.claims.release([SALES, "shop/help", "shop/nowhere"], ann);
+    expect(await held()).toEqual([]);
   });
 
   test("of what ended already, of an unknown pool and by a stranger changes nothing", async () => {
@@ -262,9 +272,9 @@ describe("a release", () => {
     await world.assigned(aRequest(ann));
     await world.pass(2000);
     const before = await state(0);
-    await world.stores.claims.release(SALES, ann);
-    await world.stores.claims.release("shop/nowhere", ann);
-    await world.stores.claims.release(SALES, someone());
+    await world.stores.claims.release([SALES], ann);
+    await world.stores.claims.release(["shop/nowhere"], ann);
+    await world.stores.claims.release([SALES], someone());
     expect(await state(0)).toEqual(before);
   });
 });
@@ -311,7 +321,7 @@ test("claims, reconciles, log-ins, releases and erasures at the same time all su
   const logins = visitors.map(async ({ prospect, device }, n) => {
     await world.stores.prospects.identify({ site: "shop", subject: `person ${n % 4}`, prospect, device });
     await world.stores.presence.heartbeat(visitors.map((each) => each.device), 60);
-    await world.stores.claims.release(SALES, prospect);
+    await world.stores.claims.release([SALES], prospect);
     if (n % 6 === 0) await world.stores.prospects.erase(prospect);
   });
   await Promise.all([...claims, applies, ...logins]);

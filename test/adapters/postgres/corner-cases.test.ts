@@ -138,7 +138,7 @@ describe("prospects that were merged", () => {
     await apply(aPool());
     const [, two] = [await aPerson("anna"), await aPerson("anna")];
     await claimed(aRequest(two.prospect));
-    await stores.claims.release(SALES, two.given);
+    await stores.claims.release([SALES], two.given);
     expect((await stores.operator.totals())[SALES]).toMatchObject({ leased: 0, coolingDown: 1 });
   });
 });
