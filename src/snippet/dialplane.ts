@@ -37,14 +37,14 @@ function observe(scan: () => void): void {
 }
 
 /** Single-page apps change the address without a new page. */
-function followAddress(refresh: () => Promise<void>): void {
+function followAddress(refresh: () => unknown): void {
   const address = () => location.href.split("#")[0];
   let last = address();
   const changed = () => {
     if (last === address()) return;
     last = address();
     // After the application has drawn the new view.
-    setTimeout(() => void refresh(), 50);
+    setTimeout(refresh, 50);
   };
   for (const name of ["pushState", "replaceState"] as const) {
     const own = history[name].bind(history);

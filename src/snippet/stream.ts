@@ -23,11 +23,8 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   let failures = 0;
   let waiting = 0;
 
-  function connect(): void {
-    // Hung up meanwhile, or a browser that can't.
-    if (!listening || source) return;
-    source = open();
-  }
+  /** Unless it was hung up meanwhile. */
+  const connect = (): EventSource | false => listening && (source ??= open());
 
   function open(): EventSource {
     const opened = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
@@ -77,8 +74,8 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     const device = session.device();
     if (listening || !device) return;
     listening = true;
-    if ("locks" in navigator) navigator.locks.request(`dialplane ${device}`, () => new Promise<void>(hold)).catch(connect);
-    else connect();
+    // Pages without TLS have no locks.
+    void ((navigator.locks as LockManager | undefined)?.request(`dialplane ${device}`, () => new Promise<void>(hold)).catch(connect) ?? connect());
   }
 
   channel.onmessage = (event: MessageEvent<DialplaneNumber>) => onPush(event.data);

@@ -4,6 +4,8 @@ import { isolated, numberIn, replaceText, textsOf } from "./text.ts";
 /** What the page itself says: the number in an element, the address of a link. */
 const ownTexts = new WeakMap<Element, string>();
 const ownLinks = new WeakMap<Element, string>();
+/** Everything that was ever put into the page: anything else that is found there is the page's own. */
+const ours = new Set<string | null | undefined>();
 /** Not the marks of direction that a number taken away leaves behind. */
 const written = /[^\s\p{Cf}]/u;
 
@@ -14,24 +16,23 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
   const texts = textsOf(element);
   const present = numberIn(texts);
   if (present) {
-    const first = remembered(ownTexts, element, present[0]);
-    if (present[0] !== (display ?? first)) replaceText(texts, present, display ?? first);
+    const shown = toShow(ownTexts, element, present[0], display);
+    if (present[0] !== shown) replaceText(texts, present, shown);
   } else if (display && !element.children.length && !written.test(element.textContent)) {
-    ownTexts.set(element, "");
-    element.textContent = isolated(display, element);
+    element.textContent = isolated(toShow(ownTexts, element, "", display), element);
   }
 }
 
 function swapLink(link: Element, tel: string | null | undefined): void {
   const href = link.getAttribute("href");
   if (!href?.startsWith("tel:")) return;
-  const first = remembered(ownLinks, link, href);
-  if (href !== (tel ?? first)) link.setAttribute("href", tel ?? first);
+  const shown = toShow(ownLinks, link, href, tel);
+  if (href !== shown) link.setAttribute("href", shown);
 }
 
-/** The first value that was seen. */
-function remembered(values: WeakMap<Element, string>, element: Element, value: string): string {
-  const first = values.get(element) ?? value;
-  values.set(element, first);
-  return first;
+/** What is wanted, or else what the page itself said last in this place. */
+function toShow(own: WeakMap<Element, string>, element: Element, found: string, wanted: string | null | undefined): string {
+  if (!ours.has(found)) own.set(element, found);
+  ours.add(wanted);
+  return wanted ?? own.get(element) ?? found;
 }

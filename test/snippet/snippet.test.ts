@@ -197,6 +197,17 @@ describe("the snippet", () => {
     expect(before).toMatch(leased);
   });
 
+  it("gives the page's own number back as the page wrote it last", async () => {
+    await open("plain");
+    await swapped();
+    await page.evaluate(`document.querySelector("#n").textContent = "(303) 555-0142"; document.querySelector("#n").setAttribute("href", "tel:+13035550142")`);
+    await swapped();
+    expect(await page.locator("#n").getAttribute("href")).not.toBe("tel:+13035550142");
+    await page.evaluate("dialplane.release()");
+    expect(await text()).toBe("(303) 555-0142");
+    expect(await page.locator("#n").getAttribute("href")).toBe("tel:+13035550142");
+  });
+
   it("gives the numbers of all pools of the page back by one request", async () => {
     await open("pools");
     await swapped();
