@@ -1,6 +1,7 @@
 import type { RequestHandler } from "express";
 import { ampOrigins } from "./amp-origins.ts";
-import { allowedOrigins } from "../domain/origin.ts";
+import { ExpectedError } from "../domain/errors.ts";
+import { allowedOrigins, mayAsk } from "../domain/origin.ts";
 import type { PoolEntry } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { HttpProblem, sendProblem } from "./problem.ts";
@@ -29,6 +30,18 @@ export function cors(pools: () => ReadonlyMap<ResourceKey, PoolEntry>): RequestH
     if (request.method === "OPTIONS") response.set(preflight).status(204).end();
     else next();
   };
+}
+
+/**
+ * A pool that a request names.
+ * @param field of the request, for the message
+ * @throws ExpectedError `NotFound` when there is none; HttpProblem 403 when pages of this origin may not ask for its numbers
+ */
+export function poolFor(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: ResourceKey, { field, origin }: { readonly field: string; readonly origin: string | undefined }): PoolEntry {
+  const entry = pools.get(key);
+  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field });
+  if (!mayAsk(entry, origin)) throw foreignOrigin(`must be among the allowedOrigins of ${key}`);
+  return entry;
 }
 
 export function foreignOrigin(message: string): HttpProblem {

@@ -1,12 +1,11 @@
 import { Router, type Request, type Response } from "express";
 import { ExpectedError } from "../domain/errors.ts";
-import { mayAsk } from "../domain/origin.ts";
 import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
 import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
 import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { givenTokens, keepTokens } from "./cookies.ts";
-import { foreignOrigin } from "./cors.ts";
+import { poolFor } from "./cors.ts";
 import type { Identities, IdentityTokens } from "./identities.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem } from "./problem.ts";
@@ -67,19 +66,13 @@ function answerTokens(request: Request, response: Response, answer: IdentityToke
 async function release(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
   const body = parseRelease(request.body);
   const pools = deps.pools();
-  const released = body.pools.flatMap((key, index) => poolsBehind(allowedPool(pools, key, { index, origin: request.headers.origin }), pools));
+  const { origin } = request.headers;
+  const released = body.pools.flatMap((key, index) => poolsBehind(poolFor(pools, key, { field: `pools[${index}]`, origin }), pools));
   const tokens = givenTokens(request, body);
   deps.identities.device(tokens);
   const { prospect } = await deps.identities.resolve(tokens);
   await deps.claims.release([...new Set(released)], prospect);
   response.status(204).end();
-}
-
-function allowedPool(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: ResourceKey, { index, origin }: { readonly index: number; readonly origin: string | undefined }): PoolEntry {
-  const entry = pools.get(key);
-  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `pools[${index}]` });
-  if (!mayAsk(entry, origin)) throw foreignOrigin(`must be among the allowedOrigins of ${key}`);
-  return entry;
 }
 
 function presence(deps: DeviceRoutesDeps, request: Request, response: Response): void {

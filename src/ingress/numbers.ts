@@ -1,10 +1,9 @@
 import { formatNumber, telUri } from "../domain/e164.ts";
-import { ExpectedError, messageOf } from "../domain/errors.ts";
-import { mayAsk } from "../domain/origin.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
-import { foreignOrigin } from "./cors.ts";
+import { poolFor } from "./cors.ts";
 import type { GivenTokens, Identities, IdentityTokens } from "./identities.ts";
 
 export interface NumbersRequest {
@@ -83,9 +82,7 @@ export function pushedAnswer(push: DevicePush, pools: Pools): ElementAnswer {
 }
 
 function allowed(element: WantedElement, pools: Pools, request: NumbersRequest): AllowedElement {
-  const entry = pools.get(element.pool);
-  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `${element.path}pool` });
-  if (!mayAsk(entry, request.origin)) throw foreignOrigin(`must be among the allowedOrigins of ${element.pool}`);
+  const entry = poolFor(pools, element.pool, { field: `${element.path}pool`, origin: request.origin });
   const choice = poolChoice(entry, request.attributes, pools);
   const lender = pools.get(choice?.matched ?? entry.key) ?? entry;
   return { ...element, entry, choice: choice && permitted(choice, pools, request), refusal: refusalOf([entry, lender], request) };

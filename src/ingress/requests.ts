@@ -44,9 +44,6 @@ const session = {
   consent: z.enum(["granted", "denied"], "must be granted or denied").nullish(),
 };
 
-/** Of one release: as many as fit into a body. */
-const mostPools = 100;
-
 const elementsMessage = "must be a list of 1 to 32 elements";
 const single = z.strictObject({ pool, mediaElement, ...session }, { error: unknownKeys });
 const batch = z.strictObject(
@@ -91,6 +88,8 @@ const presence = z.strictObject(
   { visitor: token, device: token, state: z.enum(["online", "leaving"], "must be online or leaving") },
   { error: unknownKeys },
 );
+/** As many as fit into a body. */
+const mostPools = 100;
 const poolsMessage = `must be a list of 1 to ${mostPools} NumberPools as namespace/name`;
 const release = z.strictObject(
   { pools: z.array(pool, poolsMessage).min(1, poolsMessage).max(mostPools, poolsMessage), visitor: token, device: token },

@@ -67,7 +67,7 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
     renewal = setTimeout(() => {
       renewal = 0;
       seen();
-    }, Math.max(minRenewalMs, ((Date.parse(answer.expiresAt) - Date.now()) * 2) / 3));
+    }, Math.max(minRenewalMs, (Date.parse(answer.expiresAt) - Date.now()) / 1.5));
   }
 
   function seen(): void {
@@ -87,7 +87,8 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
     clearTimeout(renewal);
     stream?.hangUp();
     for (const { element } of marked()) swap(element);
-    return session.enqueue(() => session.post("release", { pools }));
+    // Who was shown nothing is not told of: he may have said no.
+    return session.enqueue(() => pools.length && session.post("release", { pools }));
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */

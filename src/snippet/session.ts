@@ -8,7 +8,7 @@ export interface Session {
   readonly device: () => string | null | undefined;
   readonly post: (path: string, body: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
-  readonly enqueue: (task: () => Promise<unknown>) => Promise<void>;
+  readonly enqueue: (task: () => unknown) => Promise<void>;
 }
 
 interface Tokens {

@@ -7,7 +7,7 @@ const ownLinks = new WeakMap<Element, string>();
 /** Everything that was ever put into the page: anything else that is found there is the page's own. */
 const ours = new Set<string | null | undefined>();
 /** Not the marks of direction that a number taken away leaves behind. */
-const written = /[^\s\p{Cf}]/u;
+const visible = /[^\s\p{Cf}]/u;
 
 /** Shows a number in an element and its `tel:` links. Without one the page's own comes back: an old one may be somebody else's by now. */
 export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
@@ -18,7 +18,7 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
   if (present) {
     const shown = toShow(ownTexts, element, present[0], display);
     if (present[0] !== shown) replaceText(texts, present, shown);
-  } else if (display && !element.children.length && !written.test(element.textContent)) {
+  } else if (display && !element.children.length && !visible.test(element.textContent)) {
     element.textContent = isolated(toShow(ownTexts, element, "", display), element);
   }
 }

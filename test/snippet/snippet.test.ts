@@ -223,6 +223,15 @@ describe("the snippet", () => {
     expect(await text("#e")).toMatch(/^\(202\) 555-30/);
   });
 
+  it("tells the service nothing on release when nothing was shown", async () => {
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await open("denied");
+    await page.waitForFunction("window.dialplane");
+    await page.evaluate("dialplane.release()");
+    expect(requests.filter((path) => path.startsWith("/v1/"))).toEqual([]);
+  });
+
   it("waits for consent where the pool wants it, and remembers nothing until then", async () => {
     await open("consent");
     await page.waitForLoadState("networkidle");
