@@ -48,7 +48,8 @@ const KEY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const MAX_NAME = 40;
 const FALLBACK = "fallback";
 const HASH_DIGITS = 10;
-const OUTGOING = "-out";
+/** The first is the one that the dialplan dials through, whatever the version of what wrote it. */
+const OUTGOING = ["-out", "-out2", "-out3", "-out4"] as const;
 
 /** The PJSIP id of a trunk's incoming endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
 export function trunkEndpoint(key: ResourceKey): string {
@@ -57,12 +58,20 @@ export function trunkEndpoint(key: ResourceKey): string {
 
 /**
  * Through which a trunk is called. Not the endpoint that its calls come in by: at each change of a channel Asterisk looks at all channels of
- * its endpoint, to know whether that "device" is in use, and with half as many in each it is half the work.
+ * its endpoint, to know whether that "device" is in use, and the fewer there are in each, the less work it is.
  *
  * @param endpoint of `trunkEndpoint`
  */
-export function outgoingEndpoint(endpoint: string): string {
-  return `${endpoint}${OUTGOING}`;
+export function outgoingEndpoints(endpoint: string): readonly [string, ...string[]] {
+  const [first, ...others] = OUTGOING;
+  return [`${endpoint}${first}`, ...others.map((suffix) => `${endpoint}${suffix}`)];
+}
+
+/** The one that a call is placed through: any of them, and the same for all its legs. @param call a UUID */
+export function outgoingEndpoint(endpoint: string, call: string): string {
+  const [first, ...others] = outgoingEndpoints(endpoint);
+  const place = Number.parseInt(call.slice(0, 8), 16) % OUTGOING.length;
+  return others[place - 1] ?? first;
 }
 
 /** The context that a pool's calls go through: it offers them to the router and then falls back. */
@@ -101,12 +110,12 @@ function readableName(prefix: string, key: ResourceKey): string {
  * What Dial() and `POST /channels?endpoint=` call: `PJSIP/+12025550199@<endpoint>` or `PJSIP/<endpoint>/sip:reception@pbx.example`.
  *
  * @param destination an E.164 number or a SIP URI
- * @param endpoint of `outgoingEndpoint`
+ * @param endpoint one of `outgoingEndpoints`
  * @throws ExpectedError InvalidInput when the destination is neither
  */
 export function dialString(destination: string, endpoint: string): string {
-  if (!/^[a-z0-9-]{1,44}$/.test(endpoint)) {
-    throw new ExpectedError("InvalidInput", "endpoint must be 1 to 44 lower-case letters, digits and dashes", { field: "endpoint" });
+  if (!/^[a-z0-9-]{1,45}$/.test(endpoint)) {
+    throw new ExpectedError("InvalidInput", "endpoint must be 1 to 45 lower-case letters, digits and dashes", { field: "endpoint" });
   }
   const number = parseE164(destination);
   return number === null ? `PJSIP/${endpoint}/${assertSipUri(destination)}` : `PJSIP/${number}@${endpoint}`;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Codec, MediaEncryption, SipTrunkSpec } from "./api.generated.ts";
 import { pjsipValue } from "./asterisk-escape.ts";
-import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, outgoingEndpoint, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
+import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, outgoingEndpoints, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
 import { readConfig } from "./asterisk-reader.ts";
 import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
@@ -96,7 +96,8 @@ function trunkSections({ key, spec }: Trunk, credentials: Credentials | undefine
   const uri = contactUri(spec);
   const sections = [
     section(id, endpointSettings(id, spec, credentials !== undefined)),
-    section(outgoingEndpoint(id), endpointSettings(id, spec, credentials !== undefined)),
+    // All that the endpoint has: it is the only section of that name so far.
+    ...outgoingEndpoints(id).map((outgoing) => `\n[${outgoing}](${id})`),
     section(id, [["type", "aor"], ["contact", uri], ["qualify_frequency", wholeNumber(spec.keepAlive.optionsIntervalSeconds)]]),
     section(id, [["type", "identify"], ["endpoint", id], ["srv_lookups", "no"], ...sources(spec)]),
   ];

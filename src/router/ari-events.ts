@@ -78,12 +78,13 @@ function changed(calls: Calls, { id, state }: AriChannel): void {
 }
 
 /** Too late (404) and taken by another router (409) are normal. */
-async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, { id, ...rest }: AriChannel, args: readonly string[]): Promise<void> {
+async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, channel: AriChannel, args: readonly string[]): Promise<void> {
+  const { id } = channel;
   try {
     const claimed = telephony.claim(id);
     // What is asked for is sent when this turn is over; the rest of the work is done while it is on its way.
     await Promise.resolve();
-    offered({ id, ...rest }, args);
+    offered(channel, args);
     await claimed;
   } catch (error) {
     notOurs(id);

@@ -28,7 +28,7 @@ export function originationOf(command: Extract<CallCommand, { type: "Originate" 
   const { from, variables } = outgoingIdentity(trunk.spec, callerId, call.origin);
   return {
     channel,
-    endpoint: dialString(attempt.destination, outgoingEndpoint(trunkEndpoint(attempt.trunk))),
+    endpoint: dialString(attempt.destination, outgoingEndpoint(trunkEndpoint(attempt.trunk), call.id)),
     callerId: from,
     ringTimeoutSeconds: attempt.ringTimeoutSeconds,
     originator: call.inbound.channel,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { AriBridge, AriChannel } from "../adapters/ari/events.ts";
+import type { AriBridge, ListedChannel } from "../adapters/ari/events.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext, isFallbackContext } from "../domain/asterisk-names.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
@@ -76,18 +76,18 @@ async function lookAgain({ calls, telephony }: RecoverDeps, { adopted }: Found):
   }
 }
 
-function asHeld(channel: AriChannel): HeldChannel {
+function asHeld(channel: ListedChannel): HeldChannel {
   const { id, state } = channel;
   return { id, up: state === "Up", call: callOfLeg(id) === undefined ? callId(channel) : null };
 }
 
-async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly AriChannel[]; bridges: readonly AriBridge[] }> {
+async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly ListedChannel[]; bridges: readonly AriBridge[] }> {
   const [own, channels, bridges] = await Promise.all([telephony.ownChannels(), telephony.channels(), telephony.bridges()]);
   return { own: new Set(own), channels, bridges };
 }
 
 /** What the call began after the lists were asked for is not in them, and not missing either. */
-function catchUp(calls: Calls, call: Call, channels: readonly AriChannel[], bridges: readonly AriBridge[]): void {
+function catchUp(calls: Calls, call: Call, channels: readonly ListedChannel[], bridges: readonly AriBridge[]): void {
   const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
   const before = new Set(call.legs.map(({ channel }) => channel));
   const now = calls.callOf(call.inbound.channel);
@@ -107,7 +107,7 @@ function counts(plan: readonly RecoveryAction[]): Record<string, number> {
 }
 
 interface HeldNow {
-  readonly channels: ReadonlyMap<string, AriChannel>;
+  readonly channels: ReadonlyMap<string, ListedChannel>;
   readonly bridges: readonly AriBridge[];
 }
 
@@ -195,7 +195,7 @@ async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: Ac
 }
 
 /** The dialplan left a note on the channel about whose call it is. @returns null for a channel that can't be one of our dialplan's */
-async function askOrigin({ pod, clock, telephony }: Pick<RecoverDeps, "pod" | "clock" | "telephony">, held: AriChannel): Promise<Origin | null> {
+async function askOrigin({ pod, clock, telephony }: Pick<RecoverDeps, "pod" | "clock" | "telephony">, held: ListedChannel): Promise<Origin | null> {
   const [pool, presentation] = await Promise.all([
     telephony.variable(held.id, "DIALPLANE_POOL"),
     telephony.variable(held.id, "CALLERID(num-pres)").catch(() => "unknown"),

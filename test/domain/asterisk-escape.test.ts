@@ -24,8 +24,8 @@ describe("dialplanText", () => {
         const written = attempt(() => dialplanText(text));
         fc.pre(written !== null);
         expect(readConfig(`[a]\nexten = s,1,NoOp(${written})\n same = n,Hangup()\n[b]\nk = v\n`)).toEqual([
-          { name: "a", entries: [["exten", `s,1,NoOp(${text})`], ["same", "n,Hangup()"]] },
-          { name: "b", entries: [["k", "v"]] },
+          { name: "a", base: null, entries: [["exten", `s,1,NoOp(${text})`], ["same", "n,Hangup()"]] },
+          { name: "b", base: null, entries: [["k", "v"]] },
         ]);
       }),
       { numRuns: 500 },
@@ -58,8 +58,8 @@ describe("pjsipValue", () => {
         fc.pre(written !== null);
         const sections = readConfig(`[a]\npassword = ${written}\n[b]\nk = v\n`);
         expect(sections).toEqual([
-          { name: "a", entries: [["password", written]] },
-          { name: "b", entries: [["k", "v"]] },
+          { name: "a", base: null, entries: [["password", written]] },
+          { name: "b", base: null, entries: [["k", "v"]] },
         ]);
         expect(unescapeValue(written)).toBe(text);
       }),
@@ -77,6 +77,7 @@ describe("readConfig", () => {
     ["an exec", "#exec /bin/true\n"],
     ["a comment after a value", "[a]\nk = v ; rest\n"],
     ["a template", "[a](!)\n"],
+    ["a base that is not there yet", "[a](b)\n[b]\n"],
     ["an entry before the first section", "k = v\n"],
     ["a line beyond Asterisk's buffer", `[a]\nk = ${"v".repeat(9_000)}\n`],
   ])("refuses %s, naming the line", (_, text) => {

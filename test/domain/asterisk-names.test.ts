@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
+
 import { describe, expect, test } from "vitest";
 
-import { assertSipUri, dialString, fallbackContext, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
+import { assertSipUri, dialString, fallbackContext, outgoingEndpoint, outgoingEndpoints, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
 
 describe("trunkEndpoint", () => {
   test("is readable, short and the same every time", () => {
@@ -22,6 +24,24 @@ describe("trunkEndpoint", () => {
 
   test("context names fit into Asterisk's 79 characters", () => {
     expect(fallbackContext(`${"n".repeat(63)}/${"p".repeat(63)}`).length).toBeLessThan(80);
+  });
+});
+
+describe("outgoingEndpoint", () => {
+  const longest = trunkEndpoint(`${"n".repeat(63)}/${"t".repeat(63)}`);
+
+  test("is one of the trunk's, and calls are spread evenly", () => {
+    const placed = Array.from({ length: 4_000 }, () => outgoingEndpoint(longest, randomUUID()));
+    const counts = outgoingEndpoints(longest).map((endpoint) => placed.filter((one) => one === endpoint).length);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(placed.length);
+    // Six times the standard deviation.
+    for (const count of counts) expect(Math.abs(count - 1_000)).toBeLessThan(165);
+  });
+
+  test("is the same for all legs of a call, and can be dialled", () => {
+    const call = randomUUID();
+    expect(outgoingEndpoint(longest, call)).toBe(outgoingEndpoint(longest, call));
+    for (const endpoint of outgoingEndpoints(longest)) expect(dialString("+12025550199", endpoint)).toBe(`PJSIP/+12025550199@${endpoint}`);
   });
 });
 

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import type { AriChannel } from "../../src/adapters/ari/events.ts";
+import type { ListedChannel } from "../../src/adapters/ari/events.ts";
 import { createTelephony } from "../../src/adapters/ari/telephony.ts";
 import { STASIS_APP } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
@@ -20,7 +20,7 @@ import { type RunningRouter, startTestRouter, startWorld, toUri, type World } fr
 /** An event that was lost can't be had from Asterisk on demand. */
 describe("a live call is compared with Asterisk's channels", () => {
   const START = new Date("2026-06-01T12:00:00Z");
-  const caller: AriChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: START, protocolId: "one@carrier" };
+  const caller: ListedChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: START, protocolId: "one@carrier" };
   const id = callId(caller);
   const callee = legId(id, 0);
 

@@ -5,7 +5,7 @@ import { e164, facts } from "../domain/builders.ts";
 import type { Prepared } from "../../src/router/inbound.ts";
 import { Offers } from "../../src/router/offers.ts";
 
-const channel = (id: string): AriChannel => ({ id, state: "Ring", callerNumber: "", context: "", extension: "", createdAt: null, protocolId: "" });
+const channel = (id: string): AriChannel => ({ id, state: "Ring", callerNumber: "", context: "", extension: "", protocolId: "" });
 const prepared = (pod: string): Prepared => {
   const origin = { pod, did: e164("+12025550101"), pool: "default/sales", caller: null, receivedAt: new Date() };
   return { call: pod, origin, decision: undefined, context: Promise.resolve(facts().context) };

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 
-import type { AriChannel } from "../../src/adapters/ari/events.ts";
+import type { ListedChannel } from "../../src/adapters/ari/events.ts";
 import type { Telephony } from "../../src/adapters/ari/telephony.ts";
 import { fallbackContext } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
@@ -15,12 +15,12 @@ import { recover } from "../../src/router/recover.ts";
 
 const logger = pino({ level: "silent" });
 const clock = { now: () => new Date("2026-06-01T12:00:10Z") };
-const caller: AriChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: new Date("2026-06-01T12:00:00Z"), protocolId: "one@carrier" };
+const caller: ListedChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: new Date("2026-06-01T12:00:00Z"), protocolId: "one@carrier" };
 const call = callId(caller);
-const callee: AriChannel = { ...caller, id: legId(call, 0), protocolId: "two@desk" };
+const callee: ListedChannel = { ...caller, id: legId(call, 0), protocolId: "two@desk" };
 
 /** A new router beside an Asterisk in which the two talk, until whoever is not in `stay` leaves just after the first list. */
-async function recoveredWith(stay: readonly AriChannel[]) {
+async function recoveredWith(stay: readonly ListedChannel[]) {
   const asked: TelephonyCommand[] = [];
   const nothing = () => undefined;
   const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));

@@ -8,9 +8,13 @@ export interface AriChannel {
   readonly callerNumber: string;
   readonly context: string;
   readonly extension: string;
-  readonly createdAt: Date | null;
   /** SIP's Call-ID. */
   readonly protocolId: string;
+}
+
+/** In a list of channels. Events tell when a channel was made as well: read at each of them, it costs as much as a tenth of their JSON. */
+export interface ListedChannel extends AriChannel {
+  readonly createdAt: Date | null;
 }
 
 /** The events we ask for; the event filter keeps all others from being sent. */
@@ -94,16 +98,21 @@ export function parseChannel(value: unknown): AriChannel | undefined {
   if (id === "") {
     return undefined;
   }
-  const created = new Date(asString(channel["creationtime"]));
   return {
     id,
     state: asString(channel["state"]),
     callerNumber: asString(asObject(channel["caller"])["number"]),
     context: asString(asObject(channel["dialplan"])["context"]),
     extension: asString(asObject(channel["dialplan"])["exten"]),
-    createdAt: Number.isNaN(created.getTime()) ? null : created,
     protocolId: asString(channel["protocol_id"]),
   };
+}
+
+/** @returns undefined for what has no id */
+export function parseListed(value: unknown): ListedChannel | undefined {
+  const channel = parseChannel(value);
+  const created = new Date(asString(asObject(value)["creationtime"]));
+  return channel && { ...channel, createdAt: Number.isNaN(created.getTime()) ? null : created };
 }
 
 export interface AriBridge {

@@ -1,5 +1,5 @@
 import type { AriRest } from "../../domain/ports.ts";
-import { type AriBridge, type AriChannel, parseBridge, parseChannel } from "./events.ts";
+import { type AriBridge, type ListedChannel, parseBridge, parseListed } from "./events.ts";
 import { asObject, asString, asStrings } from "./json.ts";
 
 export interface Origination {
@@ -45,7 +45,7 @@ export interface Telephony {
   ownChannels(): Promise<readonly string[]>;
   /** The channel's events come to us, whichever application it entered, and when. */
   watch(channel: string): Promise<unknown>;
-  channels(): Promise<readonly AriChannel[]>;
+  channels(): Promise<readonly ListedChannel[]>;
   bridges(): Promise<readonly AriBridge[]>;
   /** When Asterisk was started, as it writes times: another one is another Asterisk. */
   startedAt(): Promise<string>;
@@ -76,7 +76,7 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
     ownChannels: async () => asStrings(asObject(await lists.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
     watch: (id) => ari.request("POST", `/applications/${encodeURIComponent(app)}/subscription`, { eventSource: `channel:${id}` }),
-    channels: async () => parseAll(await lists.request("GET", "/channels"), parseChannel),
+    channels: async () => parseAll(await lists.request("GET", "/channels"), parseListed),
     bridges: async () => parseAll(await lists.request("GET", "/bridges"), parseBridge),
     startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
   };

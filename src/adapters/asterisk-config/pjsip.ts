@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { outgoingEndpoint, PJSIP_REVISION_AOR } from "../../domain/asterisk-names.ts";
+import { outgoingEndpoints, PJSIP_REVISION_AOR } from "../../domain/asterisk-names.ts";
 import { ExpectedError } from "../../domain/errors.ts";
 import { readPjsip } from "../../domain/pjsip.ts";
 import { AriError, type AriRest } from "../../domain/ports.ts";
@@ -64,7 +64,7 @@ async function verify(ari: AriRest, file: string): Promise<void> {
   if ((await runningPjsipRevision(ari)) !== hash) {
     throw new ExpectedError("Unavailable", "Asterisk runs another revision of the trunks");
   }
-  const missing = [...(await without(ari, "endpoint", [...endpoints, ...endpoints.map(outgoingEndpoint)])), ...(await without(ari, "aor", endpoints))];
+  const missing = [...(await without(ari, "endpoint", [...endpoints, ...endpoints.flatMap(outgoingEndpoints)])), ...(await without(ari, "aor", endpoints))];
   if (missing.length > 0) {
     throw new ExpectedError("Unavailable", `${missing.length} trunks are not loaded: ${missing.slice(0, 5).join(", ")}`);
   }
