@@ -103,6 +103,7 @@ export class Calls {
     this.#calls.set(call.id, live);
     this.#index(call);
     this.#deps.metrics.liveCalls.set(this.#calls.size);
+    logger.debug({ to: call.kind }, "call moved on");
     this.#carryOut(live, commands);
   }
 

@@ -62,14 +62,19 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
     deps.refuse(channel.id);
     return;
   }
-  const { call: id, origin, decision, context } = prepared;
+  const { call: id, origin, decision } = prepared;
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
-  logger.info({}, "call received");
   const [call, commands] = receiveCall(id, channel.id, origin);
   deps.calls.start(call, commands, logger);
   if (decision !== undefined) deps.calls.happen(id, { type: "Decided", context: null, decision });
-  const next = decision === undefined ? decide(deps, origin, context, logger) : attribute(deps, origin, decision, logger);
-  void next.then((happening) => deps.calls.happen(id, happening));
+  void follow(deps, prepared, logger).then((happening) => deps.calls.happen(id, happening));
+}
+
+async function follow(deps: InboundDeps, { origin, decision, context }: Prepared, logger: Logger): Promise<Happening> {
+  // The second call is asked for when this turn is over; the rest of the work is done while it is on its way.
+  await Promise.resolve();
+  logger.info({}, "call received");
+  return await (decision === undefined ? decide(deps, origin, context, logger) : attribute(deps, origin, decision, logger));
 }
 
 /**

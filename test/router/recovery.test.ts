@@ -125,7 +125,7 @@ interface Case {
 }
 
 const CASES: readonly (readonly [string, Case])[] = [
-  ["received", { at: '"call received"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
+  ["received", { at: '"to":"received"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
   ["looked up", { at: '"call routed"', to: () => answers, asks: true, fallback: 1, end: "completed", why: "HandedBack" }],
   ["dialling", { at: '"to":"dialing"', to: () => answers, fallback: 1, end: "completed", why: "HandedBack" }],
   ["answered", { at: '"to":"bridging"', to: () => answers, fallback: 0, end: "completed", why: "RouterRestarted" }],
@@ -214,7 +214,7 @@ async function aLegThatIsNotOurs(): Promise<string> {
 
 test("a router that finds somebody who answered and whom Asterisk is about to hang up: the caller goes to the default destination", async () => {
   await count();
-  const killed = await startRouter({ destination: rings, signalAt: { text: '"call received"', signal: "SIGKILL" } });
+  const killed = await startRouter({ destination: rings, signalAt: { text: '"to":"received"', signal: "SIGKILL" } });
   const result = world.call();
   await killed.exited;
   const leg = await aLegThatIsNotOurs();
