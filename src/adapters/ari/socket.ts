@@ -67,7 +67,7 @@ export class AriSocket implements AriRest {
   request(...[method, path, query, body]: Parameters<AriRest["request"]>): Promise<unknown> {
     if (!this.open) return Promise.reject(notConnected(method, path));
     return this.#rest.request({ method, path, query, body }, (frame) => {
-      if (this.#wire !== undefined && !isWaitedFor(path)) sendTogether(this.#wire);
+      if (this.#wire !== undefined) sendTogether(this.#wire);
       this.#socket.send(frame);
     });
   }
@@ -100,11 +100,6 @@ function open({ url, app, user, password }: Omit<AriSocketOptions, "onMessage">)
     handshakeTimeout: 5_000,
     maxPayload: MAX_MESSAGE_BYTES,
   });
-}
-
-/** A caller hears the other side as soon as he is answered: that goes at once, and what follows it in the same turn is made meanwhile. */
-function isWaitedFor(path: string): boolean {
-  return path.endsWith("/answer");
 }
 
 /** What is asked for in one turn of the event loop is one write: a write costs more than what is written. */
