@@ -48,7 +48,6 @@ const KEY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const MAX_NAME = 40;
 const FALLBACK = "fallback";
 const HASH_DIGITS = 10;
-/** The first is the one that the dialplan dials through, whatever the version of what wrote it. */
 const OUTGOING = ["-out", "-out2", "-out3", "-out4"] as const;
 
 /** The PJSIP id of a trunk's incoming endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
@@ -62,16 +61,17 @@ export function trunkEndpoint(key: ResourceKey): string {
  *
  * @param endpoint of `trunkEndpoint`
  */
-export function outgoingEndpoints(endpoint: string): readonly [string, ...string[]] {
-  const [first, ...others] = OUTGOING;
-  return [`${endpoint}${first}`, ...others.map((suffix) => `${endpoint}${suffix}`)];
+export function outgoingEndpoints(endpoint: string): readonly string[] {
+  return OUTGOING.map((suffix) => `${endpoint}${suffix}`);
 }
 
-/** The one that a call is placed through: any of them, and the same for all its legs. @param call a UUID */
-export function outgoingEndpoint(endpoint: string, call: string): string {
-  const [first, ...others] = outgoingEndpoints(endpoint);
-  const place = Number.parseInt(call.slice(0, 8), 16) % OUTGOING.length;
-  return others[place - 1] ?? first;
+/**
+ * The one that a call is placed through: any of them, and the same for all its legs.
+ *
+ * @param call a UUID; the dialplan, which has none, dials through the first, whatever the version of what wrote it
+ */
+export function outgoingEndpoint(endpoint: string, call = "0"): string {
+  return `${endpoint}${OUTGOING[Number.parseInt(call.slice(0, 8), 16) % OUTGOING.length] ?? OUTGOING[0]}`;
 }
 
 /** The context that a pool's calls go through: it offers them to the router and then falls back. */

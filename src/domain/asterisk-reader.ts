@@ -22,10 +22,12 @@ export function readConfig(text: string): readonly ConfigSection[] {
     throw new ExpectedError("InvalidInput", "the last line has no end: the file is cut off");
   }
   const sections: { name: string; base: string | null; entries: [string, string][] }[] = [];
+  const names = new Set<string>();
   text.split("\n").forEach((line, index) => {
     const parsed = parseLine(line, index + 1);
     if (parsed.type === "section") {
-      if (parsed.base !== null && !sections.some(({ name }) => name === parsed.base)) throw invalidLine(index + 1, "names a section that is not there before it");
+      if (parsed.base !== null && !names.has(parsed.base)) throw invalidLine(index + 1, "names a section that is not there before it");
+      names.add(parsed.name);
       sections.push({ name: parsed.name, base: parsed.base, entries: [] });
     } else if (parsed.type === "entry") {
       const section = sections.at(-1);

@@ -8,7 +8,7 @@ import {
   END_CONTEXT,
   fallbackContext,
   INBOUND_CONTEXT,
-  outgoingEndpoints,
+  outgoingEndpoint,
   poolContext,
   REVISION_VARIABLE,
   SERVED_CONTEXT,
@@ -207,7 +207,7 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
     ...head,
     ` same = n,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
     ...callerIdLines(trunk.spec.callerId),
-    ` same = n,Dial(${dialplanDialString(dialString(destination, outgoingEndpoints(endpoint)[0]), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
+    ` same = n,Dial(${dialplanDialString(dialString(destination, outgoingEndpoint(endpoint)), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
     ` same = n,Goto(${END_CONTEXT},\${DIALSTATUS},1)`,
   ];
 }
