@@ -55,7 +55,7 @@ export class Admission {
 
   /**
    * Stands before everything that costs: what will be refused is not parsed, looked up or waited for. Reads and streams have
-   * limits of their own.
+   * limits of their own, and do not pass `admit`.
    * @param mayRead whether pages of an origin may read the refusal
    */
   refuseEarly(mayRead: (origin: string) => boolean): RequestHandler {
@@ -72,10 +72,8 @@ export class Admission {
   }
 
   /** Counts the request in until it is answered. Stands after the body's reader: a client that sends slowly must not take up room. */
-  readonly admit: RequestHandler = (request, response, next) => {
-    if (request.path === "/stream") {
-      next();
-    } else if (this.#isFull()) {
+  readonly admit: RequestHandler = (_request, response, next) => {
+    if (this.#isFull()) {
       this.#counts.refused.inc({ reason: "capacity" });
       sendProblem(response, full);
     } else {

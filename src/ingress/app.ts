@@ -10,7 +10,7 @@ import { Admission } from "./admission.ts";
 import { ampRoute } from "./amp-route.ts";
 import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
 import { cors } from "./cors.ts";
-import { deviceRoutes } from "./device-routes.ts";
+import { deviceRoutes, streamRoute } from "./device-routes.ts";
 import { erasureRoute } from "./erasure-route.ts";
 import { Identities } from "./identities.ts";
 import { jsonBody } from "./json-body.ts";
@@ -116,7 +116,8 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const admission = new Admission(settings.maxWaiting, parts.metrics);
   app.use(securityHeaders, admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
-  const visitors = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused), jsonBody(), admission.admit];
+  const limited = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused)];
+  const visitors = [...limited, jsonBody(), admission.admit];
   const numbers = { ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
   // Before all others: it is what is asked for most, and a route that is passed costs as much as one that is taken.
   app.post("/v1/numbers", visitors, numbersRoute(numbers));
@@ -127,7 +128,10 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
 
   // Before CORS: no page may read calls, whatever its origin. Before the limits: who holds a token for reading is no visitor.
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
-  app.use("/v1", reading, visitors);
+  app.use("/v1", reading);
+  // Before the admission, however its path is spelled: a stream would take up the room of a request for minutes.
+  app.get("/v1/stream", limited, streamRoute({ identities, streams: parts.streams }));
+  app.use("/v1", visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));

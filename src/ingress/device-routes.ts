@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from "express";
+import { Router, type Request, type RequestHandler, type Response } from "express";
 import { ExpectedError } from "../domain/errors.ts";
 import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
 import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
@@ -30,8 +30,15 @@ export function deviceRoutes(deps: DeviceRoutesDeps): Router {
   routes.post("/leave", (request, response) => leave(deps, request, response));
   routes.post("/release", (request, response) => release(deps, request, response));
   routes.post("/presence", (request, response) => presence(deps, request, response));
-  routes.get("/stream", (request, response) => stream(deps, request, response));
   return routes;
+}
+
+/** EventSource sends no headers of its own, so the device is in the query. The visitor follows from it. */
+export function streamRoute({ identities, streams }: Pick<DeviceRoutesDeps, "identities" | "streams">): RequestHandler {
+  return (request, response) => {
+    const { device } = request.query;
+    streams.open(identities.device(givenTokens(request, { device: typeof device === "string" ? device : null })), request, response);
+  };
 }
 
 async function identify(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
@@ -81,10 +88,4 @@ function presence(deps: DeviceRoutesDeps, request: Request, response: Response):
   if (body.state === "online") deps.presence.heard(device);
   else deps.presence.left(device);
   response.status(204).end();
-}
-
-/** EventSource sends no headers of its own, so the device is in the query. The visitor follows from it. */
-function stream(deps: DeviceRoutesDeps, request: Request, response: Response): void {
-  const { device } = request.query;
-  deps.streams.open(deps.identities.device(givenTokens(request, { device: typeof device === "string" ? device : null })), request, response);
 }

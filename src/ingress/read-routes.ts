@@ -100,6 +100,8 @@ function countedSeldom(records: Records, clock: Clock): () => Promise<Counted> {
 }
 
 /** null: the database has not heard of the pool yet. */
-function utilised(totals: PoolTotals | undefined): (PoolTotals & { readonly utilizationPercent: number }) | null {
-  return totals === undefined ? null : { ...totals, utilizationPercent: utilisation(totals) };
+function utilised(totals: PoolTotals | undefined): (Omit<PoolTotals, "demand"> & { readonly utilizationPercent: number }) | null {
+  if (totals === undefined) return null;
+  const { total, leased, coolingDown, available, retiring } = totals;
+  return { total, leased, coolingDown, available, retiring, utilizationPercent: utilisation(totals) };
 }

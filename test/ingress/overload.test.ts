@@ -45,6 +45,18 @@ async function answerToHeadAlone(site: Site, path: string): Promise<string> {
 }
 
 describe("more requests than the service takes at once", () => {
+  it("is nothing that open streams count as, however their address is written", async () => {
+    const site = await siteWith({ numbers: 50, settings: { maxWaiting: 3 } });
+    const { device } = (await site.post("/v1/numbers", banner)).body as { device: string };
+    for (const path of ["/v1/stream", "/v1/stream/", "/v1/Stream", "/V1/STREAM/"]) {
+      const stream = await fetch(`${site.url}${path}?device=${device}`, { headers: { Origin: site.url } });
+      expect([path, stream.status, stream.headers.get("content-type")?.split(";")[0]]).toEqual([path, 200, "text/event-stream"]);
+      end.push(async () => stream.body?.cancel());
+    }
+    expect((await site.post("/v1/numbers", banner)).status).toBe(200);
+    await waitUntilUnderWay(site, 0);
+  });
+
   it("are refused from their head alone, readable for pages of the site, while those taken are served and nothing else is leased", async () => {
     const site = await siteWith({ numbers: 50, settings: { maxWaiting: 3 } });
     const numbers = await lockNumbers(site);

@@ -8,13 +8,14 @@ import { inTransaction } from "./transaction.ts";
  * that no index on times is needed. Whoever comes back with tokens from before is stored anew under the same ids.
  */
 
-interface Page<Key> {
+export interface Page<Key> {
   /** The highest key looked at; null after the last page. */
   readonly last: Key | null;
   readonly done: number;
 }
 
-async function throughPages<Key>(first: Key, page: (after: Key) => Promise<Page<Key>>): Promise<number> {
+/** One page after the other, from the key after `first` on. */
+export async function throughPages<Key>(first: Key, page: (after: Key) => Promise<Page<Key>>): Promise<number> {
   let after = first;
   let total = 0;
   for (;;) {

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { forgetHolders, purgeDevices, purgeProspects } from "./retention-identities.ts";
+import { forgetHolders, type Page, purgeDevices, purgeProspects, throughPages } from "./retention-identities.ts";
 import { BATCH, LOCK } from "./retention-lock.ts";
 import { retrying } from "./retry.ts";
 
@@ -19,7 +19,7 @@ export interface Purged {
  */
 export async function purgeOlder(pool: pg.Pool, keepSeconds: number): Promise<Purged> {
   return {
-    associations: await inBatches(pool, ASSOCIATIONS, keepSeconds),
+    associations: await purgeAssociations(pool, keepSeconds),
     calls: await inBatches(pool, CALLS, keepSeconds),
     numbers: await forgetHolders(pool, keepSeconds),
     devices: await purgeDevices(pool, keepSeconds),
@@ -36,12 +36,28 @@ async function inBatches(pool: pg.Pool, statement: string, keepSeconds: number):
   }
 }
 
-/** Identities grow with time, so what is old is among the lowest: no index on times is needed, which every claim would pay for. */
-const ASSOCIATIONS = `delete from association a
-  using (select id from association order by id limit $2::int) lowest
-  where a.id = lowest.id and ${LOCK}
-    and a.shown_at < now() - make_interval(secs => $1::double precision)
-    and not exists (select from number n where n.did = a.did and n.leased_from = a.leased_from and n.leased_until > now())`;
+/**
+ * By pages in the order of their identity, so that no index on times is needed, which every claim would pay for. All of them: what is shown
+ * again and again, or belongs to a lease that lives on, stays among the lowest, however much it is.
+ */
+function purgeAssociations(pool: pg.Pool, keepSeconds: number): Promise<number> {
+  return throughPages("0", async (after) => {
+    const { rows } = await retrying(() => pool.query<Page<string>>(ASSOCIATIONS, [keepSeconds, BATCH, after]));
+    return rows[0] ?? { last: null, done: 0 };
+  });
+}
+
+const ASSOCIATIONS = `with page as materialized (
+    select id from association where id > $3::bigint order by id limit $2::int
+  ),
+  purged as (
+    delete from association a using page p
+    where a.id = p.id and ${LOCK}
+      and a.shown_at < now() - make_interval(secs => $1::double precision)
+      and not exists (select from number n where n.did = a.did and n.leased_from = a.leased_from and n.leased_until > now())
+    returning a.id
+  )
+  select (select max(id) from page) as last, (select count(*)::int from purged) as done`;
 
 const CALLS = `delete from call c
   using (

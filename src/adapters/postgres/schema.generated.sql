@@ -375,12 +375,16 @@ begin
   lent as materialized (
     select k.*, true as renewed from kept k union all select g.*, false from given g
   ),
-  -- Determined before the number is shown: which other devices of the prospect are online now.
+  -- Determined before the number is shown: which other devices of the prospect are online now. Each is told: whoever has a token can make
+  -- devices without end, so that only the 16 heard of last count.
   answer as materialized (
     select r.*, l.did, l.leased_from, l.leased_until, l.renewed,
       coalesce((
-        select array_agg(v.id order by v.id) from device v
-        where v.prospect_id = r.prospect_id and v.id <> r.device_id and v.online_until > at
+        select array_agg(o.id order by o.id) from (
+          select v.id from device v
+          where v.prospect_id = r.prospect_id and v.id <> r.device_id and v.online_until > at
+          order by v.online_until desc limit 16
+        ) o
       ), '{}') as other_devices_online
     from request r
     left join lent l on l.pool_uid = r.pool_uid and l.prospect_id = r.prospect_id

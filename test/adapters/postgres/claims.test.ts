@@ -204,6 +204,17 @@ describe("who else is online", () => {
     expect(result.otherDevicesOnline).toEqual([phone, tablet].sort());
     expect(Math.abs(result.determinedAt.getTime() - Date.now())).toBeLessThan(60_000);
   });
+
+  test("of very many devices only the 16 heard of last: each is told, and a visitor can make as many as he likes", async () => {
+    await world.apply(aPool());
+    const ann = await world.visitor();
+    const [old, recent] = [Array.from({ length: 30 }, someone), Array.from({ length: 16 }, someone)];
+    await world.stores.prospects.touch([...old, ...recent].map((device) => ({ prospect: ann.prospect, device })));
+    await world.stores.presence.heartbeat(old, 60);
+    await world.stores.presence.heartbeat(recent, 120);
+    const { otherDevicesOnline } = await world.assigned(aRequest(ann.prospect, { device: ann.device }));
+    expect(otherDevicesOnline).toEqual([...recent].sort());
+  });
 });
 
 describe("history", () => {

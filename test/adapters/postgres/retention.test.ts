@@ -35,6 +35,28 @@ it("what is older than the retention goes, in bounded statements; live leases an
   expect(await purge()).toEqual(nothing);
 });
 
+it("what may go goes, however much that is older has to stay", async () => {
+  await world.apply(aPool({ owned: [[0, 99]] }));
+  const [alive, old] = [await world.visitor(), await world.visitor()];
+  const copies = (prospect: string, how: number) =>
+    world.rows(
+      `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+       select did, pool_uid, prospect_id, gen_random_uuid(), media_element, attributes, leased_from, other_devices_online, determined_at, shown_at
+       from association, generate_series(1, $2::int) where prospect_id = $1`,
+      [prospect, how],
+    );
+  await world.claim(aRequest(alive.prospect, alive));
+  await copies(alive.prospect, 4_500);
+  await world.claim(aRequest(old.prospect, old));
+  await copies(old.prospect, 300);
+  await world.pass(40 * DAY);
+  await world.rows("update number set leased_until = now() + interval '1 hour' where prospect_id = $1", [alive.prospect]);
+  // The rest of the first page is not even old: it was shown again.
+  await world.rows("update association set shown_at = now() where id in (select id from association order by id limit 3000)");
+  expect(await purge()).toMatchObject({ associations: 301 });
+  expect(await count("association")).toBe(4_501);
+});
+
 describe("a prospect of long ago", () => {
   const left = async () => ({ prospects: await count("prospect"), devices: await count("device") });
 
