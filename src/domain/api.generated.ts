@@ -338,8 +338,8 @@ export interface RoutingRuleMatch {
    */
   readonly attributes?: readonly AttributeMatch[];
   /**
-   * Only wants callers whose number has called a number of this pool before, Never wants the others, Any, the default,
-   * doesn't ask.
+   * Only wants callers whose number had an answered call to a number of this pool before, Never wants the others, Any,
+   * the default, doesn't ask.
    */
   readonly repeatCaller: RepeatCallerMatch;
   /** How well the call is attributed; one must hold. Not given, any will do. */

@@ -38,7 +38,7 @@ export interface PoolFacts extends CommonFacts {
 
 export interface RuleFacts extends CommonFacts {
   /** Pools that `poolRefs` or `poolSelector` found. */
-  readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean }[];
+  readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean; readonly inService: boolean }[];
 }
 
 export interface TrunkFacts extends CommonFacts {
@@ -71,8 +71,15 @@ export function ruleConditions(facts: RuleFacts): readonly Condition[] {
   const accepted = acceptance(facts.problems, null);
   const none = facts.missing.length === 0 && facts.pools.length === 0;
   const refs = none ? unresolved(ConditionReason.NoMatchingPools, "no NumberPool of the namespace matches poolSelector") : resolution(facts.missing);
-  const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
-  return finish(facts, findings, `routes calls of ${facts.pools.length} pools`);
+  const serving = facts.pools.filter(({ inService }) => inService);
+  const idle = facts.problems.length === 0 && facts.missing.length === 0 && facts.pools.length > 0 && serving.length === 0;
+  const programmed = idle ? withoutService(facts.pools.map(({ key }) => key)) : programming(facts, facts.problems.length === 0);
+  return finish(facts, [accepted, refs, programmed], `routes calls of ${serving.length} pools`);
+}
+
+function withoutService(pools: readonly ResourceKey[]): Finding {
+  const message = `not in the pods: no NumberPool that it is for is in service: ${pools.slice(0, MOST_NAMES).join(", ")}${pools.length > MOST_NAMES ? ` and ${pools.length - MOST_NAMES} more` : ""}`;
+  return { type: ConditionType.Programmed, status: "False", reason: ConditionReason.PoolNotAccepted, message };
 }
 
 /** The state of a rule's attachment to each of its pools; `previous` are the entries of the old status. */

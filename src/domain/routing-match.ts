@@ -82,10 +82,10 @@ export function attributeMismatch(wanted: AttributeMatch, session: Readonly<Reco
 
 function repeatCaller(match: RoutingRuleMatch, facts: CallFacts): Mismatch | null {
   if (match.repeatCaller === "Only" && !facts.context.repeatCaller) {
-    return { reason: RouteReason.FirstTimeCaller, message: "the rule wants callers who called before; this one is not known to have" };
+    return { reason: RouteReason.FirstTimeCaller, message: "the rule wants callers who had an answered call to this pool before; this one is not known to have had one" };
   }
   if (match.repeatCaller === "Never" && facts.context.repeatCaller) {
-    return { reason: RouteReason.RepeatCaller, message: "the rule wants first-time callers; this one called before" };
+    return { reason: RouteReason.RepeatCaller, message: "the rule wants callers without an answered call to this pool before; this one had one" };
   }
   return null;
 }

@@ -26,7 +26,7 @@ export interface PoolVerdict extends Verdict {
   readonly inService: boolean;
 }
 export interface RuleVerdict extends Verdict {
-  readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean }[];
+  readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean; readonly inService: boolean }[];
 }
 
 /** Everything that follows from what is declared at one moment. */
@@ -310,7 +310,10 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
   const verdict: RuleVerdict = {
     problems: problemsOf(memo, rule, null),
     missing: [...missing.map((key) => `NumberPool ${key}`), ...missingTrunks(wanted, trunks)],
-    pools: attached.map((key) => ({ key, accepted: serviceOf(pools.verdicts.get(key))[1] })),
+    pools: attached.map((key) => {
+      const [inService, accepted] = serviceOf(pools.verdicts.get(key));
+      return { key, accepted, inService };
+    }),
   };
   return { entry, verdict };
 }

@@ -87,7 +87,8 @@ export class KubernetesSource implements ResourceSource {
     for (const { meaning, object } of this.#known.values()) {
       if (meaning.state === "declared") resources.push(meaning.resource);
       else if (meaning.state === "leaving") leaving.push(meaning.pool);
-      else if (meaning.state === "refused") unreadable.push(object.metadata.uid);
+      // One that lost its finalizer, and could not be given it again yet, is out of service and not deleted.
+      else if (meaning.state === "refused" || meaning.state === "unprotected") unreadable.push(object.metadata.uid);
     }
     return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), problems: [] };
   }

@@ -32,6 +32,8 @@ export interface OperatorOptions {
 }
 
 const NOTICE_AFTER_MILLISECONDS = 3_000;
+/** Longer than a look may take: a database that vanished without a word is asked on another connection then. */
+const SILENCE_MILLISECONDS = 35_000;
 
 /** The operator, reading and electing. What was started for one that could not be is stopped. */
 export async function startOperator(config: OperatorConfig, options: OperatorOptions): Promise<DialplaneOperator> {
@@ -75,6 +77,8 @@ export class DialplaneOperator extends OperatorBase {
     const health = new Health();
     const pool = connect(config.databaseUrl, logger, { applicationName: "dialplane-operator", max: 4 });
     shutdown.add("the database connections", () => pool.end());
+    const looks = connect(config.databaseUrl, logger, { applicationName: "dialplane-operator", max: 2, silenceTimeoutMilliseconds: SILENCE_MILLISECONDS });
+    shutdown.add("the database connections for looking", () => looks.end());
     const source = new KubernetesSource({ client, logger, schemas: await loadSchemas(), hasSynced: () => this.hasSynced });
     shutdown.add("the copies of the resources", () => source.stop());
     const events = new EventRecorder({ client, clock, logger, controller: CONTROLLER, instance: config.podName });
@@ -84,7 +88,7 @@ export class DialplaneOperator extends OperatorBase {
     const newTrunks = (mayWrite: () => Promise<void>) => {
       return trunkSecret({ client, namespace, name: config.trunksSecret, fieldManager: FIELD_MANAGER, mayWrite, now: () => clock.now().getTime() });
     };
-    const elector = electorOf(config, { client, source, pool, databaseUrl: config.databaseUrl, newTrunks, events, clock, logger, metrics, noticeAfterMs });
+    const elector = electorOf(config, { client, source, pool, looks, databaseUrl: config.databaseUrl, newTrunks, events, clock, logger, metrics, noticeAfterMs });
     shutdown.add("leading", () => elector.stop());
     health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
     health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));
@@ -118,7 +122,7 @@ function electorOf(config: OperatorConfig, deps: TermDependencies): Elector {
     onStartedLeading: async ({ holder, transitions }, signal) => {
       deps.metrics.leader.set(1);
       running = startTerm(deps, { holder, number: transitions }, () => elector.isLeader, signal);
-      await running;
+      await (await running)?.overruled;
     },
     onStoppedLeading: async () => {
       deps.metrics.leader.set(0);

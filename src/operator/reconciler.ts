@@ -15,6 +15,8 @@ export interface ReconcilerDependencies {
   readonly onStatus: (statuses: readonly ResourceStatus[], problems: readonly SourceProblem[]) => void;
   /** Called after database and trunks were made what was declared. */
   readonly onApplied?: (declared: Declared) => void;
+  /** The database refused a write, because the term is over. */
+  readonly onOverruled?: (error: ExpectedError) => void;
   /** What was said of an object before this process saw it. */
   readonly recorded?: (resource: AnyResource) => ResourceStatus | undefined;
   readonly metrics?: ReconcilerMetrics;
@@ -29,8 +31,10 @@ export interface ReconcilerMetrics {
 const STATUS_INTERVAL_MILLISECONDS = 500;
 /** Counting all numbers reads every one of them (a second and more for a million); those of pools that changed are counted at once. */
 const TOTALS_INTERVAL_MILLISECONDS = 30_000;
-/** Between two passes because of leases that end; and however far the clock of the database is moved, it is looked at every hour. */
-const RETIREMENT_MILLISECONDS = { first: 10_000, longest: 3_600_000 } as const;
+/** Between two passes because of leases that end. */
+const RETIREMENT_MILLISECONDS = 10_000;
+/** Without a change: what somebody else deleted or a restored database has lost comes back by itself. A pass that finds nothing takes milliseconds. */
+const AGAIN_MILLISECONDS = 300_000;
 const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
 
 type Totals = Readonly<Record<ResourceKey, PoolTotals>>;
@@ -53,11 +57,12 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
-  #retirement: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #unwatch: (() => Promise<void>) | undefined;
   #unlisten: (() => Promise<void>) | undefined;
   #stopped = false;
+  readonly #stopping = Promise.withResolvers<undefined>();
 
   constructor(deps: ReconcilerDependencies) {
     this.#deps = deps;
@@ -101,9 +106,10 @@ export class Reconciler {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#stopping.resolve(undefined);
     clearInterval(this.#ticker);
     clearTimeout(this.#retry);
-    clearTimeout(this.#retirement);
+    clearTimeout(this.#again);
     await this.#unwatch?.();
     await this.#unlisten?.();
     await this.#running;
@@ -127,8 +133,9 @@ export class Reconciler {
 
   /** Whether anything was written. */
   async #pass(): Promise<boolean> {
-    const declared = await this.#deps.source.read();
-    if (this.#stopped) return false;
+    // What is waited for there may never come, and must not keep a term from ending.
+    const declared = await Promise.race([this.#deps.source.read(), this.#stopping.promise]);
+    if (declared === undefined || this.#stopped) return false;
     const world = this.#compiler.compile(declared);
     // Trunks first: a dialplan must never name an endpoint that Asterisk does not have.
     const trunks = await this.#writeTrunks(world);
@@ -137,7 +144,7 @@ export class Reconciler {
     if (changed) this.#deps.logger.info({ revision, hash: dialplan.slice(0, 12) }, "resources applied");
     this.#applied = { revision, desired: world.desired, dialplan };
     this.#written = { dialplan, routing: revision, ...trunks };
-    this.#passAgainWhenRetired(retiresInSeconds);
+    this.#passAgain(retiresInSeconds);
     this.#world = world;
     this.#declared = declared;
     this.#lastLook = "";
@@ -212,18 +219,19 @@ export class Reconciler {
     return this.#written === undefined ? {} : { written: this.#written };
   }
 
-  /** A number leaves the dialplan when its lease has ended. Many end one after the other: pods are not asked to load for each. */
-  #passAgainWhenRetired(seconds: number | null): void {
-    clearTimeout(this.#retirement);
-    if (seconds === null || this.#stopped) return;
-    const delay = Math.min(Math.max(seconds * 1_000, RETIREMENT_MILLISECONDS.first), RETIREMENT_MILLISECONDS.longest);
-    this.#retirement = setTimeout(() => void this.request(), delay);
+  /** @param seconds until a number leaves the dialplan because its lease ends. Many end one after the other: pods are not asked to load for each. */
+  #passAgain(seconds: number | null): void {
+    clearTimeout(this.#again);
+    if (this.#stopped) return;
+    const delay = seconds === null ? AGAIN_MILLISECONDS : Math.min(Math.max(seconds * 1_000, RETIREMENT_MILLISECONDS), AGAIN_MILLISECONDS);
+    this.#again = setTimeout(() => void this.request(), delay);
   }
 
   #retryLater(error: unknown): void {
     const delay = Math.min(RETRY_MILLISECONDS.first * 2 ** this.#failures, RETRY_MILLISECONDS.longest);
     this.#failures += 1;
     this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: delay }, "cannot apply the resources; will retry");
+    if (error instanceof ExpectedError && error.code === "StaleRevision") this.#deps.onOverruled?.(error);
     clearTimeout(this.#retry);
     if (this.#stopped) return;
     this.#retry = setTimeout(() => void this.request(), delay);

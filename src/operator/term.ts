@@ -21,6 +21,8 @@ export interface TermDependencies {
   readonly client: KubeClient;
   readonly source: KubernetesSource;
   readonly pool: pg.Pool;
+  /** For what is read now and then: gives up a database that vanished. */
+  readonly looks: pg.Pool;
   /** Of `pool`. */
   readonly databaseUrl: string;
   /** One that does not rely on what an earlier term wrote, and asks before it writes. */
@@ -33,6 +35,11 @@ export interface TermDependencies {
 }
 
 export interface RunningTerm {
+  /**
+   * Rejects with `StaleRevision` when the database knows of another term: a later one, or after it was restored an earlier one. Nothing can be
+   * written any more then, until a new term is begun.
+   */
+  readonly overruled: Promise<undefined>;
   stop(): Promise<void>;
 }
 
@@ -49,21 +56,25 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   const finalizers = new PoolFinalizers({ client, source, isLeader, logger, metrics: metrics.queue("finalizers") });
   const writer = new StatusWriter({ client, fieldManager: FIELD_MANAGER });
   const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses"), noticeAfterMs: deps.noticeAfterMs });
+  const overruled = Promise.withResolvers<undefined>();
   const reconciler = new Reconciler({
     source,
-    store: operatorStore({ pool, url: deps.databaseUrl, logger }, term),
+    store: operatorStore({ pool, url: deps.databaseUrl, logger }, term, deps.looks),
     // A Secret knows no terms: the database is asked right before.
     trunks: deps.newTrunks(() => assertTerm(pool, term)),
     clock,
     logger,
     onStatus: (statuses) => publisher.publish(statuses),
     onApplied: ({ leaving = [] }) => finalizers.cleaned(leaving),
+    onOverruled: (error) => overruled.reject(error),
     recorded: (resource) => recordedStatus(source, resource),
     metrics: metrics.reconciler,
   });
   void reconciler.start().catch((error: unknown) => logger.error({ error: messageOf(error) }, "the reconciler could not be started"));
   return {
+    overruled: overruled.promise,
     stop: async () => {
+      overruled.resolve(undefined);
       await reconciler.stop();
       await Promise.all([finalizers.stop(), publisher.stop()]);
     },

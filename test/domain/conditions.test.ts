@@ -14,7 +14,7 @@ const holder = aPool({}, { key: "default/older" });
 const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, { key: "default/younger", createdAt: "2026-02-01T00:00:00Z" });
 const ownership = resolveOwnership([holder, loser]);
 const pool = (of: Partial<PoolFacts> = {}): readonly Condition[] => poolConditions({ ...common, ownership: ownership.get("default/older")!, ...of });
-const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true }], ...of });
+const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true, inService: true }], ...of });
 const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, reachability: ["Reachable", "Unreachable"], ...of });
 const summary = (conditions: readonly Condition[]): string[] => conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
 const message = (conditions: readonly Condition[], type: string): string | undefined => conditions.find((condition) => condition.type === type)?.message;
@@ -74,6 +74,13 @@ describe("conditions of a rule", () => {
   test.each([
     ["that routes", rule(), "Ready=True/Ready", "routes calls of 1 pools"],
     ["whose pools are missing", rule({ pools: [], missing: ["NumberPool default/a", "SipTrunk default/b"] }), "Ready=False/RefNotFound", "these do not exist: NumberPool default/a, SipTrunk default/b"],
+    [
+      "none of whose pools is in service",
+      rule({ pools: [{ key: "default/a", accepted: false, inService: false }, { key: "default/b", accepted: false, inService: false }] }),
+      "Ready=False/PoolNotAccepted",
+      "not in the pods: no NumberPool that it is for is in service: default/a, default/b",
+    ],
+    ["one of whose pools is in service", rule({ pools: [{ key: "default/a", accepted: true, inService: true }, { key: "default/b", accepted: false, inService: false }] }), "Ready=True/Ready", "routes calls of 1 pools"],
     ["whose selector takes no pool", rule({ pools: [] }), "Ready=False/NoMatchingPools", "no NumberPool of the namespace matches poolSelector"],
     ["that makes no sense", rule({ problems: ["spec.match.schedule.timeZone: must be an IANA name"] }), "Ready=False/Invalid", "spec.match.schedule.timeZone: must be an IANA name"],
   ])("%s", (_, conditions, ready, words) => {
@@ -82,7 +89,7 @@ describe("conditions of a rule", () => {
   });
 
   test("name each pool, and keep the time since when", () => {
-    const rules: RuleFacts = { ...common, pools: [{ key: "default/a", accepted: true }, { key: "default/b", accepted: false }] };
+    const rules: RuleFacts = { ...common, pools: [{ key: "default/a", accepted: true, inService: true }, { key: "default/b", accepted: false, inService: false }] };
     const statuses = rulePoolStatuses(rules, []);
     expect(statuses.map(({ name, conditions }) => [name, ...summary(conditions ?? [])])).toEqual([
       ["a", "Accepted=True/Accepted"],

@@ -202,8 +202,8 @@ describe("a rule does not match, and says why", () => {
       "AttributeMissing",
       "the session has no attribute b",
     ],
-    ["a first-time caller", { repeatCaller: "Only" }, facts(), "FirstTimeCaller", "the rule wants callers who called before; this one is not known to have"],
-    ["a repeat caller", { repeatCaller: "Never" }, context({ repeatCaller: true }), "RepeatCaller", "the rule wants first-time callers; this one called before"],
+    ["a first-time caller", { repeatCaller: "Only" }, facts(), "FirstTimeCaller", "the rule wants callers who had an answered call to this pool before; this one is not known to have had one"],
+    ["a repeat caller", { repeatCaller: "Never" }, context({ repeatCaller: true }), "RepeatCaller", "the rule wants callers without an answered call to this pool before; this one had one"],
     ["another attribution", { attribution: ["Stale", "None"] }, facts(), "AttributionDiffers", "the call's attribution is exclusive, none of Stale, None"],
   ])("%s", (_, match, call, ...[reason, message]) => {
     const decision = route(call, pool, [aRule({ match })]);

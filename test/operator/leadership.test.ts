@@ -76,6 +76,17 @@ describe("two operators", { timeout: 180_000 }, () => {
     await leads("second");
   });
 
+  test("a leader whose database was restored, and knows of an earlier term only, begins another term and goes on", async () => {
+    await startOperator("first");
+    await leads("first");
+    await applyWorld();
+    const term = (await readTerm(world.database.pool)) ?? 0;
+    await world.rows("update leadership set term = term - 1, holder = 'before'");
+    await world.apply(aRule("another", { priority: 3 }));
+    await world.becomes("rr", "another", ACCEPTED);
+    expect(await readTerm(world.database.pool)).toBeGreaterThan(term);
+  });
+
   test("a leader that stood still while another took over writes nothing when it goes on", async () => {
     const first = await startOperator("first");
     await leads("first");

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { AppliedState, Declared, DesiredState, OperatorStore, PoolTotals, ResourceSource } from "../../src/domain/ports.ts";
+import { ExpectedError } from "../../src/domain/errors.ts";
 import type { NumberPool, SipTrunk } from "../../src/domain/resources.ts";
 import type { ResourceStatus } from "../../src/domain/statuses.ts";
 import { Reconciler } from "../../src/operator/reconciler.ts";
@@ -25,6 +26,8 @@ interface Fakes {
   /** Held back until resolved. */
   apply: Promise<void>;
   totals: (keys: readonly string[] | undefined) => Promise<void>;
+  read: () => Promise<Declared>;
+  readonly overruled: string[];
   looks: number;
   listening: number;
   watching: number;
@@ -32,7 +35,7 @@ interface Fakes {
 
 function fakes(): Fakes {
   const state = { declared: { resources: [trunk], credentials: new Map(), problems: [] } as Declared, statuses: [] as readonly ResourceStatus[], looks: 0, listening: 0, watching: 0, revision: 0 };
-  const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY });
+  const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY, read: () => Promise.resolve(state.declared), overruled: [] as string[] });
   const store: OperatorStore = {
     apply: async (desired: DesiredState, known?: AppliedState) => {
       await world.apply;
@@ -57,7 +60,7 @@ function fakes(): Fakes {
     },
   };
   const source: ResourceSource = {
-    read: () => Promise.resolve(world.declared),
+    read: () => world.read(),
     watch: (listener) => {
       world.watching += 1;
       world.changed = listener;
@@ -74,6 +77,7 @@ function fakes(): Fakes {
     clock: { now: () => new Date() },
     logger: createLogger("silent"),
     onStatus: (statuses) => (world.statuses = statuses),
+    onOverruled: ({ message }) => world.overruled.push(message),
   });
   return Object.assign(world, { reconciler });
 }
@@ -93,6 +97,24 @@ describe("a reconciler", () => {
     // Longer than the time between two looks.
     await sleep(700);
     expect(world.looks).toBe(looks);
+  });
+
+  test("can be stopped while what is declared was not read yet", async () => {
+    const world = fakes();
+    world.read = () => new Promise(() => undefined);
+    const started = world.reconciler.start();
+    await sleep(1);
+    await world.reconciler.stop();
+    await started;
+    expect({ listening: world.listening, watching: world.watching }).toEqual({ listening: 0, watching: 0 });
+  });
+
+  test("says that its term is over when the database does", async () => {
+    const world = fakes();
+    world.apply = Promise.reject(new ExpectedError("StaleRevision", "term 7 is over"));
+    await world.reconciler.start();
+    expect(world.overruled).toEqual(["term 7 is over"]);
+    await world.reconciler.stop();
   });
 
   test("tells the numbers of a new pool although a look by the clock came between", async () => {

@@ -4,6 +4,7 @@ import type { DesiredState } from "../../domain/ports.ts";
 import { parseRanges, subtract, type DigitRange, type RangeSet } from "../../domain/ranges.ts";
 import type { Difference } from "./apply-difference.ts";
 import { toDid } from "./did.ts";
+import { storableJson } from "./text.ts";
 import { parseE164 } from "../../domain/e164.ts";
 
 type DesiredPool = DesiredState["pools"][number];
@@ -221,7 +222,7 @@ async function upsertPools(client: pg.PoolClient, desired: readonly DesiredPool[
        on_exhausted = excluded.on_exhausted, overflow = excluded.overflow, removed_at = null
        where (p.key, p.created_at, p.generation, p.labels, p.spec, p.owned, p.overflow, p.removed_at)
          is distinct from (excluded.key, excluded.created_at, excluded.generation, excluded.labels, excluded.spec, excluded.owned, excluded.overflow, null::timestamptz)`,
-    [JSON.stringify(desired.map(poolRow))],
+    [storableJson(desired.map(poolRow))],
   );
   return rowCount ?? 0;
 }

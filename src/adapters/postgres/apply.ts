@@ -5,6 +5,7 @@ import { lockWrites } from "./apply-lock.ts";
 import { applyPools } from "./apply-pools.ts";
 import { assertTerm } from "./leadership.ts";
 import { readRetiring } from "./read-retiring.ts";
+import { storableJson } from "./text.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** A million numbers take longer than any other statement may. */
@@ -52,7 +53,7 @@ async function applyRules(client: pg.PoolClient, { put, gone, present }: Differe
      from jsonb_to_recordset($1::jsonb) as e (uid text, key text, created_at timestamptz, pools jsonb, spec jsonb)
      on conflict (uid) do update set key = excluded.key, created_at = excluded.created_at, pools = excluded.pools, spec = excluded.spec
        where (r.key, r.created_at, r.pools, r.spec) is distinct from (excluded.key, excluded.created_at, excluded.pools, excluded.spec)`,
-    [JSON.stringify(put.map(({ uid, key, createdAt, pools, spec }) => ({ uid, key, created_at: createdAt, pools: [...pools].sort(), spec })))],
+    [storableJson(put.map(({ uid, key, createdAt, pools, spec }) => ({ uid, key, created_at: createdAt, pools: [...pools].sort(), spec })))],
   );
   return deleted || anyRow(written);
 }
@@ -66,7 +67,7 @@ async function applyTrunks(client: pg.PoolClient, { put, gone, present }: Differ
      from jsonb_to_recordset($1::jsonb) as e (uid text, key text, created_at timestamptz, spec jsonb)
      on conflict (uid) do update set key = excluded.key, created_at = excluded.created_at, spec = excluded.spec
        where (t.key, t.created_at, t.spec) is distinct from (excluded.key, excluded.created_at, excluded.spec)`,
-    [JSON.stringify(put.map(({ uid, key, createdAt, spec }) => ({ uid, key, created_at: createdAt, spec })))],
+    [storableJson(put.map(({ uid, key, createdAt, spec }) => ({ uid, key, created_at: createdAt, spec })))],
   );
   return deleted || anyRow(written);
 }

@@ -66,12 +66,15 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
   };
 }
 
-/** @param term of a leading operator: writes nothing once it is over */
-export function operatorStore({ pool, url, logger }: Connected, term?: Term): OperatorStore {
+/**
+ * @param term of a leading operator: writes nothing once it is over
+ * @param looks what is read now and then, on connections that may be given up sooner than those of long writes
+ */
+export function operatorStore({ pool, url, logger }: Connected, term?: Term, looks = pool): OperatorStore {
   return {
     apply: (desired, known) => applyDesired(pool, desired, { known, term }),
-    totals: (keys) => readTotals(pool, keys),
-    pods: () => readPods(pool),
+    totals: (keys) => readTotals(looks, keys),
+    pods: () => readPods(looks),
     onPods: (listener) => listen({ url, channel: "dialplane_pods", logger, onNotification: listener, onConnected: listener }),
   };
 }

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import { readCall } from "../../../src/adapters/postgres/read-calls.ts";
 import { storableJson, storableText } from "../../../src/adapters/postgres/text.ts";
-import { aCall, aLeg, aPool, aRequest, assignedOf, did, didsOf, eachWithWorld, SALES } from "./world.ts";
+import { aRule } from "../../domain/builders.ts";
+import { aCall, aLeg, aPool, aRequest, assignedOf, desired, did, didsOf, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -55,6 +56,12 @@ describe("what Postgres can't store", () => {
     expect(didsOf(results)).toEqual([did(0), did(1), null]);
     const [association] = await readAssociations(world.database.pool, did(0), 10);
     expect(association).toMatchObject({ mediaElement: "a\ufffdb\ufffd", attributes: { "k\ufffd": "v\ufffd\ufffd", slash: "\\u0000" } });
+  });
+
+  test("keeps nothing else that is declared from being applied", async () => {
+    const rule = aRule({ match: { attributes: [{ name: "utm_source", type: "Equals", value: "a\0b" }] } });
+    await world.stores.operator.apply(desired({ pools: [aPool()], rules: [rule] }));
+    expect(await world.rows("select spec #>> '{match,attributes,0,value}' as value from rule")).toEqual([{ value: "a\ufffdb" }]);
   });
 
   test("does not keep a call from being recorded", async () => {
