@@ -7,6 +7,7 @@ import { anyFreeTcpPort, assertCanListen } from "../adapters/asterisk-process/li
 import { locateAsterisk } from "../adapters/asterisk-process/locate.ts";
 import { startAsterisk, type RunningAsterisk } from "../adapters/asterisk-process/start.ts";
 import { IdentityRegister } from "../adapters/directory/identity.ts";
+import { lastGoodIn } from "../adapters/directory/last-good.ts";
 import { directorySource } from "../adapters/directory/source.ts";
 import { loadSchemas } from "../adapters/manifest/load-schemas.ts";
 import { readManifests } from "../adapters/manifest/read-manifests.ts";
@@ -149,7 +150,7 @@ async function startOperator(stage: Stage, stores: Stores): Promise<Standalone["
   const parse = (text: string, file: string) => readManifests(schemas, text, file);
   let seen: ReturnType<Standalone["resources"]> | null = null;
   const reconciler = new Reconciler({
-    source: directorySource({ directory: config.manifests, parse, identities, clock, logger }),
+    source: directorySource({ directory: config.manifests, parse, identities, lastGood: lastGoodIn(join(config.dataDir, "manifests")), clock, logger }),
     store: stores.operator,
     trunks: folderTrunks(trunksDir(config), logger),
     clock,

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { ExpectedError, messageOf } from "../../domain/errors.ts";
 
 /** What the API server would keep of an object and a file on disk does not have. */
 export interface Identity {
@@ -22,13 +23,18 @@ export class IdentityRegister {
     this.#known = known;
   }
 
-  /** A missing or damaged file starts an empty register: the database then sees new objects, which is safe. */
+  /**
+   * A missing file starts an empty register. A damaged one does not: all objects would be others than those in the database, which would lose
+   * what it knows of them.
+   * @throws ExpectedError InvalidInput naming the file
+   */
   static async open(file: string): Promise<IdentityRegister> {
+    const text = await readFile(file, "utf8").catch(missing);
+    if (text === null) return new IdentityRegister(file, new Map());
     try {
-      const known = JSON.parse(await readFile(file, "utf8")) as Record<string, Identity>;
-      return new IdentityRegister(file, new Map(Object.entries(known)));
-    } catch {
-      return new IdentityRegister(file, new Map());
+      return new IdentityRegister(file, new Map(Object.entries(JSON.parse(text) as Record<string, Identity>)));
+    } catch (error) {
+      throw new ExpectedError("InvalidInput", `${file} must be the register of identities that this program wrote: ${messageOf(error)}; put it back from a backup, or remove it to begin with new objects`, { cause: error });
     }
   }
 
@@ -50,6 +56,11 @@ export class IdentityRegister {
     await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#known), null, 2), { mode: 0o600 });
     await rename(temporary, this.#file);
   }
+}
+
+function missing(error: NodeJS.ErrnoException): null {
+  if (error.code === "ENOENT") return null;
+  throw error;
 }
 
 function nextIdentity(known: Identity | undefined, spec: unknown, now: Date): Identity {

@@ -6,6 +6,7 @@ import type { Clock, Credentials, Declared, Logger, ResourceSource, SourceProble
 import type { AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
 import type { IdentityRegister } from "./identity.ts";
+import type { LastGood } from "./last-good.ts";
 
 /** What a reader makes of one file; a file with any problem is not taken at all. */
 export interface FileContent {
@@ -18,6 +19,8 @@ export interface DirectoryOptions {
   readonly directory: string;
   readonly parse: (text: string, fileName: string) => FileContent;
   readonly identities: Pick<IdentityRegister, "assign">;
+  /** Without it, what is broken at the start counts as not there. */
+  readonly lastGood?: LastGood;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -29,32 +32,52 @@ const EMPTY: FileContent = { resources: [], credentials: new Map(), problems: []
 
 /** Resources from the manifests of one folder (not its sub-folders), re-read when something in it changes. */
 export function directorySource(options: DirectoryOptions): ResourceSource {
-  const lastGood = new Map<string, FileContent>();
+  const good = new Map<string, FileContent>();
   return {
-    read: () => readAll(options, lastGood),
+    read: () => readAll(options, good),
     watch: (listener) => watchDirectory(options, listener),
   };
 }
 
-async function readAll(options: DirectoryOptions, lastGood: Map<string, FileContent>): Promise<Declared> {
+/** @param good the last good state of each file, as far as this process knows it */
+async function readAll(options: DirectoryOptions, good: Map<string, FileContent>): Promise<Declared> {
   const names = (await readdir(options.directory)).filter((name) => MANIFEST.test(name) && !name.startsWith(".")).sort();
-  for (const gone of [...lastGood.keys()].filter((name) => !names.includes(name))) lastGood.delete(gone);
+  for (const gone of [...good.keys()].filter((name) => !names.includes(name))) good.delete(gone);
   const problems: SourceProblem[] = [];
   for (const name of names) {
-    const content = await readOne(options, name);
+    const { text, content } = await readOne(options, name);
     problems.push(...content.problems);
-    if (content.problems.length === 0) lastGood.set(name, content);
+    const state = content.problems.length === 0 ? content : (good.get(name) ?? (await ofEarlierStart(options, name)));
+    if (state !== undefined) good.set(name, state);
+    if (state === content && text !== undefined) await keep(options, name, text);
   }
-  const merged = merge(names.map((name) => ({ name, content: lastGood.get(name) ?? EMPTY })));
+  await options.lastGood?.only(names);
+  const merged = merge(names.map((name) => ({ name, content: good.get(name) ?? EMPTY })));
   const resources = await identify(options, merged.resources);
   return { resources, credentials: merged.credentials, problems: [...problems, ...merged.problems] };
 }
 
-async function readOne(options: DirectoryOptions, name: string): Promise<FileContent> {
+async function readOne(options: DirectoryOptions, name: string): Promise<{ readonly text?: string; readonly content: FileContent }> {
   try {
-    return options.parse(await readFile(join(options.directory, name), "utf8"), name);
+    const text = await readFile(join(options.directory, name), "utf8");
+    return { text, content: options.parse(text, name) };
   } catch (error) {
-    return { ...EMPTY, problems: [{ file: name, document: null, field: null, message: `must be readable: ${messageOf(error)}` }] };
+    return { content: { ...EMPTY, problems: [{ file: name, document: null, field: null, message: `must be readable: ${messageOf(error)}` }] } };
+  }
+}
+
+async function ofEarlierStart({ lastGood, parse }: DirectoryOptions, name: string): Promise<FileContent | undefined> {
+  const text = await lastGood?.read(name);
+  const content = text === undefined ? undefined : parse(text, name);
+  return content?.problems.length === 0 ? content : undefined;
+}
+
+/** That it can't be kept must not hold up what is declared. */
+async function keep({ lastGood, logger }: DirectoryOptions, name: string, text: string): Promise<void> {
+  try {
+    await lastGood?.keep(name, text);
+  } catch (error) {
+    logger.warn({ file: name, error: messageOf(error) }, "the last good state of a manifest could not be kept for the next start");
   }
 }
 

@@ -1,8 +1,9 @@
-import { mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IdentityRegister } from "../../../src/adapters/directory/identity.ts";
+import { lastGoodIn } from "../../../src/adapters/directory/last-good.ts";
 import { directorySource, type FileContent } from "../../../src/adapters/directory/source.ts";
 import type { Declared, ResourceSource } from "../../../src/domain/ports.ts";
 import type { AnyResource } from "../../../src/domain/resources.ts";
@@ -30,7 +31,7 @@ function parse(text: string, file: string): FileContent {
 
 async function source(): Promise<ResourceSource> {
   const identities = await IdentityRegister.open(join(folder, ".identities.json"));
-  return directorySource({ directory: folder, parse, identities, clock: { now: () => now }, logger: createLogger("silent") });
+  return directorySource({ directory: folder, parse, identities, lastGood: lastGoodIn(join(folder, "kept")), clock: { now: () => now }, logger: createLogger("silent") });
 }
 
 const put = (name: string, text: string) => writeFile(join(folder, name), text);
@@ -69,6 +70,19 @@ describe("resources from a folder", () => {
     expect((await folderSource.read()).resources).toEqual([]);
   });
 
+  it("keeps it over a restart as well, for nobody else's eyes, and not when it was deleted meanwhile", async () => {
+    await put("a.yaml", "one 1");
+    await put("b.yaml", "two 2");
+    await (await source()).read();
+    expect((await stat(join(folder, "kept", "a.yaml"))).mode & 0o077).toBe(0);
+    await put("a.yaml", "one 2\nBROKEN");
+    await unlink(join(folder, "b.yaml"));
+    const { resources, problems } = await (await source()).read();
+    expect([resources.map((r) => r.spec), problems.length]).toEqual([[{ priority: "1" }], 1]);
+    await put("b.yaml", "BROKEN");
+    expect(namesOf(await (await source()).read())).toEqual(["one"]);
+  });
+
   it("refuses the second declaration of an object and names the first", async () => {
     await put("a.yaml", "one 1");
     await put("b.yaml", "one 2");
@@ -96,6 +110,11 @@ describe("identity of objects in a folder", () => {
     const after = (await (await source()).read()).resources[0]!.metadata;
     expect(before.generation).toBe(1);
     expect(after).toMatchObject({ uid: before.uid, creationTimestamp: "2026-01-01T00:00:00.000Z", generation: 2 });
+  });
+
+  it("refuses to begin anew when the register is damaged: the database would lose what it knows of all objects", async () => {
+    await put(".identities.json", "{");
+    await expect(source()).rejects.toMatchObject({ code: "InvalidInput", message: expect.stringContaining(".identities.json must be") as string });
   });
 
   it("gives a deleted and re-created object a new uid", async () => {
