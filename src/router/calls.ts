@@ -47,6 +47,11 @@ function isSoAlready({ type }: TelephonyCommand, status: number): boolean {
   return status === 404 ? type === "DestroyBridge" || type === "StopWhisper" : status === 409 && type === "CreateBridge";
 }
 
+/** Who was to be hung up went by himself; a caller who can't be answered has given up, and his channel is no more or on its way out of the application. */
+function isGone({ type }: TelephonyCommand, status: number): boolean {
+  return status === 404 ? type === "HangUp" || type === "Answer" : status === 409 && type === "Answer";
+}
+
 type Gone = Extract<Happening, { type: "ChannelGone" }>;
 
 interface LiveCall {
@@ -238,11 +243,12 @@ export class Calls {
     if (isSoAlready(command, status)) {
       return;
     }
-    if (status === 404 && command.type === "HangUp") {
-      // It went by itself in the meantime, which is what was wanted.
+    if (isGone(command, status)) {
       this.happen(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
       return;
     }
+    // Nobody is called, so nobody takes up room.
+    if (command.type === "Originate" && status !== 0) this.#deps.left(channel);
     logger.warn({ command: command.type, status, error: messageOf(error) }, "Asterisk did not do what was asked");
     if (status !== 0 || this.#deps.connected()) {
       const full = error instanceof LimitReached && error.limit === "destination";

@@ -30,7 +30,7 @@ export class Limits {
 
   constructor(deps: LimitsDeps) {
     this.#deps = deps;
-    this.#renewal = setInterval(() => this.#renew(), RENEW_MS).unref();
+    this.#renewal = setInterval(() => this.keepSeats(), RENEW_MS).unref();
   }
 
   /** False: the leg may be dialled at once. */
@@ -55,7 +55,10 @@ export class Limits {
 
   /** The leg is over, or is not dialled after all. */
   leave(channel: string): void {
-    if (!this.#seated.delete(channel)) return;
+    if (this.#seated.delete(channel)) this.#giveBack(channel);
+  }
+
+  #giveBack(channel: string): void {
     this.#deps.store.leaveSeat(channel).catch((error: unknown) => {
       this.#deps.logger.warn({ channel, error: messageOf(error) }, "a seat was not given back, it expires");
     });
@@ -75,6 +78,10 @@ export class Limits {
   async #sit(seat: SeatRequest): Promise<void> {
     this.#seated.add(seat.channel);
     const answer = this.#deps.store.takeSeat(seat).catch((error: unknown) => messageOf(error));
+    // Who left meanwhile has given back what was not taken yet.
+    void answer.then((taken) => {
+      if (taken === null && !this.#seated.has(seat.channel)) this.#giveBack(seat.channel);
+    });
     const late = sleep(this.#deps.withinMs, "the database did not answer in time", { ref: false });
     const reached = await Promise.race([answer, late]);
     if (reached === null) return;
@@ -91,9 +98,17 @@ export class Limits {
     return new LimitReached(limit, message);
   }
 
-  #renew(): void {
-    this.#deps.store.keepSeats(this.#deps.living()).catch((error: unknown) => {
-      this.#deps.logger.warn({ error: messageOf(error) }, "seats were not renewed");
-    });
+  /** Now and then, and when calls of an earlier router were adopted: their seats are ours to give back. */
+  keepSeats(): void {
+    void this.#renew().catch((error: unknown) => this.#deps.logger.warn({ error: messageOf(error) }, "seats were not renewed"));
+  }
+
+  async #renew(): Promise<void> {
+    for (const channel of await this.#deps.store.keepSeats(this.#deps.living())) this.#seated.add(channel);
+    const living = new Set(this.#deps.living());
+    // Who left while the database was asked has been given back nothing.
+    for (const channel of this.#seated) {
+      if (!living.has(channel)) this.leave(channel);
+    }
   }
 }

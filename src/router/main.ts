@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Registry } from "prom-client";
 
 import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
@@ -53,7 +54,7 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const logger = createLogger(config.logLevel, { app: "router", pod: config.pod });
   const registry = createMetrics();
   const shutdown = new Shutdown();
-  const pool = connect(config.databaseUrl, logger, { applicationName: "dialplane-router" });
+  const pool = connect(config.databaseUrl, logger, { applicationName: "dialplane-router", silenceTimeoutMilliseconds: SILENCE_MS });
   shutdown.add("the database pool", () => pool.end());
   const router = startRouter(config, { store: createStores(pool, config.databaseUrl, logger).router, logger, clock: { now: () => new Date() }, registry });
   shutdown.add("the router", () => router.stop());
@@ -66,6 +67,9 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   errors.forEach((error) => logger.error({ error: messageOf(error) }, "not stopped cleanly"));
   return errors.length === 0 ? 0 : 1;
 }
+
+/** Longer than any statement may take: a database that vanished without a word is asked on another connection then. */
+const SILENCE_MS = 35_000;
 
 function terminationSignal(): Promise<void> {
   return new Promise((resolve) => {
@@ -94,6 +98,7 @@ const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
 /** A list of thousands of channels on a busy machine. */
 const LISTS_MS = 20_000;
+const RECOVER_AGAIN_MS = 1_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
 
@@ -124,6 +129,8 @@ class RunningRouter implements Router {
   /** Records of an earlier router were looked for. */
   #settled = false;
   #asteriskStartedAt: string | null = null;
+  /** How many times ARI came up. */
+  #connection = 0;
 
   constructor(config: RouterConfig, deps: RouterDeps) {
     const { store, logger, clock } = deps;
@@ -269,12 +276,24 @@ class RunningRouter implements Router {
   }
 
   #onUp(): void {
-    const { logger, clock } = this.#deps;
+    const { clock } = this.#deps;
     this.#metrics.ariConnected.set(1);
     this.#rollout.trigger();
-    this.#recover(clock.now()).catch((error: unknown) => {
-      logger.error({ error: messageOf(error) }, "what Asterisk holds could not be compared");
-    });
+    this.#connection += 1;
+    void this.#recoverAgain(clock.now(), this.#connection);
+  }
+
+  /** Until it was done: whom an earlier router left would wait for nobody. @param connection later ones see to it themselves */
+  async #recoverAgain(connectedAt: Date, connection: number): Promise<void> {
+    while (connection === this.#connection && this.#ari.connected && !this.#stopping) {
+      try {
+        await this.#recover(connectedAt);
+        return;
+      } catch (error) {
+        this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: RECOVER_AGAIN_MS }, "what Asterisk holds could not be compared; will retry");
+        await sleep(RECOVER_AGAIN_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+      }
+    }
   }
 
   async #recover(connectedAt: Date): Promise<void> {
@@ -282,8 +301,9 @@ class RunningRouter implements Router {
     const pod = this.#pod;
     const startedAt = await this.#telephony.startedAt();
     const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
-    this.#asteriskStartedAt = startedAt;
     const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted);
+    this.#asteriskStartedAt = startedAt;
+    this.#limits.keepSeats();
     const before = this.#settled ? null : connectedAt;
     this.#settled = true;
     const { signal } = this.#ending;

@@ -61,7 +61,12 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
   const found = await carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
-  await lookAgain(deps, found);
+  try {
+    await lookAgain(deps, found);
+  } catch (error) {
+    // What was adopted is looked at again now and then.
+    deps.logger.warn({ error: messageOf(error) }, "whether the parties of adopted calls are still there could not be looked at");
+  }
   return found;
 }
 

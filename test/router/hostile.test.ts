@@ -1,8 +1,12 @@
+import { createSocket } from "node:dgram";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { createAriHttp } from "../../src/adapters/ari/http.ts";
+import { createTelephony } from "../../src/adapters/ari/telephony.ts";
+import { STASIS_APP } from "../../src/domain/asterisk-names.ts";
 import { parseE164 } from "../../src/domain/e164.ts";
 import { aDestination } from "../domain/builders.ts";
 import { eventually } from "../harness/process.ts";
@@ -70,6 +74,59 @@ test("a number that its owner hides is told to nobody and recorded nowhere", asy
   expect(last).toMatchObject({ caller: null, end: "completed" });
   expect(router.store.asked.at(-1)).toMatchObject({ caller: null });
 });
+
+test("a Call-ID that is no text hides nobody: Asterisk can't list that call, and what is ours is found all the same", async () => {
+  await setRules(world, router, profile({}));
+  const telephony = createTelephony(world.ari, STASIS_APP, createAriHttp(world.asterisk.ari));
+  const odd = await callWithCallId("a\xff\xfeb");
+  await expect(createAriHttp(world.asterisk.ari).request("GET", "/channels")).rejects.toMatchObject({ status: 500 });
+  const ordinary = world.call({ holdMs: 3_000 });
+  await eventually("two talk", () => router.log().includes('"to":"bridged"'));
+  const own = await telephony.ownChannels();
+  expect(own).toHaveLength(2);
+  expect((await telephony.channels()).map(({ id }) => id).sort()).toEqual([...own].sort());
+  await odd.hangUp();
+  expect(await ordinary).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+  expect((await telephony.channels()).length).toBe(0);
+});
+
+/** Until it is answered, by the pool's default destination: no event can be made of it. @param callId bytes, as Latin-1 */
+async function callWithCallId(callId: string): Promise<{ hangUp(): Promise<void> }> {
+  const { carrier, asterisk } = world;
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, carrier, resolve));
+  const { port } = socket.address();
+  const sdp = ["v=0", `o=- 1 1 IN IP4 ${carrier}`, "s=-", `c=IN IP4 ${carrier}`, "t=0 0", "m=audio 6000 RTP/AVP 0", ""].join("\r\n");
+  const uri = `sip:${DID}@${asterisk.sipAddress}`;
+  const send = (method: string, sequence: number, to: string, body = "") => {
+    const via = `Via: SIP/2.0/UDP ${carrier}:${port};branch=z9hG4bK${method}${sequence}`;
+    const head = [`${method} ${uri} SIP/2.0`, via, `From: <sip:${CALLER}@${carrier}>;tag=odd`, `To: ${to}`, `Call-ID: ${callId}`, `CSeq: ${sequence} ${method}`];
+    const rest = [`Contact: <sip:odd@${carrier}:${port}>`, "Max-Forwards: 70", ...(body === "" ? [] : ["Content-Type: application/sdp"]), `Content-Length: ${body.length}`, "", body];
+    socket.send(Buffer.from([...head, ...rest].join("\r\n"), "latin1"), asterisk.sipPort, asterisk.sipAddress);
+  };
+  const answer = (sequence: number) =>
+    new Promise<string>((resolve) => {
+      const onMessage = (data: Buffer) => {
+        const text = data.toString("latin1");
+        if (!text.startsWith("SIP/2.0 200") || !text.includes(`CSeq: ${sequence} `)) return;
+        socket.off("message", onMessage);
+        resolve(/^To: (.*)$/m.exec(text)?.[1]?.trim() ?? "");
+      };
+      socket.on("message", onMessage);
+    });
+  const answered = answer(1);
+  send("INVITE", 1, `<${uri}>`, sdp);
+  const to = await answered;
+  send("ACK", 1, to);
+  return {
+    hangUp: async () => {
+      const over = answer(2);
+      send("BYE", 2, to);
+      await over;
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+    },
+  };
+}
 
 describe("what the far end is told", () => {
   test.each<readonly [string, Rules["callerId"], string, string | undefined, RegExp | undefined]>([

@@ -12,7 +12,7 @@ import { aDecision, after, decided, gone, INBOUND, LEG, received, ringing } from
 /** An answer of Asterisk's and an event that come in the same moment, over two sockets, can't be had from Asterisk in a wanted order. */
 
 /** A call whose two sides are being connected, and how Asterisk answers that. */
-function connecting() {
+function connecting(answering: () => Promise<unknown> = () => Promise.resolve()) {
   const answers: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   const records: CallRecord[] = [];
   const nothing = () => undefined;
@@ -20,7 +20,7 @@ function connecting() {
     clock: { now: () => new Date("2026-06-01T12:00:10Z") },
     logger: pino({ level: "silent" }),
     metrics: routerMetrics(new Registry()),
-    perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : Promise.resolve()),
+    perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : command.type === "Answer" ? answering() : Promise.resolve()),
     save: (record) => records.push(record),
     keep: nothing,
     left: nothing,
@@ -52,6 +52,14 @@ test("who hangs up and so could not be connected has given up", async () => {
   const { calls, call, answer, over } = connecting();
   calls.happen(call.id, gone(INBOUND));
   answer.reject(new AriError(404, "POST /bridges/b/addChannel", "no such channel"));
+  expect(await over()).toEqual([0, "abandoned", []]);
+});
+
+test.each([404, 409])("who hangs up and so could not even be answered (%d) has given up", async (status) => {
+  const { calls, call, answer, over } = connecting(() => Promise.reject(new AriError(status, "POST /channels/c/answer", "no such channel")));
+  calls.happen(call.id, gone(INBOUND));
+  await new Promise((resolve) => setImmediate(resolve));
+  answer.reject(new AriError(422, "POST /bridges/b/addChannel", "no such channel"));
   expect(await over()).toEqual([0, "abandoned", []]);
 });
 

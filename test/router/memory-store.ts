@@ -92,8 +92,8 @@ export class MemoryStore implements RouterStore {
     return Promise.resolve(null);
   }
 
-  keepSeats(): Promise<void> {
-    return Promise.resolve();
+  keepSeats(channels: readonly string[]): Promise<readonly string[]> {
+    return Promise.resolve(channels.filter((channel) => this.seats.has(channel)));
   }
 
   leaveSeat(channel: string): Promise<void> {

@@ -98,6 +98,16 @@ test("the far end is called, and Asterisk is asked for the bridge when somebody 
   await call.expectAsked(ORIGINATE, "POST channels/inbound/ring", CREATE_BRIDGE, ADD, "POST channels/inbound/answer", ADD);
 });
 
+test("what Asterisk holds is compared until that was done: who waits for an earlier router would wait for ever", async () => {
+  await using parts = new AsyncDisposableStack();
+  // It has no lists: every comparison fails.
+  const asterisk = await startYesMan();
+  parts.defer(() => asterisk.stop());
+  const router = await startBeside(asterisk);
+  parts.defer(() => router.stop());
+  await eventually("it is tried again", () => asterisk.asked.filter((request) => request.endsWith("asterisk/info")).length >= 3, 10_000);
+});
+
 test("when the far end answers at once the caller is answered first, and both are put into the bridge by one request", async () => {
   await using call = await aCall();
   call.enter();

@@ -1,4 +1,4 @@
-import type { AriRest } from "../../domain/ports.ts";
+import { AriError, type AriRest } from "../../domain/ports.ts";
 import { type AriBridge, type ListedChannel, parseBridge, parseListed } from "./events.ts";
 import { asObject, asString, asStrings } from "./json.ts";
 
@@ -74,12 +74,49 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
     hangUp: (id, cause) => ari.request("DELETE", channel(id), { reason_code: String(cause) }),
     continueAt: (id, place) => ari.request("POST", `${channel(id)}/continue`, { ...place, priority: "1" }),
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
-    ownChannels: async () => asStrings(asObject(await lists.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]),
+    ownChannels: () => channelsOf(lists, app),
     watch: (id) => ari.request("POST", `/applications/${encodeURIComponent(app)}/subscription`, { eventSource: `channel:${id}` }),
-    channels: async () => parseAll(await lists.request("GET", "/channels"), parseListed),
+    channels: async () => parseAll(await listOfChannels(lists, app), parseListed),
     bridges: async () => parseAll(await lists.request("GET", "/bridges"), parseBridge),
     startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
   };
+}
+
+async function channelsOf(lists: AriRest, app: string): Promise<readonly string[]> {
+  return asStrings(asObject(await lists.request("GET", `/applications/${encodeURIComponent(app)}`))["channel_ids"]);
+}
+
+/**
+ * One channel that Asterisk (22.10) can't tell of, because the Call-ID that a caller made up is not UTF-8, fails the list of all with 500. It
+ * is none of ours: no event could be made of it either. Then those that are ours are asked for one by one.
+ */
+async function listOfChannels(lists: AriRest, app: string): Promise<unknown> {
+  try {
+    return await lists.request("GET", "/channels");
+  } catch (error) {
+    if (!(error instanceof AriError) || error.status !== 500) throw error;
+    return await oneByOne(lists, await channelsOf(lists, app));
+  }
+}
+
+/** Requests at once: each has a connection of its own. */
+const AT_ONCE = 8;
+
+async function oneByOne(lists: AriRest, ids: readonly string[]): Promise<readonly unknown[]> {
+  const waiting = [...ids];
+  const found: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      try {
+        found.push(await lists.request("GET", `/channels/${encodeURIComponent(id)}`));
+      } catch (error) {
+        // It went meanwhile, or is another that can't be told of.
+        if (!(error instanceof AriError)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return found;
 }
 
 function playbackId(channel: string): string {

@@ -27,6 +27,7 @@ export function connect(url: string, logger: Logger, options: Partial<ConnectOpt
     connectionTimeoutMillis: connectTimeoutMilliseconds,
     application_name: applicationName,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // The pool listens only while a connection is idle and only once; one that is in use between two statements, or being closed, may
   // be told of its end too, and an error that nobody listens for ends the process. Whoever uses it learns of it from his next statement.

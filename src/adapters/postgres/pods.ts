@@ -31,14 +31,16 @@ export async function removePod(pool: pg.Pool, pod: string): Promise<void> {
 
 /** Some missed reports (src/router/main.ts, VERIFY_MS) and a restart of the database are no reason to stop counting a pod. */
 const GONE_AFTER_SECONDS = 30;
+/** Whoever asks whether a pod's calls are lost counts longer (read-calls.ts). */
+const FORGOTTEN_AFTER_SECONDS = 600;
 
-/** Those that live; the rows of others go. */
+/** Those that live; the rows of others go, later. */
 export async function readPods(pool: pg.Pool): Promise<readonly (PodReport & { readonly seenAt: Date })[]> {
   const { rows } = await pool.query<PodRow>(
-    `with gone as (delete from pod where seen_at <= now() - make_interval(secs => $1::double precision))
+    `with gone as (delete from pod where seen_at <= now() - make_interval(secs => $2::double precision))
      select pod, running, error, routing, trunks, seen_at from pod
      where seen_at > now() - make_interval(secs => $1::double precision) order by pod`,
-    [GONE_AFTER_SECONDS],
+    [GONE_AFTER_SECONDS, FORGOTTEN_AFTER_SECONDS],
   );
   return rows.map(({ pod, running, error, routing, trunks, seen_at }) => {
     return { pod, running, error, routing: routing === null ? null : Number(routing), trunks, seenAt: seen_at };

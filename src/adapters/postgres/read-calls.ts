@@ -92,14 +92,18 @@ export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | 
   return rows[0] === undefined ? null : toRecord(rows[0]);
 }
 
-/** Oldest first. The partial index of live calls keeps it short. */
+/**
+ * Those of a pod, and those with an id: they go on, so that one that was closed since its pod was silent is not over. Oldest first. The
+ * partial index of live calls keeps it short.
+ */
 export async function readOpenCalls(
   pool: pg.Pool,
   { pod, receivedBefore, ids }: { readonly pod: string; readonly receivedBefore: Date; readonly ids: readonly string[] },
 ): Promise<readonly CallRecord[]> {
   const { rows } = await pool.query<Row>(
     `select ${COLUMNS} from call
-     where ended_at is null and (pod = $1::text or id = any($3::text[])) and received_at < $2::timestamptz order by received_at, id`,
+     where id in (select id from call where ended_at is null and pod = $1::text union all select unnest($3::text[]))
+       and received_at < $2::timestamptz order by received_at, id`,
     [pod, receivedBefore, ids],
   );
   return rows.map(toRecord);

@@ -14,14 +14,15 @@ export async function takeSeat(pool: pg.Pool, seat: SeatRequest): Promise<"desti
   return rows[0]?.reached ?? null;
 }
 
-/** Renews the seats of living channels and clears away those whose pod is gone. */
-export async function keepSeats(pool: pg.Pool, channels: readonly string[]): Promise<void> {
-  await pool.query({
+/** Renews the seats of living channels and clears away those whose pod is gone. @returns the channels that have one */
+export async function keepSeats(pool: pg.Pool, channels: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ channel: string }>({
     name: "keep-seats",
-    text: `with kept as (update seat set expires_at = now() + $2::interval where channel = any($1::text[]))
-      delete from seat where expires_at < now() and channel <> all($1::text[])`,
+    text: `with gone as (delete from seat where expires_at < now() and channel <> all($1::text[]))
+      update seat set expires_at = now() + $2::interval where channel = any($1::text[]) returning channel`,
     values: [channels, LIFETIME],
   });
+  return rows.map(({ channel }) => channel);
 }
 
 export async function leaveSeat(pool: pg.Pool, channel: string): Promise<void> {

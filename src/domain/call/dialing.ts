@@ -31,6 +31,8 @@ export function dialGroup(call: Call, decision: RouteDecision, group: number, at
     kind: "dialing",
     decision,
     group,
+    // Of an early leg the caller was told by Asterisk, and heard what its side played: of what comes now nobody has told.
+    ringing: call.ringing && call.legs.at(-1)?.early !== true,
     bridgeMade: call.bridgeMade || early,
     legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, { early, at }))],
   };

@@ -2,7 +2,10 @@ import type { CallContext, CallRecord, LegRecord, RouteDecision, Why } from "../
 import { save, type Stepped } from "./ending.ts";
 import type { Call, Leg } from "./states.ts";
 
-/** The record of an adopted call was found: from here on the call is like one of our own, but for what its rule said about failures. */
+/**
+ * The record of an adopted call was found: from here on the call is like one of our own, but for what its rule said about failures. Had it
+ * been closed meanwhile, because its pod was silent, that was wrong.
+ */
 export function recognise(call: Call, record: CallRecord, at: Date): Stepped {
   if (call.origin !== null) {
     return [call, []];
@@ -72,7 +75,7 @@ function contextOf(record: CallRecord): CallContext {
 
 /** Nobody is dialled any more; only the reasons are still needed. */
 function decisionOf(record: CallRecord): RouteDecision {
-  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why };
+  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why.filter(({ reason }) => !(AFTERWARDS as readonly string[]).includes(reason)) };
 }
 
 function past(leg: LegRecord, at: Date): Leg {

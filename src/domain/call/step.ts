@@ -186,10 +186,15 @@ function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick
     return notProven(call, at);
   }
   if (call.kind === "bridging" && call.whispering && early === "failed") {
-    return endCall(call, { end: "declined", cause: CAUSE.rejected }, at);
+    return endCall(unheard(call), { end: "declined", cause: CAUSE.rejected }, at);
   }
   const told = cause !== null && cause >= 1 && cause <= 127 ? cause : CAUSE.normal;
-  return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
+  return endCall(unheard(call), { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
+}
+
+/** Who heard the whisper and nobody else has answered nobody: the caller was not answered yet. */
+function unheard(call: Bridging | Bridged): Bridging | Bridged {
+  return call.kind === "bridging" && (call.whispering || call.unproven) ? { ...call, answeredAt: null } : call;
 }
 
 function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {

@@ -122,16 +122,20 @@ describe("pods", () => {
     ]);
   });
 
-  test("that are silent for half a minute are gone, and so are their rows", async () => {
+  test("that are silent for half a minute are gone; their rows stay while somebody may ask whether their calls are lost", async () => {
     await report({ pod: "asterisk-1" });
     await world.pass(20);
     await report({ pod: "asterisk-0" });
     expect(await names()).toEqual(["asterisk-0", "asterisk-1"]);
     await world.pass(15);
     expect(await names()).toEqual(["asterisk-0"]);
-    expect(await world.rows("select pod from pod")).toEqual([{ pod: "asterisk-0" }]);
+    expect(await world.rows("select pod from pod")).toHaveLength(2);
     await report({ pod: "asterisk-1" });
     expect(await names()).toEqual(["asterisk-0", "asterisk-1"]);
+    await world.pass(700);
+    await report({ pod: "asterisk-0" });
+    await pods();
+    expect(await world.rows("select pod from pod")).toEqual([{ pod: "asterisk-0" }]);
   });
 
   test("that end take themselves off", async () => {
@@ -356,7 +360,11 @@ describe("calls in progress", () => {
     const [lost, living] = [aCall({ pod: "pod-0", legs: [aLeg("a")] }), aCall({ pod: "pod-1" })];
     for (const record of [lost, living]) await router.saveCall(record);
     expect(await router.lostCalls()).toEqual([]);
-    await world.pass(150);
+    await world.pass(45);
+    // The operator does not count a pod any more long before its calls are lost.
+    expect((await world.stores.operator.pods()).map(({ pod }) => pod)).toEqual([]);
+    expect(await router.lostCalls()).toEqual([]);
+    await world.pass(105);
     await router.reportPod(aReport({ pod: "pod-1" }));
     await router.saveCall(aCall({ pod: "pod-2" }));
     expect((await router.lostCalls()).map(({ id }) => id)).toEqual([lost.id]);
@@ -377,6 +385,10 @@ describe("calls in progress", () => {
     for (const record of [one, other]) await router.saveCall(record);
     expect((await router.openCalls("pod-1", new Date(), [one.id])).map(({ id }) => id)).toEqual([one.id]);
     expect(await router.openCalls("pod-0", new Date(), [])).toHaveLength(2);
+    // Closed while its pod was silent: what goes on is not over.
+    await router.saveCall(closeUnobserved(one, new Date(), POD_LOST));
+    expect((await router.openCalls("pod-0", new Date(), [one.id])).map(({ id }) => id).sort()).toEqual([one.id, other.id].sort());
+    expect((await router.openCalls("pod-0", new Date(), [])).map(({ id }) => id)).toEqual([other.id]);
   });
 
   test("that no pod ended within a day count no more", async () => {

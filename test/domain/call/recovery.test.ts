@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { bridgeId, callId, callOfBridge, callOfLeg, legId } from "../../../src/domain/call/ids.ts";
 import { type HeldBridge, type HeldChannel, planRecovery } from "../../../src/domain/call/recovery.ts";
 import { recordOf } from "../../../src/domain/call/record.ts";
-import { recognise } from "../../../src/domain/call/recognise.ts";
-import { adoptAnswered, firstRecord } from "../../../src/domain/call/start.ts";
+import { closeUnobserved, POD_LOST, recognise } from "../../../src/domain/call/recognise.ts";
+import { adoptAnswered, adoptCall, firstRecord } from "../../../src/domain/call/start.ts";
 import type { Call } from "../../../src/domain/call/states.ts";
 import { after, AT, brief, commandFailed, gone, type Happening, ID, INBOUND, joined, LEG, received, STATES } from "./builders.ts";
 
@@ -99,6 +99,18 @@ describe("a call that is connected after a restart", () => {
     const { call } = after(adopted(origin).call, joined(0), joined(0), { type: "Recognised", record: firstRecord(ID, origin) }, gone(INBOUND), gone(LEG(0)));
     expect(call.origin === null ? null : recordOf(call, call.origin)).toMatchObject({ end: "completed", answeredBy: null, attribution: "unavailable", pool: "default/sales", legs: [{ result: "answered" }] });
   });
+});
+
+test("a record that was closed because its pod was silent is open again when its call is found: it keeps who called, and the end that is seen is the end", () => {
+  const before = STATES.bridged();
+  if (before.origin === null) throw new Error("a call of our own has an origin");
+  const lost = closeUnobserved(recordOf(before, before.origin), AT, POD_LOST);
+  const adopted = adoptCall(ID, { bridge: BRIDGE, inbound: INBOUND, leg: LEG(0) }, new Date(AT.getTime() + 90_000));
+  const { call } = after(adopted, { type: "Recognised", record: lost }, gone(INBOUND), gone(LEG(0)));
+  if (call.origin === null) throw new Error("it was recognised");
+  const record = recordOf(call, call.origin);
+  expect(record).toMatchObject({ end: "completed", attribution: lost.attribution, prospect: lost.prospect, rule: "default/rule", answeredAt: AT, bridgedAt: AT, answeredBy: lost.answeredBy });
+  expect(record.why.map(({ reason }) => reason)).toEqual(["RouterRestarted"]);
 });
 
 describe("ids", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { facts } from "../builders.ts";
+import { recordOf } from "../../../src/domain/call/record.ts";
 import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
@@ -259,6 +260,16 @@ describe("groups of destinations", () => {
     expect(brief(after(dialing, answered(0)).commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "CreateBridge", "AddToBridge in", "StartTimer duration 600"]);
   });
 
+  test.each([
+    ["declines", gone(LEG(0)), "declined"],
+    ["is left by the caller", gone(INBOUND), "abandoned"],
+  ] as const)("who hears a whisper and %s has answered nobody", (_, event, end) => {
+    const { call } = after(STATES.whispering(), event);
+    expect(call).toMatchObject({ kind: "ending", end, answeredAt: null });
+    if (call.origin === null) throw new Error("a call of our own has an origin");
+    expect(recordOf(call, call.origin)).toMatchObject({ answeredAt: null, answeredBy: null });
+  });
+
   test("the caller is told once that it rings", () => {
     expect(brief(after(STATES.dialing(), ringing(0), ringing(1)).commands)).toEqual([]);
   });
@@ -297,6 +308,13 @@ describe("with early media one destination alone is in the bridge before it answ
     const { call, commands } = after(dialled(), joined(0), up);
     expect([call.kind, brief(commands)]).toEqual(["bridged", ["StartTimer duration 600", "SaveRecord bridged"]]);
     expect(call.bridgedAt).toEqual(call.answeredAt);
+  });
+
+  test("who rings next without is told of by us: after the first one's tones the caller would hear nothing", () => {
+    const groups = [[anAttempt("a")], [anAttempt("b", { whisper: "sound:beep" })]];
+    const first = after(received(), decided(aDecision([], { earlyMedia: true, groups })), ready, { type: "LegRinging", channel: LEG(0) });
+    expect(first.commands).toEqual([]);
+    expect(brief(after(first.call, deadline("ring"), ringing(1)).commands)).toEqual(["Ring in"]);
   });
 
   test.each<readonly [string, Happening, readonly string[]]>([

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { describe, expect, test } from "vitest";
+
+import { Limits } from "../../src/router/limits.ts";
+import { routerMetrics } from "../../src/router/metrics.ts";
+import { anAttempt } from "../domain/call/builders.ts";
+import { MemoryStore } from "./memory-store.ts";
+
+/** Orders of events that calls can't be made to have on demand. */
+function limitsOf(living: readonly string[]) {
+  const store = new MemoryStore({ revision: 0, pools: [], rules: [], trunks: [] }, null, () => Promise.reject(new Error("nobody is looked up")));
+  const limits = new Limits({ store, logger: pino({ level: "silent" }), metrics: routerMetrics(new Registry()), withinMs: 1_000, living: () => living });
+  return { store, limits };
+}
+
+const seat = { destination: "sip:a@pbx.example", destinationLimit: 1, trunk: "default/carrier", trunkLimit: null };
+
+describe("a seat", () => {
+  test("of a call that an earlier router dialled is given back when the call is over", async () => {
+    const living = ["adopted"];
+    const { store, limits } = limitsOf(living);
+    store.seats.set("adopted", { ...seat, channel: "adopted" });
+    limits.keepSeats();
+    await sleep(1);
+    living.pop();
+    limits.leave("adopted");
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+
+  test("of a call that ended while seats were renewed is given back as well", async () => {
+    const living = ["adopted"];
+    const { store, limits } = limitsOf(living);
+    store.seats.set("adopted", { ...seat, channel: "adopted" });
+    limits.keepSeats();
+    living.pop();
+    limits.leave("adopted");
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+
+  test("that was asked for is given back when its leg has gone before the answer", async () => {
+    const { store, limits } = limitsOf(["leg"]);
+    const take = store.takeSeat.bind(store);
+    store.takeSeat = async (request) => {
+      await sleep(20);
+      return take(request);
+    };
+    const admitted = limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    limits.leave("leg");
+    await admitted;
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+});
