@@ -3,79 +3,76 @@ import { keyOf, markedElements, type Marked } from "./elements.ts";
 import type { Session } from "./session.ts";
 import { createStream, type PushStream } from "./stream.ts";
 import { swap } from "./swap.ts";
+import { watchPage } from "./watch.ts";
 
-/** The service answers no more at a time. */
-const maxElements = 32;
-/** Keeps a visitor's wrong clock from asking all the time. */
-const minRenewalMs = 60_000;
-
-export interface Page {
-  readonly dialplane: Dialplane;
-  /** Swaps what is known at once, before the next paint; asks for the rest. */
-  readonly scan: () => void;
-  /** The tab is looked at again: asks again where the renewal came due meanwhile. */
-  readonly seen: () => void;
-  /** The service sees the stream end by itself; another tab of the device may take it over. */
-  readonly gone: () => void;
+/** Both by the clock on the wall: timers stand still while a computer sleeps. Not a number where there is no lease. */
+interface Shown extends DialplaneNumber {
+  readonly due: number;
+  /** After it, the number may be somebody else's. */
+  readonly until: number;
 }
 
-/** In as many requests as it takes; in none when the visitor has said no. */
-async function request({ post, source }: Session, wanted: Marked[], consent: string | undefined, show: (answer: DialplaneNumber) => void): Promise<void> {
-  while (wanted.length && consent !== "denied") {
-    const elements = wanted.splice(0, maxElements).map((one) => one.wanted);
-    const answer = await post("numbers", { elements, page: location.href.slice(0, 2048), ...source, consent });
-    answer.elements?.forEach(show);
-  }
-}
+/** Asking says "this person sees it now", so hidden parts wait until they are shown. */
+const isShown = ({ element }: Marked) => !element.closest("[hidden]");
 
-/** What the page shows now, and the requests that change it. Functions in a closure: their names, unlike those of members, become short. */
-export function createPage(script: HTMLScriptElement, session: Session): Page {
-  const shown = new Map<string, DialplaneNumber>();
+/**
+ * What the page shows now, and the requests that change it. Functions in a closure: their names, unlike those of members, become short.
+ *
+ * @param settings attributes of the script tag, as they are now
+ */
+export function createPage(settings: DOMStringMap, session: Session): Dialplane {
+  /** Keeps a visitor's wrong clock from asking all the time. */
+  const minRenewalMs = 60_000;
+  const shown = new Map<string, Shown>();
   const asked = new Set<string>();
   let stream: PushStream | undefined;
-  let released = false;
-  let renewal = 0;
+  /** By the page, or because the visitor has said no. */
+  let released = settings["visitorConsent"] === "denied";
 
-  const marked = () => markedElements(script.dataset["pool"]);
+  const marked = () => markedElements(settings["pool"]);
 
   function scan(): void {
     if (released) return;
     const unknown = marked().filter(({ element, key }) => {
       const known = shown.get(key);
-      if (known) swap(element, known);
-      return !known;
+      return !(known && swap(element, Date.now() > known.until ? undefined : known));
     });
     void ask(unknown);
   }
 
-  /** Each media element once. Asking says "this person sees it now", so hidden parts wait until they are shown. */
+  /** Each media element once, in as many requests as it takes. */
   function ask(elements: readonly Marked[]): Promise<void> {
-    const wanted = elements.filter(({ element, key }) => !element.closest("[hidden]") && !asked.has(key) && asked.add(key));
-    return session.enqueue(() => request(session, wanted, script.dataset["visitorConsent"], show));
+    const wanted = elements.filter((one) => isShown(one) && !asked.has(one.key) && asked.add(one.key));
+    return session.enqueue(async () => {
+      while (wanted.length) {
+        // The service answers no more at a time.
+        const elements = wanted.splice(0, 32).map((one) => one.wanted);
+        const answer = await session.post("numbers", { elements, page: location.href.slice(0, 2048), ...session.source, consent: settings["visitorConsent"] });
+        answer.elements?.forEach(show);
+      }
+    });
   }
 
   function show(answer: DialplaneNumber): void {
     if (released) return;
-    shown.set(keyOf(answer), answer);
-    const elements = marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [element] : []));
-    for (const element of elements) swap(element, answer);
+    const until = Date.parse(answer.expiresAt as string);
+    shown.set(keyOf(answer), { ...answer, until, due: Date.now() + Math.max(minRenewalMs, (until - Date.now()) / 1.5) });
+    const elements = marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [swap(element, answer)] : []));
     for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
-    if (!answer.expiresAt) return;
     // When all elements of the answer are swapped.
-    queueMicrotask(() => (stream ??= createStream(session, show)).listen());
-    clearTimeout(renewal);
-    renewal = setTimeout(() => {
-      renewal = 0;
-      seen();
-    }, Math.max(minRenewalMs, (Date.parse(answer.expiresAt) - Date.now()) / 1.5));
+    if (until) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
   }
 
+  /** Now and then, and when the tab is looked at again: asks again where a renewal is due. */
   function seen(): void {
-    if (!document.hidden && !renewal && shown.size) void refresh();
+    if (document.hidden || !marked().some((one) => isShown(one) && Date.now() > (shown.get(one.key)?.due as number))) return;
+    scan();
+    void refresh();
   }
 
   function refresh(): Promise<void> {
-    released = false;
+    released = settings["visitorConsent"] === "denied";
+    if (released) return release();
     asked.clear();
     return ask(marked());
   }
@@ -84,7 +81,6 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
     const pools = [...new Set([...shown.values()].map(({ pool }) => pool))];
     released = true;
     shown.clear();
-    clearTimeout(renewal);
     stream?.hangUp();
     for (const { element } of marked()) swap(element);
     // Who was shown nothing is not told of: he may have said no.
@@ -94,6 +90,12 @@ export function createPage(script: HTMLScriptElement, session: Session): Page {
   /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
   const otherPerson = (path: string, body: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
 
-  const dialplane: Dialplane = { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };
-  return { dialplane, scan, seen, gone: () => stream?.hangUp() };
+  /** The page shows something else, or is back; nothing when the numbers were given back. */
+  const moved = (): unknown => released || refresh();
+  watchPage(scan, moved);
+  addEventListener("visibilitychange", seen);
+  setInterval(seen, minRenewalMs);
+  // The service sees the stream end by itself; another tab of the device may take it over.
+  addEventListener("pagehide", () => stream?.hangUp());
+  return { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };
 }

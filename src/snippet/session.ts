@@ -5,7 +5,7 @@ export interface Session {
   readonly base: string;
   /** The page that the visit began with, and what led there. */
   readonly source: object;
-  readonly device: () => string | null | undefined;
+  readonly self: () => string | null | undefined;
   readonly post: (path: string, body: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
   readonly enqueue: (task: () => unknown) => Promise<void>;
@@ -48,7 +48,7 @@ export function createSession(base: string): Session {
   return {
     base,
     source,
-    device: () => tokens.device,
+    self: () => tokens.device,
     enqueue: (task) => (queue = queue.then(task).then(save, save)),
     post: async (path, body) => {
       // Another tab may have logged in meanwhile.

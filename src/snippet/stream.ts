@@ -27,7 +27,7 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   const connect = (): EventSource | false => listening && (source ??= open());
 
   function open(): EventSource {
-    const opened = new EventSource(`${session.base}stream?device=${session.device() ?? ""}`);
+    const opened = new EventSource(`${session.base}stream?device=${session.self() ?? ""}`);
     opened.addEventListener("number", (event: MessageEvent<string>) => {
       const pushed = { ...(JSON.parse(event.data) as DialplaneNumber), pushed: true as const };
       channel.postMessage(pushed);
@@ -71,7 +71,7 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
   }
 
   function listen(): void {
-    const device = session.device();
+    const device = session.self();
     if (listening || !device) return;
     listening = true;
     // Pages without TLS have no locks.

@@ -10,7 +10,7 @@ const ours = new Set<string | null | undefined>();
 const visible = /[^\s\p{Cf}]/u;
 
 /** Shows a number in an element and its `tel:` links. Without one the page's own comes back: an old one may be somebody else's by now. */
-export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
+export function swap(element: HTMLElement, answer?: DialplaneNumber): HTMLElement {
   for (const link of [element, ...element.querySelectorAll("a")]) swapLink(link, answer?.tel);
   const display = answer?.display;
   const texts = textsOf(element);
@@ -21,6 +21,7 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): void {
   } else if (display && !element.children.length && !visible.test(element.textContent)) {
     element.textContent = isolated(toShow(ownTexts, element, "", display), element);
   }
+  return element;
 }
 
 function swapLink(link: Element, tel: string | null | undefined): void {

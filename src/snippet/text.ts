@@ -2,7 +2,8 @@
 const written = /\+?[(]?\p{Nd}[\p{Nd}\s()./\u200e-\u2014-]{4,}\p{Nd}/gu;
 
 export function textsOf(element: Element): Text[] {
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  // NodeFilter.SHOW_TEXT, whose name is as long as this line's other half.
+  const walker = document.createTreeWalker(element, 4);
   const texts: Text[] = [];
   while (walker.nextNode()) texts.push(walker.currentNode as Text);
   return texts;

@@ -47,6 +47,7 @@ const pages = {
   print: html(`<style>@media print { #n { display: none } } @media screen { #paper { display: none } }</style>
     ${link('data-dialplane="banner"')}<p id="paper" data-dialplane="paper">Call ${own}</p>`),
   pools: html(`${link('data-dialplane="banner"')}<p id="e" data-dialplane="help" data-pool="default/support"></p>`),
+  nested: html(`<footer id="n" data-dialplane="footer">${own} <a id="inner" data-dialplane="help" data-pool="default/support" href="tel:+12025550199">help</a></footer>`),
   twice: html(link('data-dialplane="banner"')) + '<script src="/dialplane.js" data-pool="default/sales" async></script>',
 } as const;
 
@@ -240,6 +241,56 @@ describe("the snippet", () => {
     await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "granted"; dialplane.refresh()`);
     await eventually("a number", async () => (await text()) !== own);
     expect(await page.evaluate("localStorage.length")).toBe(1);
+  });
+
+  it("gives the numbers back when the visitor takes a consent back, and hears of no more", async () => {
+    await open("consent");
+    await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "granted"; dialplane.refresh()`);
+    await eventually("a number", async () => (await text()) !== own);
+    await eventually("the stream is open", async () => (await openStreams()) === 1);
+    const released = page.waitForRequest("**/v1/release");
+    await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "denied"; dialplane.refresh()`);
+    await released;
+    expect(await text()).toBe(own);
+    await eventually("the stream is closed", async () => (await openStreams()) === 0);
+  });
+
+  it("asks for nothing more after a release, whatever the page's address becomes", async () => {
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await open("plain");
+    await swapped();
+    await page.evaluate("dialplane.release()");
+    await page.evaluate(`history.pushState({}, "", "/page/other")`);
+    await page.waitForTimeout(300);
+    expect(await text()).toBe(own);
+    expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
+  });
+
+  it("leaves a marked element within another to that one, instead of changing what both hold in turn", async () => {
+    const asked: unknown[] = [];
+    page.on("request", (request) => request.url().endsWith("/v1/numbers") && asked.push(...(request.postDataJSON() as { elements: { mediaElement: string }[] }).elements.map((one) => one.mediaElement)));
+    await open("nested");
+    const number = await eventually("the footer's number", async () => /^\(202\) 555-1\d{3}/.exec(await text())?.[0]);
+    expect(await page.locator("#inner").getAttribute("href")).toBe(`tel:+1${number.replace(/\D/g, "")}`);
+    expect(asked).toEqual(["footer"]);
+  });
+
+  it("shows the page's own number after the lease, as when the computer slept, until the service answers again", async () => {
+    await page.clock.install();
+    await open("plain");
+    const number = await swapped();
+    let asked = 0;
+    site.disturb((_request, response) => {
+      asked += 1;
+      response.writeHead(503).end();
+    });
+    await page.clock.fastForward("05:00:00");
+    await eventually("its own number is back", async () => asked > 0 && (await text()) === own);
+    site.disturb(null);
+    await page.clock.fastForward("01:01");
+    expect(await swapped()).toBe(number);
+    expect(errors).toEqual([]);
   });
 
   it("is there once when a page loads it twice", async () => {
