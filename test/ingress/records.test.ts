@@ -168,4 +168,17 @@ describe("call records", () => {
       { pool: "default/support", numbers: { total: 10, leased: 0 }, liveCalls: 0 },
     ]);
   });
+
+  it("are told as described of a pool that is busy enough for its demand to be measured", async () => {
+    const busy = await startSite();
+    try {
+      for (let n = 0; n < 10; n += 1) await busy.post("/v1/numbers", { pool: "default/sales", mediaElement: "banner" });
+      const response = await fetch(`${busy.url}/v1/pools`, { headers: { Authorization: `Bearer ${reportToken}` } });
+      const body = await response.text();
+      assertDescribed({ method: "GET", path: "/v1/pools", status: response.status, contentType: response.headers.get("content-type"), body });
+      expect((await busy.stores.counts()).leased).toBe(10);
+    } finally {
+      await busy.close();
+    }
+  });
 });
