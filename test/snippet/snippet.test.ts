@@ -209,6 +209,16 @@ describe("the snippet", () => {
     expect(await page.locator("#n").getAttribute("href")).toBe("tel:+13035550142");
   });
 
+  it("gives the page's own number back in copies of swapped elements as well", async () => {
+    await open("plain");
+    await swapped();
+    await page.evaluate(`document.body.append(document.querySelector("#n").cloneNode(true))`);
+    await page.evaluate("dialplane.release()");
+    const copies = page.locator("[data-dialplane]");
+    expect(await copies.allInnerTexts()).toEqual([own, own]);
+    for (const copy of await copies.all()) expect(await copy.getAttribute("href")).toBe("tel:+12025550199");
+  });
+
   it("gives the numbers of all pools of the page back by one request", async () => {
     await open("pools");
     await swapped();
