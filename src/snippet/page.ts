@@ -5,7 +5,7 @@ import { createStream, type PushStream } from "./stream.ts";
 import { swap } from "./swap.ts";
 import { watchPage } from "./watch.ts";
 
-/** Both by the clock on the wall: timers stand still while a computer sleeps. Not a number where there is no lease. */
+/** Both by the clock on the wall: timers stand still while a computer sleeps. Never where there is no lease, or no right clock. */
 interface Shown extends DialplaneNumber {
   readonly due: number;
   /** After it, the number may be somebody else's. */
@@ -21,8 +21,8 @@ const isShown = ({ element }: Marked) => !element.closest("[hidden]");
  * @param settings attributes of the script tag, as they are now
  */
 export function createPage(settings: DOMStringMap, session: Session): Dialplane {
-  /** Keeps a visitor's wrong clock from asking all the time. */
-  const minRenewalMs = 60_000;
+  /** As often it is looked whether something is due. */
+  const lookMs = 60_000;
   const shown = new Map<string, Shown>();
   const asked = new Set<string>();
   let stream: PushStream | undefined;
@@ -55,12 +55,13 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   function show(answer: DialplaneNumber): void {
     if (released) return;
-    const until = Date.parse(answer.expiresAt as string);
-    shown.set(keyOf(answer), { ...answer, until, due: Date.now() + Math.max(minRenewalMs, (until - Date.now()) / 1.5) });
+    const rest = Date.parse(answer.expiresAt as string) - Date.now();
+    // No lease is shorter: what seems so is a visitor's wrong clock, by which nothing ends.
+    shown.set(keyOf(answer), { due: Date.now() + rest / 1.5, until: rest > lookMs ? Date.now() + rest : Infinity, ...answer });
     const elements = marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [swap(element, answer)] : []));
     for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     // When all elements of the answer are swapped.
-    if (until) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
+    if (rest) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
   }
 
   /** Now and then, and when the tab is looked at again: asks again where a renewal is due. */
@@ -94,7 +95,7 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
   const moved = (): unknown => released || refresh();
   watchPage(scan, moved);
   addEventListener("visibilitychange", seen);
-  setInterval(seen, minRenewalMs);
+  setInterval(seen, lookMs);
   // The service sees the stream end by itself; another tab of the device may take it over.
   addEventListener("pagehide", () => stream?.hangUp());
   return { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };

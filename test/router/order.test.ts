@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 
 import { startRouter } from "../../src/router/main.ts";
 import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
-import { eventually } from "../harness/process.ts";
+import { eventually, temporaryFolder } from "../harness/process.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** An Asterisk that does nothing and says yes to everything: what is asked, in which order, is not to be seen from outside of a real one. */
@@ -41,6 +41,7 @@ async function startYesMan() {
 
 /** A router beside it, with one rule of the given kind. */
 async function startBeside(asterisk: Awaited<ReturnType<typeof startYesMan>>, rule: Parameters<typeof aRule>[0] = {}) {
+  const folder = await temporaryFolder("order");
   const store = new MemoryStore({ revision: 1, pools: [aPool()], rules: [aRule(rule)], trunks: [aTrunk()] }, null, () => Promise.resolve(facts().context));
   const written: string[] = [];
   const sink = new Writable({
@@ -49,10 +50,16 @@ async function startBeside(asterisk: Awaited<ReturnType<typeof startYesMan>>, ru
       done();
     },
   });
-  const config = { pod: "pod-0", ari: { url: asterisk.url, user: "dialplane", password: "secret" }, asteriskConfigDir: "/nowhere", trunksDir: null, lookUpTimeoutMs: 250, pollMs: 200 };
+  const config = { pod: "pod-0", ari: { url: asterisk.url, user: "dialplane", password: "secret" }, asteriskConfigDir: folder.path, trunksDir: null, lookUpTimeoutMs: 250, pollMs: 200 };
   const router = startRouter(config, { store, logger: pino({ level: "debug" }, sink), clock: { now: () => new Date() }, registry: new Registry() });
   await eventually("ARI is up and the rules are there", () => written.join("").includes('"revision":1,"pools"') && asterisk.asked.some((request) => request.endsWith("asterisk/info")));
-  return { store, stop: () => router.stop() };
+  return {
+    store,
+    stop: async () => {
+      await router.stop();
+      await folder.remove();
+    },
+  };
 }
 
 const inbound = {
