@@ -147,7 +147,7 @@ describe("a pod", () => {
     await world.becomes("NumberPool", "Programmed", ALL);
   });
 
-  test("that is new gets dialplan and trunks and is counted; one that fell silent is forgotten", async () => {
+  test("that is new gets dialplan and trunks and is counted; one that fell silent is not counted, and forgotten later", async () => {
     const fourth = await startPod("asterisk-9", { databaseUrl: world.database.url });
     try {
       await world.becomes("SipTrunk", "Programmed", "False/ProgrammingFailed 3 of 4 pods");
@@ -157,9 +157,12 @@ describe("a pod", () => {
     } finally {
       await fourth.stop();
     }
-    await world.database.pool.query("insert into pod (pod, running, seen_at) values ('asterisk-8', 'old', now() - interval '31 seconds')");
+    await world.database.pool.query(
+      "insert into pod (pod, running, seen_at) values ('asterisk-7', 'old', now() - interval '31 seconds'), ('asterisk-8', 'old', now() - interval '601 seconds')",
+    );
     const pods = async () => (await world.database.pool.query<{ pod: string }>("select pod from pod order by pod")).rows.map(({ pod }) => pod);
-    await expect.poll(pods, { timeout: 30_000 }).toEqual(["asterisk-0", "asterisk-1", "asterisk-2"]);
+    await expect.poll(pods, { timeout: 30_000 }).toEqual(["asterisk-0", "asterisk-1", "asterisk-2", "asterisk-7"]);
+    // Not counted any more, and known for as long as somebody may ask whether its calls are lost.
     await world.becomes("NumberPool", "Programmed", ALL);
   });
 });
