@@ -78,7 +78,7 @@ export function ruleConditions(facts: RuleFacts): readonly Condition[] {
 }
 
 function withoutService(pools: readonly ResourceKey[]): Finding {
-  const message = `not in the pods: no NumberPool that it is for is in service: ${pools.slice(0, MOST_NAMES).join(", ")}${pools.length > MOST_NAMES ? ` and ${pools.length - MOST_NAMES} more` : ""}`;
+  const message = `not in the pods: no NumberPool that it is for is in service: ${listed(pools)}`;
   return { type: ConditionType.Programmed, status: "False", reason: ConditionReason.PoolNotAccepted, message };
 }
 
@@ -147,9 +147,12 @@ function programming(facts: CommonFacts, accepted: boolean): Finding {
 }
 
 function waiting(behind: readonly string[]): string {
-  if (behind.length === 0) return "";
-  const more = behind.length > MOST_NAMES ? ` and ${behind.length - MOST_NAMES} more` : "";
-  return `; waiting for ${behind.slice(0, MOST_NAMES).join(", ")}${more}`;
+  return behind.length === 0 ? "" : `; waiting for ${listed(behind)}`;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : "";
+  return `${names.slice(0, MOST_NAMES).join(", ")}${more}`;
 }
 
 /** Enough to find out what they have in common. */

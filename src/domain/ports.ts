@@ -208,7 +208,7 @@ export interface RouterStore {
   lostCalls(): Promise<readonly CallRecord[]>;
   /** Takes a seat unless a limit is reached, however many pods ask at the same moment; answers which limit, null when it was taken. */
   takeSeat(seat: SeatRequest): Promise<"destination" | "trunk" | null>;
-  /** Renews the seats of channels that live; those that nobody renews for a minute are free. */
+  /** Renews the seats of channels that live, and answers which of them have one; those that nobody renews for a minute are free. */
   keepSeats(channels: readonly string[]): Promise<readonly string[]>;
   leaveSeat(channel: string): Promise<void>;
   onChange(listener: () => void): Promise<() => Promise<void>>;

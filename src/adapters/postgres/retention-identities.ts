@@ -8,14 +8,14 @@ import { inTransaction } from "./transaction.ts";
  * that no index on times is needed. Whoever comes back with tokens from before is stored anew under the same ids.
  */
 
-export interface Page<Key> {
+interface Page<Key> {
   /** The highest key looked at; null after the last page. */
   readonly last: Key | null;
   readonly done: number;
 }
 
 /** One page after the other, from the key after `first` on. */
-export async function throughPages<Key>(first: Key, page: (after: Key) => Promise<Page<Key>>): Promise<number> {
+async function throughPages<Key>(first: Key, page: (after: Key) => Promise<Page<Key>>): Promise<number> {
   let after = first;
   let total = 0;
   for (;;) {
@@ -28,8 +28,13 @@ export async function throughPages<Key>(first: Key, page: (after: Key) => Promis
 
 /** Numbers keep who held them last so that he may have them back; not for longer than everything else is kept. */
 export function forgetHolders(pool: pg.Pool, keepSeconds: number): Promise<number> {
+  return throughTable(pool, HOLDERS, keepSeconds);
+}
+
+/** @param statement works off one page of a table whose key is a number, and answers a `Page` */
+export function throughTable(pool: pg.Pool, statement: string, keepSeconds: number): Promise<number> {
   return throughPages("0", async (after) => {
-    const { rows } = await retrying(() => pool.query<Page<string>>(HOLDERS, [keepSeconds, BATCH, after]));
+    const { rows } = await retrying(() => pool.query<Page<string>>(statement, [keepSeconds, BATCH, after]));
     return rows[0] ?? { last: null, done: 0 };
   });
 }

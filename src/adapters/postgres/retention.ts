@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { forgetHolders, type Page, purgeDevices, purgeProspects, throughPages } from "./retention-identities.ts";
+import { forgetHolders, purgeDevices, purgeProspects, throughTable } from "./retention-identities.ts";
 import { BATCH, LOCK } from "./retention-lock.ts";
 import { retrying } from "./retry.ts";
 
@@ -19,7 +19,7 @@ export interface Purged {
  */
 export async function purgeOlder(pool: pg.Pool, keepSeconds: number): Promise<Purged> {
   return {
-    associations: await purgeAssociations(pool, keepSeconds),
+    associations: await throughTable(pool, ASSOCIATIONS, keepSeconds),
     calls: await inBatches(pool, CALLS, keepSeconds),
     numbers: await forgetHolders(pool, keepSeconds),
     devices: await purgeDevices(pool, keepSeconds),
@@ -40,13 +40,6 @@ async function inBatches(pool: pg.Pool, statement: string, keepSeconds: number):
  * By pages in the order of their identity, so that no index on times is needed, which every claim would pay for. All of them: what is shown
  * again and again, or belongs to a lease that lives on, stays among the lowest, however much it is.
  */
-function purgeAssociations(pool: pg.Pool, keepSeconds: number): Promise<number> {
-  return throughPages("0", async (after) => {
-    const { rows } = await retrying(() => pool.query<Page<string>>(ASSOCIATIONS, [keepSeconds, BATCH, after]));
-    return rows[0] ?? { last: null, done: 0 };
-  });
-}
-
 const ASSOCIATIONS = `with page as materialized (
     select id from association where id > $3::bigint order by id limit $2::int
   ),
