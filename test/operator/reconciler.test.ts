@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { AppliedState, Declared, DesiredState, OperatorStore, PoolTotals, ResourceSource } from "../../src/domain/ports.ts";
 import { ExpectedError } from "../../src/domain/errors.ts";
 import type { NumberPool, SipTrunk } from "../../src/domain/resources.ts";
@@ -83,6 +83,8 @@ function fakes(): Fakes {
 }
 
 describe("a reconciler", () => {
+  afterEach(() => void vi.useRealTimers());
+
   test("that is stopped during its first pass leaves no listener and no watch behind, and looks no more", async () => {
     const world = fakes();
     let release: () => void = () => undefined;
@@ -128,5 +130,26 @@ describe("a reconciler", () => {
     await eventually("the numbers", numbers, 8_000);
     expect(numbers()).toMatchObject({ total: 10, available: 10 });
     await world.reconciler.stop();
+  });
+
+  test("passes once more every five minutes, although nothing changed", async () => {
+    vi.useFakeTimers();
+    const world = fakes();
+    let passes = 0;
+    world.read = () => {
+      passes += 1;
+      return Promise.resolve(world.declared);
+    };
+    await world.reconciler.start();
+    expect(passes).toBe(1);
+    await vi.advanceTimersByTimeAsync(299_000);
+    expect(passes).toBe(1);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(passes).toBe(2);
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(passes).toBe(3);
+    await world.reconciler.stop();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(passes).toBe(3);
   });
 });

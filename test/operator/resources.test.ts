@@ -28,6 +28,17 @@ const rowsOf = (name: string) => world.rows<{ numbers: number }>(
   [`default/${name}`],
 );
 const numbersOf = async (name: string) => (await rowsOf(name))[0]?.numbers;
+/** A number of the pool to somebody. */
+const shownOnce = (name: string) => world.rows(
+  `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
+   select 12025550180, uid, $2::uuid, $2::uuid, 'x', '{}', now(), '{}', now(), now() from pool where key = $1::text and removed_at is null`,
+  [`default/${name}`, randomUUID()],
+);
+/** Those of the pools of which it is still known what was shown. */
+const withHistory = (...names: string[]) => world.rows(
+  "select distinct p.key from association a join pool p on p.uid = a.pool_uid where p.key = any ($1::text[])",
+  [names.map((name) => `default/${name}`)],
+);
 const trunksFile = async () => {
   const data = await world.kube.mustKubectl(["get", "secret", "-n", SYSTEM, "dialplane-trunks", "-o", "jsonpath={.data.trunks\\.conf}"]);
   return Buffer.from(data, "base64").toString("utf8");
@@ -124,16 +135,11 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     for (const [name, last] of [["kept", "Retain"], ["dropped", "Delete"]] as const) {
       await world.apply(aPool(name, { ranges: [name === "kept" ? { from: "+12025550180", to: "+12025550184" } : { from: "+12025550185", to: "+12025550189" }] }));
       await world.becomes("np", name, GOOD);
-      await world.rows(
-        `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
-         select 12025550180, uid, $2::uuid, $2::uuid, 'x', '{}', now(), '{}', now(), now() from pool where key = $1::text and removed_at is null`,
-        [`default/${name}`, randomUUID()],
-      );
+      await shownOnce(name);
       await world.kube.mustKubectl(["patch", "np", name, "--type=merge", "-p", JSON.stringify({ spec: { reclaimPolicy: last } })]);
       await world.remove("np", name);
     }
-    const left = await world.rows("select p.key from association a join pool p on p.uid = a.pool_uid where p.key in ('default/kept', 'default/dropped')");
-    expect(left).toEqual([{ key: "default/kept" }]);
+    expect(await withHistory("kept", "dropped")).toEqual([{ key: "default/kept" }]);
   });
 
   test("numbers that are taken away while leased are honoured, and the pool says so", async () => {
@@ -155,6 +161,21 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     await world.becomes("np", "lent", GOOD);
   });
 
+  test("a pool that lost its finalizer, and can't be given it again, is out of service and not deleted", async () => {
+    await world.apply(aPool("bare", { reclaimPolicy: "Delete", ranges: [{ from: "+12025550197", to: "+12025550198" }] }));
+    await world.becomes("np", "bare", GOOD);
+    await shownOnce("bare");
+    await world.apply(...noFinalizers());
+    const addFinalizer = ["patch", "np", "bare", "--type=merge", "-p", '{"metadata":{"finalizers":["example.com/any"]}}', "--dry-run=server"];
+    await eventually("the API server refuses finalizers", async () => (await world.kube.kubectl(addFinalizer)).code !== 0, 30_000);
+    await world.kube.mustKubectl(["patch", "np", "bare", "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
+    await eventually("its numbers are out of service", async () => (await numbersOf("bare")) === 0, 15_000);
+    expect(await withHistory("bare")).toEqual([{ key: "default/bare" }]);
+    await world.kube.mustKubectl(["delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "no-finalizers"]);
+    await eventually("its numbers are in service again", async () => (await numbersOf("bare")) === 2, 45_000);
+    expect((await world.get("np", "bare"))?.metadata["finalizers"]).toEqual(["dialplane.io/numbers"]);
+  });
+
   test("one object that can't be used holds up no other", async () => {
     await world.apply(aRule("broken", { poolRefs: [{ name: "lent" }], match: { schedule: { timeZone: "Mars/Olympus", windows: [{ days: ["Monday"], from: "09:00", to: "17:00" }] } } }));
     await world.apply(aPool("fine", { ranges: TEN.map(() => ({ from: "+12025550195", to: "+12025550196" })) }));
@@ -165,4 +186,14 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
 
 function aSecret(password: string): object {
   return { apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData: { username: "dialplane", password } };
+}
+
+/** As a policy of somebody else's would: pools may not have finalizers. */
+function noFinalizers(): readonly object[] {
+  const rule = { apiGroups: ["dialplane.io"], apiVersions: ["*"], operations: ["UPDATE"], resources: ["numberpools"] };
+  const kind = (name: string) => ({ apiVersion: "admissionregistration.k8s.io/v1", kind: name, metadata: { name: "no-finalizers" } });
+  return [
+    { ...kind("ValidatingAdmissionPolicy"), spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: "!has(object.metadata.finalizers)" }] } },
+    { ...kind("ValidatingAdmissionPolicyBinding"), spec: { policyName: "no-finalizers", validationActions: ["Deny"] } },
+  ];
 }

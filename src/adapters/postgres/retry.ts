@@ -43,6 +43,11 @@ function isLost(error: unknown): boolean {
   return LOST.has(code) || LOST_IN_WORDS.test(messageOf(error));
 }
 
+/** Nobody answered within the limit of the connection (`query_timeout` of the driver, which has no code for it), and nobody would answer anything else. */
+export function isSilence(error: unknown): error is Error {
+  return error instanceof Error && error.message === "Query read timeout";
+}
+
 /** SQLSTATE of a failure that Postgres reported; undefined for anything else. */
 export function sqlState(error: unknown): string | undefined {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;

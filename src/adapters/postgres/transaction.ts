@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { retrying } from "./retry.ts";
+import { isSilence, retrying } from "./retry.ts";
 
 /** Either everything that `work` writes is durable, or nothing of it. */
 export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>, begin = "begin"): Promise<T> {
@@ -12,10 +12,20 @@ export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClie
       await client.query("commit");
       return result;
     } catch (error) {
-      await client.query("rollback").catch((failure: unknown) => (broken = failure instanceof Error ? failure : new Error("rollback failed")));
+      broken = isSilence(error) ? error : await rolledBack(client);
       throw error;
     } finally {
       client.release(broken);
     }
   });
+}
+
+/** @returns why the connection can't be used again */
+async function rolledBack(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query("rollback");
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error("rollback failed");
+  }
 }
