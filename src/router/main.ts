@@ -139,7 +139,7 @@ class RunningRouter implements Router {
     this.#metrics = routerMetrics(deps.registry);
     const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
-    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current });
+    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current, wasUp: () => this.#connection > 0 });
     this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
     const connect = config.ariTransport === "rest" ? createAriClientTransport : createAriClient;
     this.#ari = connect({

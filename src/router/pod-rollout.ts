@@ -26,11 +26,15 @@ export interface PodRolloutDeps {
   readonly clock: Clock;
   readonly table: () => RoutingTable | null;
   readonly metrics: Pick<RouterMetrics, "unknownCalls">;
+  /** ARI was connected once. */
+  readonly wasUp: () => boolean;
 }
 
 const VERIFY_MS = 5_000;
 /** An Asterisk that hangs must not keep the pod from saying so. */
 const READ_BACK_TIMEOUT_MS = 5_000;
+/** An Asterisk that starts with its pod is up by then, or its absence is worth to be told. */
+const START_MS = 60_000;
 
 /** To read back, which is quick or has failed; and to reload, which may take minutes. */
 interface Ari {
@@ -42,6 +46,7 @@ interface Ari {
 export function startPodRollout(config: RouterConfig, deps: PodRolloutDeps): PodRollout {
   const ari: Ari = { asked: createAriHttp({ ...config.ari, requestTimeoutMs: READ_BACK_TIMEOUT_MS }), told: createAriHttp(config.ari) };
   const { trunksDir } = config;
+  const late = performance.now() + START_MS;
   const rollout: Rollout = createRollout({
     pod: config.pod,
     store: deps.store,
@@ -49,6 +54,7 @@ export function startPodRollout(config: RouterConfig, deps: PodRolloutDeps): Pod
     routing: () => deps.table()?.revision ?? null,
     trunks: trunksDir === null ? null : trunkPart({ ...config, trunksDir }, deps, ari),
     dialplan: dialplanPart(config, deps, ari),
+    started: () => deps.wasUp() || performance.now() > late,
     verifyMs: VERIFY_MS,
   });
   const folder = trunksDir === null ? null : watchFolder(trunksDir, config.pollMs, () => rollout.trigger());

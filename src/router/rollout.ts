@@ -22,6 +22,8 @@ export interface RolloutDeps {
   /** null without a folder of trunks. */
   readonly trunks: (() => Promise<TrunkReport>) | null;
   readonly dialplan: () => Promise<Installed>;
+  /** Whether Asterisk was up once, or should have been by now. Before, nothing is reported: nobody has to wait for a pod that is only starting. */
+  readonly started: () => boolean;
   /** Everything is read back and reported at least this often: a report is also the pod's sign of life. */
   readonly verifyMs: number;
 }
@@ -51,8 +53,10 @@ export function createRollout(deps: RolloutDeps): Rollout {
 
   const look = async (): Promise<void> => {
     const beat = heartbeat(deps, () => last);
-    last = await observe().finally(beat.stop);
-    await deps.store.reportPod(last);
+    const report = await observe().finally(beat.stop);
+    if (last === null && !deps.started()) return;
+    last = report;
+    await deps.store.reportPod(report);
   };
 
   const run = async (): Promise<void> => {

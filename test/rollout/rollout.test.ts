@@ -1,5 +1,6 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { createAriHttp } from "../../src/adapters/ari/http.ts";
@@ -145,6 +146,21 @@ describe("a pod", () => {
     await world.becomes("NumberPool", "Programmed", "True/Programmed 2 of 2 pods run revision");
     pod.startRouter();
     await world.becomes("NumberPool", "Programmed", ALL);
+  });
+
+  test("that starts is not waited for before its Asterisk is up", async () => {
+    const pod = world.pods[0]!;
+    await pod.stopRouter();
+    await pod.stopAsterisk();
+    pod.startRouter();
+    // Longer than from one look at Asterisk to the next.
+    await sleep(7_000);
+    const { rows } = await world.database.pool.query("select pod from pod order by pod");
+    expect(rows).toEqual([{ pod: "asterisk-1" }, { pod: "asterisk-2" }]);
+    expect(world.condition("NumberPool", "Programmed")).toMatch(/^True\/Programmed 2 of 2 pods run revision/);
+    await pod.startAsterisk();
+    await world.becomes("NumberPool", "Programmed", ALL);
+    await podsReady([pod]);
   });
 
   test("that is new gets dialplan and trunks and is counted; one that fell silent is not counted, and forgotten later", async () => {
