@@ -4,7 +4,7 @@ import { leaks, type Sample, type SoakEvidence } from "./growth.ts";
 
 const aSample = (megabytes: number, of: Partial<Sample> = {}): Sample => {
   const usage = { megabytes, files: 30, sockets: 10, threads: 11, cpuSeconds: 1 };
-  return { minute: 1, router: usage, asterisk: usage, channels: 0, bridges: 0, ...of };
+  return { minute: 1, router: usage, routerLeast: megabytes, asterisk: usage, channels: 0, bridges: 0, ...of };
 };
 const soak = (of: Partial<SoakEvidence> = {}): SoakEvidence => ({
   before: aSample(130),

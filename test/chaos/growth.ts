@@ -4,6 +4,8 @@ export interface Sample {
   /** Since the first call. */
   readonly minute: number;
   readonly router: Usage;
+  /** Megabytes, the least since the sample before: a collection's trough lasts for seconds, and samples are minutes apart. */
+  readonly routerLeast: number;
   readonly asterisk: Usage;
   readonly channels: number;
   readonly bridges: number;
@@ -28,7 +30,7 @@ export interface Growth {
 
 /** Share of the run until caches are warm and the heap has found its size. */
 const WARM_UP = 1 / 3;
-/** What half an hour of caches, and of chance in when the samples were taken, may add. */
+/** What half an hour of caches may add. */
 const SLACK_MEGABYTES = 15;
 /** Sockets of a database pool, of a fetch that is kept alive. */
 const SLACK_FILES = 12;
@@ -42,7 +44,7 @@ export function growthAfterWarmUp(samples: readonly Sample[], megabytes: (sample
 
 /** One sentence for everything that grew or was left behind. */
 export function leaks({ before, samples, after, calls, records }: SoakEvidence): readonly string[] {
-  const { fromMegabytes, toMegabytes } = growthAfterWarmUp(samples, ({ router }) => router.megabytes);
+  const { fromMegabytes, toMegabytes } = growthAfterWarmUp(samples, ({ routerLeast }) => routerLeast);
   const held = (name: "router" | "asterisk") => after[name].files - before[name].files;
   const found: readonly (readonly [boolean, string])[] = [
     [calls.placed === 0, "no call was placed"],

@@ -13,19 +13,20 @@ if (!(minutes >= 0.5 && minutes <= 1_440)) throw new Error("--minutes must be fr
 if (!(rate >= 1 && rate <= 200)) throw new Error("--rate must be from 1 to 200: calls a second");
 
 const SAMPLES = 30;
-const row = (name: string, { router, asterisk, channels, bridges }: Sample) => {
-  const cells = [router, asterisk].flatMap(({ megabytes, files, sockets, cpuSeconds }) => [megabytes, files, sockets, Math.round(cpuSeconds)]);
+const row = (name: string, { router, routerLeast, asterisk, channels, bridges }: Sample) => {
+  const [ofRouter, ofAsterisk] = [router, asterisk].map(({ megabytes, files, sockets, cpuSeconds }) => [megabytes, files, sockets, Math.round(cpuSeconds)]);
+  const cells = [routerLeast, ...(ofRouter ?? []), ...(ofAsterisk ?? [])];
   return `| ${[name, ...cells, channels, bridges, loadavg()[0]?.toFixed(1)].join(" | ")} |`;
 };
 
 console.log(`${rate} calls/s for ${minutes} minutes, rung 1 s and held 5 s; ${cpus().length} CPUs, Node ${process.version}`);
-console.log("| minute | router MB | files | sockets | CPU s | Asterisk MB | files | sockets | CPU s | channels | bridges | load |");
-console.log("|---|---|---|---|---|---|---|---|---|---|---|---|");
+console.log("| minute | router MB, least | now | files | sockets | CPU s | Asterisk MB | files | sockets | CPU s | channels | bridges | load |");
+console.log("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
 const evidence = await runSoak({ seconds: minutes * 60, rate, holdMs: 5_000, samples: SAMPLES, onSample: (sample) => console.log(row(String(sample.minute), sample)) });
 const { before, samples, after, calls, records } = evidence;
 console.log(row("before", before));
 console.log(row("after", after));
-const growth = { router: growthAfterWarmUp(samples, ({ router }) => router.megabytes), asterisk: growthAfterWarmUp(samples, ({ asterisk }) => asterisk.megabytes) };
+const growth = { router: growthAfterWarmUp(samples, ({ routerLeast }) => routerLeast), asterisk: growthAfterWarmUp(samples, ({ asterisk }) => asterisk.megabytes) };
 const found = leaks(evidence);
 console.log(JSON.stringify({ calls, records, growthAfterWarmUp: growth }));
 for (const sentence of found) console.log(sentence);

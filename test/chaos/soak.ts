@@ -6,7 +6,7 @@ import { eventually } from "../harness/process.ts";
 import { readStories } from "./call-log.ts";
 import { type CallWorld, heldBy, LOGS, sippCounts, startCallWorld } from "./call-world.ts";
 import type { Sample, SoakEvidence } from "./growth.ts";
-import { usageOf } from "./usage.ts";
+import { residentMegabytes, usageOf } from "./usage.ts";
 
 export interface SoakOptions {
   /** How long calls are placed. */
@@ -23,6 +23,7 @@ const QUIET_AGAIN_MS = 60_000;
 const SETTLE_MS = 5_000;
 
 const REASONS = 5;
+const WATCH_MS = 1_000;
 
 /** Calls for a long time and nothing else. */
 export async function runSoak(options: SoakOptions): Promise<SoakEvidence> {
@@ -31,7 +32,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakEvidence> {
   world.startRouter();
   await world.routerReady();
   const startedAt = performance.now();
-  const take = () => sample(world, startedAt);
+  const least = await watchLeast(() => residentMegabytes(world.router().pid));
+  parts.defer(() => least.stop());
+  const take = () => sample(world, startedAt, least);
   const before = await take();
   const callers = await world.startCallers({ ...options, calls: Math.ceil(options.rate * options.seconds) });
   parts.defer(() => callers.kill("SIGKILL"));
@@ -68,10 +71,34 @@ async function samplesUntil(done: Promise<unknown>, take: () => Promise<Sample>,
   return samples;
 }
 
-async function sample(world: CallWorld, startedAt: number): Promise<Sample> {
+interface Least {
+  /** Since it was last asked for. */
+  take(): number;
+  stop(): void;
+}
+
+async function watchLeast(measure: () => Promise<number>): Promise<Least> {
+  let [last, least] = [await measure(), Infinity];
+  const look = async (): Promise<void> => {
+    last = await measure();
+    least = Math.min(least, last);
+  };
+  // Gone with its process when the world ends.
+  const timer = setInterval(() => void look().catch(() => undefined), WATCH_MS);
+  return {
+    take: () => {
+      const taken = Math.min(least, last);
+      least = Infinity;
+      return taken;
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+async function sample(world: CallWorld, startedAt: number, least: Least): Promise<Sample> {
   const [router, asterisk] = [await usageOf(world.router().pid), await usageOf(world.world.asterisk.pid)];
   const minute = Math.round((performance.now() - startedAt) / 6_000) / 10;
-  return { minute, router, asterisk, ...(await heldBy(world.world)) };
+  return { minute, router, routerLeast: least.take(), asterisk, ...(await heldBy(world.world)) };
 }
 
 async function isQuiet(world: CallWorld): Promise<boolean> {

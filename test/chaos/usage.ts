@@ -15,6 +15,11 @@ export interface Usage {
 /** Linux gives it in clock ticks of 10 ms, on every architecture (USER_HZ). */
 const TICKS_A_SECOND = 100;
 
+/** Resident memory alone: cheap enough to be looked at every second. */
+export async function residentMegabytes(pid: number): Promise<number> {
+  return Math.round(field(await readFile(`/proc/${pid}/status`, "utf8"), "VmRSS") / 1024);
+}
+
 export async function usageOf(pid: number): Promise<Usage> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   const open = await readdir(`/proc/${pid}/fd`);
