@@ -282,8 +282,8 @@ export interface RoutingRuleSpec {
   /** The longest a call may last, in seconds, after which it is ended. Default 14400 (four hours). */
   readonly maxCallSeconds: number;
   /**
-   * Enabled sends a repeat caller first to the destination of this rule that answered that caller's last call. Default
-   * Disabled.
+   * Enabled sends a repeat caller first to the destination of this rule that answered that caller's last call; when it
+   * is busy or does not answer, the others are rung as they would have been. Default Disabled.
    */
   readonly stickyCaller: StickyCaller;
   /**

@@ -23,10 +23,11 @@ export interface Hangup {
  * | no-answer   | 480, or our own ring time-out           | 19                            |
  * | cancelled   | 487                                     | 16 26                         |
  * | congestion  | 500 503 and other 5xx                   | 34 38 41 42 44 47             |
- * | declined    | 401-404 407 410 484 603 604 607 608     | 1 21 22 28: final             |
- * | unreachable | 408 502 504, transport, all others      | 2 3 18 20 27 102, all others  |
+ * | declined    | 403 404 410 484 603 604 607 608         | 1 21 22 28: final             |
+ * | unreachable | 401 402 407 408 502 504, transport, all others | 2 3 18 20 27 102, all others |
  *
- * A number that does not exist (404) and a carrier's refusal (403) count as declined: cause 21 can't tell them from a human's "no".
+ * A number that does not exist (404) and a carrier's refusal (403) count as declined: cause 21 can't tell them from a human's "no". Credentials or
+ * credit that are refused (401, 402, 407) are the trunk's, and no callee's word.
  */
 export function classifyHangup(hangup: Hangup): LegResult {
   if (hangup.answered) return "answered";
@@ -38,14 +39,12 @@ export function classifyHangup(hangup: Hangup): LegResult {
 }
 
 const BY_SIP: ReadonlyMap<number, LegResult> = new Map<number, LegResult>([
-  ...([401, 402, 403, 404, 407, 410, 484, 603, 604, 607, 608] as const).map((status) => [status, "declined"] as const),
+  ...([403, 404, 410, 484, 603, 604, 607, 608] as const).map((status) => [status, "declined"] as const),
   [486, "busy"],
   [600, "busy"],
   [480, "no-answer"],
   [487, "cancelled"],
-  [408, "unreachable"],
-  [502, "unreachable"],
-  [504, "unreachable"],
+  ...([401, 402, 407, 408, 502, 504] as const).map((status) => [status, "unreachable"] as const),
 ]);
 
 /** 6xx answers speak for every place the callee could be reached at (RFC 3261 section 21.6). */
@@ -66,17 +65,20 @@ const BY_CAUSE: ReadonlyMap<number, LegResult> = new Map<number, LegResult>([
   ...([34, 38, 41, 42, 44, 47] as const).map((cause) => [cause, "congestion"] as const),
 ]);
 
-/** May the next group of destinations be rung after this result? */
-export function mayTryNext(decision: Pick<RouteDecision, "onBusy" | "onNoAnswer">, result: LegResult): boolean {
+type Going = Pick<RouteDecision, "onBusy" | "onNoAnswer" | "stickyFirst">;
+
+/** May the next group of destinations be rung after this result of group `group`? Who is rung first because he knows the caller is rung besides the others. */
+export function mayTryNext(decision: Going, group: number, result: LegResult): boolean {
+  const isBesides = decision.stickyFirst && group === 0;
   switch (result) {
     case "answered":
     case "declined":
     case "cancelled":
       return false;
     case "busy":
-      return decision.onBusy === "Next";
+      return isBesides || decision.onBusy === "Next";
     case "no-answer":
-      return decision.onNoAnswer === "Next";
+      return isBesides || decision.onNoAnswer === "Next";
     case "unreachable":
     case "congestion":
     case "not-tried":
@@ -98,9 +100,9 @@ export type NextStep = { readonly type: "ring"; readonly group: number } | { rea
  * After group `group` of the decision ended with `result`: ring the next one or end the call.
  * An answered leg is no failure: it ends as `completed` when it hangs up.
  */
-export function nextStep(decision: Pick<RouteDecision, "groups" | "onBusy" | "onNoAnswer">, group: number, result: LegResult): NextStep {
+export function nextStep(decision: Going & Pick<RouteDecision, "groups">, group: number, result: LegResult): NextStep {
   const next = group + 1;
-  if (mayTryNext(decision, result) && next < decision.groups.length) return { type: "ring", group: next };
+  if (mayTryNext(decision, group, result) && next < decision.groups.length) return { type: "ring", group: next };
   return { type: "end", end: endOf(result) };
 }
 

@@ -52,9 +52,10 @@ function refuse(pool: PoolEntry, facts: CallFacts, prefix: string): RouteDecisio
 }
 
 /** What holds where no rule says otherwise. */
-const fallback = {
+export const fallback = {
   outcome: "route",
   rule: null,
+  stickyFirst: false,
   callerId: { type: "Tracking" },
   onBusy: "Stop",
   onNoAnswer: "Stop",
@@ -102,6 +103,7 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     outcome: "route",
     rule: rule.key,
     groups: groups.map((group) => group.map((destination) => attemptFor(destination, rule, pool))),
+    stickyFirst: sticky !== null,
     callerId: callerIdOf(spec.callerId),
     onBusy: spec.onBusy,
     onNoAnswer: spec.onNoAnswer,

@@ -133,6 +133,8 @@ export interface RouteDecision {
   readonly rule: ResourceKey | null;
   /** Groups in ring order; the legs of one group ring at the same time. */
   readonly groups: readonly (readonly Attempt[])[];
+  /** The first group is who answered this caller last; the others follow as they would have without. */
+  readonly stickyFirst: boolean;
   /** What the far end is shown. */
   readonly callerId: { readonly type: "Caller" | "Tracking" } | { readonly type: "Fixed"; readonly number: E164 };
   readonly onBusy: "Next" | "Stop";

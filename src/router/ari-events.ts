@@ -37,6 +37,7 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
 
   const leaving = (channel: string, { cause, sipStatus }: HangupCause): void => {
     if (cause !== null && calls.owns(channel)) causes.set(channel, { cause, sipStatus });
+    calls.happenOn(channel, { type: "HangingUp", channel, cause, sipStatus });
   };
 
   const played = (channel: string): void => {

@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
+import type { SeenChannel } from "../domain/call/events.ts";
 import type { Call } from "../domain/call/states.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
@@ -72,8 +73,8 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
 }
 
 /** Legs that may not be in the list yet: they are not missing. */
-function young({ legs }: Call, before: number): readonly (readonly [string, { readonly up: boolean }])[] {
-  return legs.filter(({ startedAt }) => startedAt.getTime() >= before).map(({ channel }) => [channel, { up: false }]);
+function young({ legs }: Call, before: number): readonly (readonly [string, SeenChannel])[] {
+  return legs.filter(({ startedAt }) => startedAt.getTime() >= before).map(({ channel }) => [channel, { up: false, young: true }]);
 }
 
 function unwatched(listed: readonly string[], own: readonly string[]): readonly string[] {

@@ -206,7 +206,9 @@ export class Calls {
     clearTimeout(timers.get(timer));
     const due = performance.now() + seconds * 1000;
     const ring = () => {
-      if (performance.now() < due + STALLED_MS) this.happen(call.id, { type: "Deadline", timer });
+      // What Asterisk did meanwhile is found when ARI is back. Until then nobody can be given up, nor anybody else be called.
+      if (timer === "ring" && !this.#deps.connected()) timers.set(timer, setTimeout(ring, CATCH_UP_MS));
+      else if (performance.now() < due + STALLED_MS) this.happen(call.id, { type: "Deadline", timer });
       else timers.set(timer, setTimeout(() => this.happen(call.id, { type: "Deadline", timer }), CATCH_UP_MS));
     };
     timers.set(timer, setTimeout(ring, seconds * 1000));
@@ -237,14 +239,15 @@ export class Calls {
     }
   }
 
-  #failed({ call, logger }: LiveCall, command: TelephonyCommand, error: unknown): void {
+  #failed(live: LiveCall, command: TelephonyCommand, error: unknown): void {
+    const { call, logger } = live;
     const status = statusOf(error);
     const channel = "channel" in command ? command.channel : "";
     if (isSoAlready(command, status)) {
       return;
     }
     if (isGone(command, status)) {
-      this.happen(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
+      this.#gone(live, command, channel);
       return;
     }
     // Nobody is called, so nobody takes up room.
@@ -254,6 +257,17 @@ export class Calls {
       const full = error instanceof LimitReached && error.limit === "destination";
       this.happen(call.id, { type: "CommandFailed", command: command.type, channel, status, full });
     }
+  }
+
+  /** Who can't be answered any more was not connected, whatever the answers that are still on their way say. */
+  #gone(live: LiveCall, { type }: TelephonyCommand, channel: string): void {
+    const gone = { type: "ChannelGone", channel, cause: null, sipStatus: null } as const;
+    if (type !== "Answer") {
+      this.happen(live.call.id, gone);
+      return;
+    }
+    this.#deps.left(channel);
+    if (this.#calls.get(live.call.id) === live) this.#step(live, { ...gone, unanswered: true });
   }
 
   #forget({ call, timers }: LiveCall): void {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AriBridge, ListedChannel } from "../adapters/ari/events.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext, isFallbackContext } from "../domain/asterisk-names.ts";
+import type { SeenChannel } from "../domain/call/events.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
 import { openChannels } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
@@ -50,7 +51,7 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
   const { own, channels, bridges } = await held(deps.telephony);
   for (const call of known) {
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.happen(call.id, { type: "AsteriskRestarted" });
-    else catchUp(deps.calls, call, channels, bridges);
+    else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
   }
   // The application is told of callers who left it for the dialplan as well, where it was asked to watch them.
   const orphans = channels.filter(({ id, createdAt, context }) => own.has(id) && !isFallbackContext(context) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
@@ -91,13 +92,19 @@ async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; c
   return { own: new Set(own), channels, bridges };
 }
 
-/** What the call began after the lists were asked for is not in them, and not missing either. */
-function catchUp(calls: Calls, call: Call, channels: readonly ListedChannel[], bridges: readonly AriBridge[]): void {
-  const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
-  const before = new Set(call.legs.map(({ channel }) => channel));
+interface Seen {
+  readonly channels: readonly ListedChannel[];
+  readonly bridges: readonly AriBridge[];
+  /** No event was missed since then. */
+  readonly asOf: Date;
+}
+
+/** A leg that was begun since may still be on its way to Asterisk when the lists are made: it is not in them, and not missing either. */
+function catchUp(calls: Calls, call: Call, { channels, bridges, asOf }: Seen): void {
+  const listed = new Map<string, SeenChannel>(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
   const now = calls.callOf(call.inbound.channel);
-  for (const { channel } of now?.legs ?? []) {
-    if (!before.has(channel)) listed.set(channel, { up: false });
+  for (const { channel, startedAt } of now?.legs ?? []) {
+    if (!listed.has(channel) && startedAt >= asOf) listed.set(channel, { up: false, young: true });
   }
   const members = bridges.find(({ id }) => id === call.bridge)?.channels ?? [];
   calls.happen(call.id, { type: "Resynced", channels: listed, inBridge: new Set(members) });
@@ -184,7 +191,7 @@ async function connect(deps: RecoverDeps, action: ActionOf<"connect">, { channel
   const call = adoptAnswered(action.call, action, action.answered ? null : origin, clock.now());
   found.adopted.set(call.id, () => Promise.resolve(origin));
   calls.start(call, [], logger.child({ call: action.call, adopted: true }));
-  catchUp(calls, call, [...channels.values()], bridges);
+  catchUp(calls, call, { channels: [...channels.values()], bridges, asOf: clock.now() });
 }
 
 async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: ActionOf<"handBack">, { channels }: HeldNow, found: Found): Promise<void> {

@@ -19,6 +19,9 @@ describe("how a leg ended", () => {
     ["503", hangup(34, { sipStatus: 503 }), "congestion"],
     ["504", hangup(102, { sipStatus: 504 }), "unreachable"],
     ["404: the number doesn't exist", hangup(1, { sipStatus: 404 }), "declined"],
+    ["401: the trunk's credentials are refused", hangup(21, { sipStatus: 401 }), "unreachable"],
+    ["407: the same", hangup(21, { sipStatus: 407 }), "unreachable"],
+    ["402: the trunk's credit is used up", hangup(21, { sipStatus: 402 }), "unreachable"],
     ["403: the carrier refuses", hangup(21, { sipStatus: 403 }), "declined"],
     ["603: a person refuses", hangup(21, { sipStatus: 603 }), "declined"],
     ["any other 6xx speaks for all places of the callee", hangup(127, { sipStatus: 606 }), "declined"],
@@ -43,8 +46,8 @@ describe("how a leg ended", () => {
 });
 
 const leg: Attempt = { name: "a", destination: "+12025550141", trunk: "default/carrier", ringTimeoutSeconds: 25, maxConcurrentCalls: null, whisper: null };
-const stop = { onBusy: "Stop", onNoAnswer: "Stop", groups: [[leg], [leg]] } as const;
-const next = { onBusy: "Next", onNoAnswer: "Next", groups: [[leg], [leg]] } as const;
+const stop = { stickyFirst: false, onBusy: "Stop", onNoAnswer: "Stop", groups: [[leg], [leg]] } as const;
+const next = { stickyFirst: false, onBusy: "Next", onNoAnswer: "Next", groups: [[leg], [leg]] } as const;
 
 describe("the next destination is tried", () => {
   test.each<[LegResult, boolean, boolean]>([
@@ -57,7 +60,17 @@ describe("the next destination is tried", () => {
     ["congestion", true, true],
     ["not-tried", true, true],
   ])("after %s: %s with Stop, %s with Next", (result, withStop, withNext) => {
-    expect([mayTryNext(stop, result), mayTryNext(next, result)]).toEqual([withStop, withNext]);
+    expect([mayTryNext(stop, 0, result), mayTryNext(next, 0, result)]).toEqual([withStop, withNext]);
+  });
+
+  test.each<[LegResult, number, boolean]>([
+    ["busy", 0, true],
+    ["no-answer", 0, true],
+    ["declined", 0, false],
+    ["busy", 1, false],
+    ["no-answer", 1, false],
+  ])("with Stop, after who knows the caller was rung first: %s of group %d: %s", (result, group, expected) => {
+    expect(mayTryNext({ ...stop, stickyFirst: true }, group, result)).toBe(expected);
   });
 });
 

@@ -24,6 +24,7 @@ describe("a call to a pool", () => {
       onNoAnswer: "Stop",
       earlyMedia: false,
       maxCallSeconds: 14_400,
+      stickyFirst: false,
       whenFull: null,
       why: [
         {
@@ -60,6 +61,7 @@ describe("a call to a pool", () => {
       onNoAnswer: "Stop",
       earlyMedia: true,
       maxCallSeconds: 600,
+      stickyFirst: false,
       whenFull: { name: "default", destination: "+12025550199", trunk: "default/carrier", ringTimeoutSeconds: 60, maxConcurrentCalls: null, whisper: null },
       why: [{ rule: "default/rule", matched: true, reason: "Matched", message: "all conditions hold; Sequential: desk, then mobile" }],
     });
@@ -305,6 +307,7 @@ describe("a sticky caller", () => {
 
   test("is explained", () => {
     const decision = route(answeredBy("+12025550142"), pool, [aRule({ stickyCaller: "Enabled", destinations: three })]);
+    expect(decision.stickyFirst).toBe(true);
     expect(decision.why.at(-1)).toMatchObject({ reason: "StickyCaller", message: "c answered this caller last and is rung first" });
     expect(explainDecision(decision)).toEqual([
       "+ default/rule: Matched: all conditions hold; Sequential: c, then a, then b",

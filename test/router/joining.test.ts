@@ -63,6 +63,14 @@ test.each([404, 409])("who hangs up and so could not even be answered (%d) has g
   expect(await over()).toEqual([0, "abandoned", []]);
 });
 
+test.each([404, 409])("who could not be answered (%d) has given up, although the other one was put into the bridge", async (status) => {
+  const { calls, call, answer, over } = connecting(() => Promise.reject(new AriError(status, "POST /channels/c/answer", "no such channel")));
+  calls.happen(call.id, gone(INBOUND));
+  await new Promise((resolve) => setImmediate(resolve));
+  answer.resolve();
+  expect(await over()).toEqual([0, "abandoned", []]);
+});
+
 test("who hangs up and was or was not connected: nobody knows", async () => {
   const { calls, call, answer, over } = connecting();
   calls.happen(call.id, gone(INBOUND));

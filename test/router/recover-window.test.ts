@@ -10,6 +10,7 @@ import { Calls } from "../../src/router/calls.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
 import { recover } from "../../src/router/recover.ts";
+import { aDecision, after, AT, decided, INBOUND, received } from "../domain/call/builders.ts";
 
 /** The moment between Asterisk's list and the adoption is too short to be hit on purpose in a real one. */
 
@@ -65,4 +66,24 @@ test("who talks to the default destination is left alone, even where the applica
   } as Partial<Telephony> as Telephony;
   await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, clock.now(), false);
   expect(asked).toEqual([]);
+});
+
+test("a call that came after ARI was up again is left alone, although Asterisk's list does not have its leg yet", async () => {
+  const asked: TelephonyCommand[] = [];
+  const nothing = () => undefined;
+  const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
+  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const fresh = after(received(), decided(aDecision([["desk"]]))).call;
+  calls.start(fresh, [], logger);
+  const telephony = {
+    ownChannels: () => Promise.resolve([INBOUND]),
+    channels: () => Promise.resolve([{ ...caller, id: INBOUND, state: "Ring" }]),
+    bridges: () => Promise.resolve([]),
+  } as Partial<Telephony> as Telephony;
+  const since = (ms: number) => recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, new Date(AT.getTime() + ms), false);
+  await since(-100);
+  expect([asked, calls.find(fresh.id)?.kind]).toEqual([[], "dialing"]);
+  // One that was dialled before ARI went away is missing.
+  await since(100);
+  expect(asked).toContainEqual(expect.objectContaining({ type: "Continue", channel: INBOUND }));
 });

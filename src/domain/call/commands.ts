@@ -1,7 +1,7 @@
 import type { Attempt, CallRecord, E164, ResourceKey, RouteDecision } from "../types.ts";
 
-/** `decision`: nobody decided; `ring`: nobody answered; `whisper`: heard enough; `proof`: neither usable nor gone; `duration`: talked long enough; `hangup`: channels that won't go. */
-export type TimerName = "decision" | "ring" | "whisper" | "proof" | "duration" | "hangup";
+/** `decision`: nobody decided; `silence`: nobody said that it rings; `ring`: nobody answered; `whisper`: heard enough; `proof`: neither usable nor gone; `duration`: talked long enough; `hangup`: channels that won't go. */
+export type TimerName = "decision" | "silence" | "ring" | "whisper" | "proof" | "duration" | "hangup";
 
 /** What the machine wants done, in this order. */
 export type CallCommand =

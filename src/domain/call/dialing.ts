@@ -1,5 +1,6 @@
 import { classifyHangup, groupResult, nextStep } from "../failover.ts";
 import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
+import { fallback } from "../routing.ts";
 import { RouteReason } from "../routing-reasons.ts";
 import type { CallCommand } from "./commands.ts";
 import { CAUSE, endCall, handBack, hangUp, save, type Stepped } from "./ending.ts";
@@ -9,6 +10,8 @@ import type { Bridged, Bridging, Call, Dialing, Leg } from "./states.ts";
 
 /** Asterisk's own ring time-out comes first; ours only helps when that is lost. */
 const RING_GRACE_SECONDS = 5;
+/** Many carriers say nothing that Asterisk takes for ringing (183 and no 180): then the caller is told so all the same. */
+const SILENCE_SECONDS = 1.5;
 /** Longest whisper: the caller hears nothing but ringing meanwhile. */
 const WHISPER_SECONDS = 20;
 const TONE_SECONDS = 2;
@@ -25,7 +28,7 @@ export function dialGroup(call: Call, decision: RouteDecision, group: number, at
   const attempts = decision.groups[group] ?? [];
   const dialled = attempts.map((attempt, index) => ({ attempt, channel: legId(call.id, call.legs.length + index) }));
   const early = decision.earlyMedia && isAlone(attempts);
-  const ringSeconds = Math.max(...attempts.map((attempt) => attempt.ringTimeoutSeconds)) + (early ? 0 : RING_GRACE_SECONDS);
+  const ringSeconds = Math.max(...attempts.map((attempt) => attempt.ringTimeoutSeconds)) + RING_GRACE_SECONDS;
   const dialing: Dialing = {
     ...call,
     kind: "dialing",
@@ -41,7 +44,8 @@ export function dialGroup(call: Call, decision: RouteDecision, group: number, at
     return { type: "Originate", channel, attempt, early, callerId: decision.callerId, absoluteTimeoutSeconds };
   });
   const prepare = early && !call.bridgeMade ? prepareBridge(dialing) : [];
-  return [dialing, [...originates, ...prepare, { type: "StartTimer", timer: "ring", seconds: ringSeconds }, ...save(dialing)]];
+  const silence: readonly CallCommand[] = early || dialing.ringing ? [] : [{ type: "StartTimer", timer: "silence", seconds: SILENCE_SECONDS }];
+  return [dialing, [...originates, ...prepare, { type: "StartTimer", timer: "ring", seconds: ringSeconds }, ...silence, ...save(dialing)]];
 }
 
 /** One alone can be in the bridge while it rings: of several the caller would hear all at once, and a whisper is for the callee only. */
@@ -58,7 +62,7 @@ export function legReady(call: Dialing, channel: string): Stepped {
   const { ringTimeoutSeconds = 0 } = call.decision.groups[call.group]?.[0] ?? {};
   const commands: readonly CallCommand[] = [
     { type: "AddToBridge", bridge: call.bridge, channel, caller: null },
-    { type: "Dial", channel, seconds: ringTimeoutSeconds + RING_GRACE_SECONDS },
+    { type: "Dial", channel, seconds: ringTimeoutSeconds },
   ];
   return [withLeg(call, channel, (old) => ({ ...old, dialled: true })), commands];
 }
@@ -78,8 +82,16 @@ export function legRinging(call: Dialing, channel: string): Stepped {
     return [call, []];
   }
   // Of an early leg Asterisk has told the caller already.
-  const ring: readonly CallCommand[] = leg.early ? [] : [{ type: "Ring", channel: call.inbound.channel }];
-  return [{ ...call, ringing: true, bridgeMade: true }, [...ring, ...(call.bridgeMade ? [] : prepareBridge(call))]];
+  return leg.early ? [{ ...call, ringing: true }, []] : itRings(call);
+}
+
+/** Whoever is called, the caller does not sit in silence. What an early leg's side plays is heard instead. */
+export function silentTooLong(call: Dialing): Stepped {
+  return call.ringing || call.legs.at(-1)?.early === true ? [call, []] : itRings(call);
+}
+
+function itRings(call: Dialing): Stepped {
+  return [{ ...call, ringing: true, bridgeMade: true }, [{ type: "Ring", channel: call.inbound.channel }, ...(call.bridgeMade ? [] : prepareBridge(call))]];
 }
 
 /** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
@@ -105,7 +117,7 @@ function firstOf(call: Bridging, media: string | null): readonly CallCommand[] {
 
 /** Nobody has rung, so that there is no bridge yet. The answer goes first, it is what the caller waits for. */
 function withBridge(call: Bridging, media: string | null): readonly CallCommand[] {
-  if (media !== null) return [...whisper(call.winner, media), ...prepareBridge(call)];
+  if (media !== null) return [{ type: "Ring", channel: call.inbound.channel }, ...whisper(call.winner, media), ...prepareBridge(call)];
   if (call.unproven) return [...prepareBridge(call), ...connect(call)];
   return [{ type: "Answer", channel: call.inbound.channel }, createBridge(call), joinWithCaller(call)];
 }
@@ -158,15 +170,28 @@ function decided(leg: Leg, winner: string, at: Date): Leg {
 }
 
 /** A leg ended before an answer. When it was the last of its group, the next group is rung, or the call ends. */
-export function legFailed(call: Dialing, channel: string, hangup: { readonly cause: number | null; readonly sipStatus: number | null }, at: Date): Stepped {
-  const result = classifyHangup({
-    q850: hangup.cause ?? 0,
-    ...(hangup.sipStatus === null ? {} : { sipStatus: hangup.sipStatus }),
-    answered: false,
-  });
+export function legFailed(call: Dialing, channel: string, hangup: HowItEnded, at: Date): Stepped {
+  const failed = call.legs.map((leg) => (leg.channel === channel ? failedLeg(leg, { ...hangup, at, timedOut: isTimeOut(call, leg, hangup, at) }) : leg));
+  return advance({ ...call, legs: failed }, at);
+}
+
+interface HowItEnded {
+  /** Q.850. */
+  readonly cause: number | null;
+  readonly sipStatus: number | null;
+}
+
+function failedLeg(leg: Leg, { cause, sipStatus, at, timedOut }: HowItEnded & { readonly at: Date; readonly timedOut: boolean }): Leg {
+  if (timedOut) return closeLeg({ ...leg, hangupCause: CAUSE.noAnswer }, "no-answer", at);
+  const result = classifyHangup({ q850: cause ?? 0, ...(sipStatus === null ? {} : { sipStatus }), answered: false });
   // Nobody of ours hung up a leg that still counts: what looks like our own cancelling came from the network.
-  const truthful = result === "cancelled" ? "unreachable" : result;
-  return advance(withLeg(call, channel, (leg) => closeLeg(leg, truthful, at)), at);
+  return closeLeg(leg, result === "cancelled" ? "unreachable" : result, at);
+}
+
+/** Asterisk (22.10) ends an early leg at its time limit without a cause. */
+function isTimeOut({ decision, group }: Dialing, leg: Leg, { cause, sipStatus }: HowItEnded, at: Date): boolean {
+  const { ringTimeoutSeconds = 0 } = decision.groups[group]?.[0] ?? {};
+  return leg.early && leg.dialled && (cause ?? 0) === 0 && sipStatus === null && at.getTime() - leg.startedAt.getTime() >= ringTimeoutSeconds * 1000;
 }
 
 /** Nobody of the group answered in time, and Asterisk did not say so either. */
@@ -188,7 +213,7 @@ function advance(call: Dialing, at: Date): Stepped {
     return ringDefault(call, call.decision.whenFull, at);
   }
   const next = nextStep(call.decision, call.group, result);
-  return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result, group) }, at);
+  return next.type === "ring" ? dialGroup(call, call.decision, next.group, at) : endCall(call, { end: next.end, cause: causeOf(next.end, result, { group, all: call.legs }) }, at);
 }
 
 /** Other calls took the last seats after the decision: what `route` would have decided a moment later is done now. */
@@ -196,7 +221,7 @@ function ringDefault(call: Dialing, attempt: Attempt, at: Date): Stepped {
   const { decision } = call;
   const message = `all ${call.legs.length} destinations were at their limit when they were to be called: the pool's default destination ${attempt.destination} is called`;
   const note = { rule: decision.rule, matched: true, reason: RouteReason.AllDestinationsFull, message };
-  const next: RouteDecision = { ...decision, groups: [...decision.groups, [attempt]], whenFull: null };
+  const next: RouteDecision = { ...decision, ...fallback, groups: [...decision.groups, [attempt]] };
   return dialGroup({ ...call, notes: [...call.notes, note] }, next, call.group + 1, at);
 }
 
@@ -205,16 +230,16 @@ const TELLING_CAUSES: readonly number[] = [1, 22, 28];
 
 /**
  * What the caller's side is told, as a Q.850 cause: 486, 480, 503, and for a refusal 403 or what the far end said (404, 410, 484). A destination that can't be reached is 480 and
- * no 5xx, upon which carriers try another way to us and ring everybody again.
+ * no 5xx, upon which carriers try another way to us and ring everybody again; 503 is for calls for which nobody was there to be rung.
  */
-function causeOf(end: CallEnd, result: LegResult, group: readonly Leg[]): number {
+function causeOf(end: CallEnd, result: LegResult, { group, all }: { readonly group: readonly Leg[]; readonly all: readonly Leg[] }): number {
   const told = group.find((leg) => leg.result === "declined" && TELLING_CAUSES.includes(leg.hangupCause ?? 0))?.hangupCause;
   const causes: Partial<Record<CallEnd, number>> = {
     busy: CAUSE.busy,
     "no-answer": CAUSE.noAnswer,
     unreachable: CAUSE.absent,
     declined: told ?? CAUSE.rejected,
-    congestion: CAUSE.congestion,
+    congestion: all.every((leg) => leg.result === "congestion") ? CAUSE.congestion : CAUSE.absent,
   };
   return causes[end] ?? (result === "cancelled" ? CAUSE.normal : CAUSE.failure);
 }

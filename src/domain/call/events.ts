@@ -22,9 +22,18 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "LegAnswered"; readonly channel: string; readonly unproven?: boolean }
   /**
    * Hung up by its party, ended by Asterisk, or found missing. The SIP status is there when Asterisk told it.
-   * `unsure`: what was asked for to connect the two was never answered.
+   * `unsure`: what was asked for to connect the two was never answered. `unanswered`: a caller who could not be answered any more.
    */
-  | { readonly type: "ChannelGone"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null; readonly unsure?: boolean }
+  | {
+      readonly type: "ChannelGone";
+      readonly channel: string;
+      readonly cause: number | null;
+      readonly sipStatus: number | null;
+      readonly unsure?: boolean;
+      readonly unanswered?: boolean;
+    }
+  /** Hung up; its end follows in a moment. */
+  | { readonly type: "HangingUp"; readonly channel: string; readonly cause: number | null; readonly sipStatus: number | null }
   /** The whisper was heard to its end, or could not be played. */
   | { readonly type: "Whispered"; readonly channel: string }
   /** `AddToBridge` was done. */
@@ -42,5 +51,11 @@ export type CallEvent = { readonly at: Date } & (
   /** Nothing is left of what it held. */
   | { readonly type: "AsteriskRestarted" }
   /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
-  | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, { readonly up: boolean }>; readonly inBridge: ReadonlySet<string> }
+  | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, SeenChannel>; readonly inBridge: ReadonlySet<string> }
 );
+
+export interface SeenChannel {
+  readonly up: boolean;
+  /** It was not in Asterisk's list, and is too young to be missing. */
+  readonly young?: boolean;
+}

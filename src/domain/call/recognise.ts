@@ -75,7 +75,7 @@ function contextOf(record: CallRecord): CallContext {
 
 /** Nobody is dialled any more; only the reasons are still needed. */
 function decisionOf(record: CallRecord): RouteDecision {
-  return { outcome: "route", rule: record.rule, groups: [], callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why.filter(({ reason }) => !(AFTERWARDS as readonly string[]).includes(reason)) };
+  return { outcome: "route", rule: record.rule, groups: [], stickyFirst: false, callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why.filter(({ reason }) => !(AFTERWARDS as readonly string[]).includes(reason)) };
 }
 
 function past(leg: LegRecord, at: Date): Leg {

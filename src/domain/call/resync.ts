@@ -1,6 +1,6 @@
-import type { CallEvent } from "./events.ts";
+import type { CallEvent, SeenChannel } from "./events.ts";
 import { connect, prepareBridge } from "./dialing.ts";
-import { askOnceMore, CAUSE, endCall, handBack, settle, type Stepped } from "./ending.ts";
+import { askOnceMore, CAUSE, endCall, handBack, hangUp, settle, type Stepped } from "./ending.ts";
 import { closeLeg, openChannels, withLeg } from "./legs.ts";
 import type { Bridging, Call, Dialing } from "./states.ts";
 
@@ -12,7 +12,8 @@ type Step = (call: Call, event: CallEvent) => Stepped;
  * Channels that are missing are gone, legs that are up have answered, and what can't be seen to be done is asked for again.
  */
 export function resync(before: Call, event: Resynced, step: Step): Stepped {
-  let call = before;
+  if (wasAnswered(before, event)) return unobserved(before, event.at);
+  let call: Call = before;
   const commands: Stepped[1][number][] = [];
   for (const missed of missedEvents(before, event)) {
     const stepped = step(call, missed);
@@ -20,14 +21,34 @@ export function resync(before: Call, event: Resynced, step: Step): Stepped {
     call = next;
     commands.push(...wanted);
   }
-  return [call, [...commands, ...(commands.length > 0 ? [] : again(call, event))]];
+  return [call, [...hangUpsAgain(before, event), ...commands, ...(commands.length > 0 ? [] : again(call, event))]];
+}
+
+/** Only an early leg that answers has the caller answered while nobody looks, by Asterisk. It is there and talks to him, or has left again. */
+function wasAnswered(call: Call, { channels }: Resynced): boolean {
+  const isUp = (channel: string): boolean => channels.get(channel)?.up === true;
+  return call.kind === "dialing" && isUp(call.inbound.channel) && !call.legs.some((leg) => leg.result === null && isUp(leg.channel));
+}
+
+/** Nobody is rung after an answer. */
+function unobserved(call: Call, at: Date): Stepped {
+  const message = "an early destination answered the caller and left again while the router was cut off from Asterisk";
+  const noted: Call = { ...call, notes: [...call.notes, { rule: null, matched: false, reason: "EndUnobserved", message }] };
+  return endCall(noted, { end: "failed", cause: CAUSE.normal }, at);
+}
+
+/** Of legs that were given up and are still there: what was asked for may have gone with the socket. At the end of a call everybody is asked again. */
+function hangUpsAgain(call: Call, { channels }: Resynced): Stepped[1] {
+  if (call.kind === "ending" || call.kind === "ended") return [];
+  const left = call.legs.filter((leg) => leg.hungUp && !leg.gone && channels.has(leg.channel));
+  return left.map(({ channel }) => hangUp(channel, CAUSE.elsewhere));
 }
 
 /** Answers first, so that a leg that answered is not taken for a failed group. */
 function missedEvents(call: Call, event: Resynced): readonly CallEvent[] {
   const { channels, at } = event;
   const answered = call.legs.filter((leg) => leg.result === null && channels.get(leg.channel)?.up === true);
-  const ready = call.legs.filter((leg) => leg.early && !leg.dialled && leg.result === null && channels.get(leg.channel)?.up === false);
+  const ready = call.legs.filter((leg) => leg.early && !leg.dialled && leg.result === null && isThere(channels.get(leg.channel)));
   const missing = openChannels(call).filter((open) => !channels.has(open.channel));
   const joined = call.kind === "bridging" && talks(call, event) ? [call.winner] : [];
   return [
@@ -36,6 +57,10 @@ function missedEvents(call: Call, event: Resynced): readonly CallEvent[] {
     ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
     ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
   ];
+}
+
+function isThere(seen: SeenChannel | undefined): boolean {
+  return seen !== undefined && !seen.up && seen.young !== true;
 }
 
 /**

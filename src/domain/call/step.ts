@@ -1,7 +1,7 @@
 import type { CallEnd } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
-import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, whispered } from "./dialing.ts";
+import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, silentTooLong, whispered } from "./dialing.ts";
 import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { isAttributionPending } from "./record.ts";
@@ -37,12 +37,14 @@ export function step(call: Call, event: CallEvent): Stepped {
     case "Deadline":
       return deadline(call, event);
     default:
-      return ofTheRouter(call, event);
+      return ofCallerOrRouter(call, event);
   }
 }
 
-function ofTheRouter(call: Call, event: EventOf<"Attributed" | "Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
+function ofCallerOrRouter(call: Call, event: EventOf<"HangingUp" | "Attributed" | "Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
   switch (event.type) {
+    case "HangingUp":
+      return hangingUp(call, event);
     case "Attributed":
       return attributed(call, event);
     case "Stopping":
@@ -138,6 +140,12 @@ function gone(before: Call, event: EventOf<"ChannelGone">): Stepped {
   return event.unsure === true ? asFarAsSeen(before, stepped) : stepped;
 }
 
+/** A caller who leaves before an answer: what is asked for in the moment until he is gone fails, and not because of us. */
+function hangingUp(call: Call, event: EventOf<"HangingUp">): Stepped {
+  const gives = (call.kind === "received" || call.kind === "dialing") && event.channel === call.inbound.channel;
+  return gives ? gone(call, { ...event, type: "ChannelGone" }) : [call, []];
+}
+
 function channelGone(before: Call, event: EventOf<"ChannelGone">): Stepped {
   if (before.kind === "ended") {
     return [before, []];
@@ -155,6 +163,7 @@ function inboundGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">):
     case "dialing":
       return endCall(call, { end: "abandoned", cause: CAUSE.normal }, event.at);
     case "bridging":
+      return partyLeft(event.unanswered === true ? { ...call, answeredAt: null } : call, "abandoned", event);
     case "bridged":
       return partyLeft(call, "abandoned", event);
     case "ending":
@@ -298,9 +307,10 @@ function continueFailed(call: Ending, { status }: EventOf<"CommandFailed">): Ste
 function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
   switch (timer) {
     case "decision":
-      return call.kind === "received" ? handBack(call, { reason: "DecisionTimeout", message: "no decision was made in time" }, at) : [call, []];
+      return undecidable(call, { type: "Undecidable", reason: "DecisionTimeout", message: "no decision was made in time", at });
+    case "silence":
     case "ring":
-      return call.kind === "dialing" ? ringTimeout(call, at) : [call, []];
+      return call.kind === "dialing" ? beforeAnswer(call, timer, at) : [call, []];
     case "whisper":
     case "proof":
     case "duration":
@@ -310,9 +320,13 @@ function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
   }
 }
 
+function beforeAnswer(call: Dialing, timer: "silence" | "ring", at: Date): Stepped {
+  return timer === "silence" ? silentTooLong(call) : ringTimeout(call, at);
+}
+
 function afterAnswer(call: Bridging | Bridged, timer: TimerName, at: Date): Stepped {
   if (timer === "duration") {
-    return endCall(call, { end: "max-duration", cause: CAUSE.normal }, at);
+    return endCall(unheard(call), { end: "max-duration", cause: CAUSE.normal }, at);
   }
   if (call.kind === "bridged") {
     return [call, []];

@@ -23,6 +23,7 @@ export function aDecision(groups: readonly (readonly string[])[], of: Partial<Ro
     outcome: "route",
     rule: "default/rule",
     groups: groups.map((group) => group.map((name) => anAttempt(name))),
+    stickyFirst: false,
     callerId: { type: "Tracking" },
     onBusy: "Stop",
     onNoAnswer: "Next",

@@ -16,6 +16,7 @@ const decision = fc
     groups: fc.array(fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 2 }), { maxLength: 3 }),
     onBusy: fc.constantFrom("Next" as const, "Stop" as const),
     onNoAnswer: fc.constantFrom("Next" as const, "Stop" as const),
+    stickyFirst: fc.boolean(),
     earlyMedia: fc.boolean(),
     outcome: fc.constantFrom("route" as const, "route" as const, "route" as const, "refuse" as const),
   })
@@ -36,13 +37,13 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   channel.map((id): Happening => ({ type: "Joined", channel: id })),
   fc
     .tuple(channel, fc.option(fc.constantFrom(0, 1, 16, 17, 19, 21, 27, 34)), fc.option(fc.constantFrom(404, 408, 480, 486, 487, 503, 603)))
-    .map(([id, cause, sipStatus]): Happening => ({ type: "ChannelGone", channel: id, cause, sipStatus })),
+    .chain(([id, cause, sipStatus]) => fc.constantFrom<Happening>({ type: "ChannelGone", channel: id, cause, sipStatus }, { type: "HangingUp", channel: id, cause, sipStatus })),
   fc
     .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "Dial", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
     .map(([command, status, id]) => commandFailed(command, status, id)),
-  fc.constantFrom<TimerName>("decision", "ring", "whisper", "proof", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
-  fc.tuple(channelSet, fc.boolean(), channelSet).map(([there, up, members]): Happening => {
-    return { type: "Resynced", channels: new Map(there.map((id) => [id, { up }])), inBridge: new Set(members) };
+  fc.constantFrom<TimerName>("decision", "silence", "ring", "whisper", "proof", "duration", "hangup").map((timer): Happening => ({ type: "Deadline", timer })),
+  fc.tuple(channelSet, fc.constantFrom({ up: true }, { up: false }, { up: false, young: true }), channelSet).map(([there, seen, members]): Happening => {
+    return { type: "Resynced", channels: new Map(there.map((id) => [id, seen])), inBridge: new Set(members) };
   }),
 );
 

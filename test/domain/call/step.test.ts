@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import { facts } from "../builders.ts";
 import { recordOf } from "../../../src/domain/call/record.ts";
-import { aDecision, after, anAttempt, answered, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
+import { step } from "../../../src/domain/call/step.ts";
+import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
@@ -17,6 +18,8 @@ const EVENTS = {
   "LegAnswered 1": answered(1),
   "LegAnswered of nobody": { type: "LegAnswered", channel: "stranger" },
   "Gone inbound": gone(INBOUND),
+  "HangingUp inbound": { type: "HangingUp", channel: INBOUND, cause: 16, sipStatus: null },
+  "HangingUp 0": { type: "HangingUp", channel: LEG(0), cause: 16, sipStatus: null },
   "Gone 0, busy": gone(LEG(0), 17, 486),
   "Gone 1": gone(LEG(1)),
   "Gone of nobody": gone("stranger"),
@@ -40,6 +43,7 @@ const EVENTS = {
   "AddToBridge unanswered": commandFailed("AddToBridge", 0, INBOUND),
   "Answer unanswered": commandFailed("Answer", 0, INBOUND),
   "decision deadline": deadline("decision"),
+  "silence deadline": deadline("silence"),
   "ring deadline": deadline("ring"),
   "whisper deadline": deadline("whisper"),
   "proof deadline": deadline("proof"),
@@ -51,7 +55,8 @@ const EVENTS = {
 type Row = readonly [state: string, commands: readonly string[]];
 type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 
-const ORIGINATE_ALL = ["Originate 0", "Originate 1", "StartTimer ring 25", "SaveRecord received"];
+const ORIGINATE_ALL = ["Originate 0", "Originate 1", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"];
+const TELL = ["Ring in", "CreateBridge", "AddToBridge in"];
 const CONNECT = ["Answer in", "AddToBridge 0"];
 const JOIN_FIRST = ["AddToBridge 0", "StartTimer proof 3"];
 const GIVE_AWAY = ["KeepRecord received", "StartTimer hangup 5", "Continue in"];
@@ -72,13 +77,16 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 1": ["received", ["HangUp 1 26"]],
     "LegAnswered of nobody": ["received", ["HangUp stranger 26"]],
     "Gone inbound": ["ended", ["SaveRecord abandoned"]],
+    "HangingUp inbound": ["ended", ["SaveRecord abandoned"]],
     "decision deadline": ["ending", GIVE_AWAY],
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   "nobody rings": {
     Stopping: ["ending", HAND_BACK],
     "LegReady 0": ["dialing", ["HangUp 0 26"]],
-    "LegRinging 0": ["dialing", ["Ring in", "CreateBridge", "AddToBridge in"]],
+    "LegRinging 0": ["dialing", TELL],
+    "silence deadline": ["dialing", TELL],
+    "HangingUp inbound": ["ending", CANCEL_BOTH],
     "LegAnswered 0": ["bridging", ["Answer in", "CreateBridge", "AddToBridge in 0", "HangUp 1 26", "StartTimer duration 600"]],
     "LegAnswered 1": ["bridging", ["Answer in", "CreateBridge", "AddToBridge in 1", "HangUp 0 26", "StartTimer duration 600"]],
     "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
@@ -86,7 +94,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "CreateBridge failed": ["ending", HAND_BACK],
     "AddToBridge failed": ["ending", HAND_BACK],
     "Answer failed": ["ending", HAND_BACK],
-    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "SaveRecord received"]],
+    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "SaveRecord abandoned"]],
   },
   dialing: {
@@ -96,6 +104,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered 1": ["bridging", ["Answer in", "AddToBridge 1", "HangUp 0 26", "StartTimer duration 600"]],
     "LegAnswered of nobody": ["dialing", ["HangUp stranger 26"]],
     "Gone inbound": ["ending", CANCEL_BOTH],
+    "HangingUp inbound": ["ending", CANCEL_BOTH],
     "CreateBridge unanswered": ["dialing", ["CreateBridge"]],
     "AddToBridge unanswered": ["dialing", ["AddToBridge in"]],
     "CreateBridge failed": ["ending", HAND_BACK],
@@ -215,6 +224,8 @@ describe("groups of destinations", () => {
     ["no answer and onNoAnswer Stop: the end", { onNoAnswer: "Stop" }, gone(LEG(0), 19, 480), "ending"],
     ["a human's decline: the end", {}, gone(LEG(0), 21, 603), "ending"],
     ["an unreachable far end: the next group", {}, gone(LEG(0), 27, null), "dialing"],
+    ["a trunk whose credentials are refused: the next group", {}, gone(LEG(0), 21, 401), "dialing"],
+    ["who knows the caller is busy: the others, in spite of onBusy Stop", { stickyFirst: true }, gone(LEG(0), 17, 486), "dialing"],
     ["a network that cancelled what we did not: the next group", {}, gone(LEG(0), 16, 487), "dialing"],
   ] as const)("%s", (_, rule, failure, kind) => {
     const dialing = after(received(), decided(aDecision([["a"], ["b"]], rule))).call;
@@ -243,6 +254,13 @@ describe("groups of destinations", () => {
     expect(brief(commands)[0]).toBe(`HangUp in ${told}`);
   });
 
+  test("503 is told only when nobody was there to be rung: carriers would try another way and ring everybody again", () => {
+    const second = after(received(), decided(aDecision([["a"], ["b"]])), ringing(0), gone(LEG(0), 19, 480)).call;
+    expect(brief(after(second, gone(LEG(1), 34, 503)).commands)[0]).toBe("HangUp in 20");
+    const both = after(received(), decided(aDecision([["a"], ["b"]])), gone(LEG(0), 34, 503)).call;
+    expect(brief(after(both, gone(LEG(1), 34, 503)).commands)[0]).toBe("HangUp in 34");
+  });
+
   const full = (leg: number): Happening => ({ type: "CommandFailed", command: "Originate", channel: LEG(leg), status: 503, full: true });
   const whenFull = anAttempt("default");
 
@@ -255,9 +273,16 @@ describe("groups of destinations", () => {
     expect(brief(after(dialing, ...happenings).commands).slice(0, 1)).toEqual(first);
   });
 
+  test("the default destination that is called because all are full is called as it always is", () => {
+    const rule = { whenFull, callerId: { type: "Caller" }, earlyMedia: true, maxCallSeconds: 60 } as const;
+    const { call, commands } = after(received(), decided(aDecision([["a"], ["b"]], rule)), full(0), full(1));
+    expect(commands[0]).toMatchObject({ type: "Originate", early: false, callerId: { type: "Tracking" } });
+    expect(call.decision).toMatchObject({ rule: null, onBusy: "Stop", maxCallSeconds: 14_400, whenFull: null });
+  });
+
   test("a destination with a whisper hears it before the caller is answered", () => {
     const dialing = after(received(), decided(whispering(aDecision([["a"]])))).call;
-    expect(brief(after(dialing, answered(0)).commands)).toEqual(["Whisper 0", "StartTimer whisper 20", "CreateBridge", "AddToBridge in", "StartTimer duration 600"]);
+    expect(brief(after(dialing, answered(0)).commands)).toEqual(["Ring in", "Whisper 0", "StartTimer whisper 20", "CreateBridge", "AddToBridge in", "StartTimer duration 600"]);
   });
 
   test.each([
@@ -268,6 +293,16 @@ describe("groups of destinations", () => {
     expect(call).toMatchObject({ kind: "ending", end, answeredAt: null });
     if (call.origin === null) throw new Error("a call of our own has an origin");
     expect(recordOf(call, call.origin)).toMatchObject({ answeredAt: null, answeredBy: null });
+  });
+
+  test("a call that lasts too long while the whisper is heard has answered nobody", () => {
+    const { call } = after(STATES.whispering(), deadline("duration"));
+    expect(call).toMatchObject({ kind: "ending", end: "max-duration", answeredAt: null });
+  });
+
+  test("a caller who could not be answered any more has given up, although the other one had been put into the bridge", () => {
+    const { call } = after(STATES.bridging(), { type: "ChannelGone", channel: INBOUND, cause: null, sipStatus: null, unanswered: true }, joined(0), gone(LEG(0)), gone(LEG(1)));
+    expect(call).toMatchObject({ kind: "ended", end: "abandoned", answeredAt: null, bridgedAt: null });
   });
 
   test("the caller is told once that it rings", () => {
@@ -298,7 +333,7 @@ describe("with early media one destination alone is in the bridge before it answ
 
   test("its channel is made, put into the bridge, and called", () => {
     expect(after(received(), early).commands).toMatchObject([{ type: "Originate", early: true }, { type: "CreateBridge", early: true }, {}, {}, {}]);
-    expect(brief(after(received(), early).commands)).toEqual(["Originate 0", "CreateBridge", "AddToBridge in", "StartTimer ring 20", "SaveRecord received"]);
+    expect(brief(after(received(), early).commands)).toEqual(["Originate 0", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"]);
     expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0"]);
     expect(brief(after(dialled(), ready).commands)).toEqual([]);
   });
@@ -325,6 +360,26 @@ describe("with early media one destination alone is in the bridge before it answ
   ])("the next one is rung when it %s", (_, event, expected) => {
     const { call, commands } = after(dialled(), event);
     expect([call.kind, brief(commands).slice(0, -2)]).toEqual(["dialing", expected]);
+  });
+
+  test("it did not answer when Asterisk ended it at its time limit, and could not be reached when it went before", () => {
+    const endsAfter = (seconds: number) => step(dialled(), { type: "ChannelGone", channel: LEG(0), cause: null, sipStatus: null, at: new Date(AT.getTime() + seconds * 1000) })[0].legs[0];
+    expect([endsAfter(20), endsAfter(5)]).toMatchObject([{ result: "no-answer", hangupCause: 19 }, { result: "unreachable" }]);
+  });
+
+  test("nobody else is rung for a caller whom it answered while ARI was away, whether it is still there or not", () => {
+    const found = (leg: readonly (readonly [string, { readonly up: boolean }])[]): Happening => {
+      return { type: "Resynced", channels: new Map([[INBOUND, { up: true }], ...leg]), inBridge: new Set([INBOUND]) };
+    };
+    expect(after(dialled(), found([[LEG(0), { up: true }]])).call).toMatchObject({ kind: "bridged", winner: LEG(0) });
+    const left = after(dialled(), found([]));
+    expect(left.call).toMatchObject({ kind: "ending", end: "failed", handedBack: false, notes: [{ reason: "EndUnobserved" }] });
+    expect(brief(left.commands)).toEqual(["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"]);
+  });
+
+  test("it is not called before it is there: one that is too young to be in Asterisk's list is waited for", () => {
+    const channels = new Map([[INBOUND, { up: false }], [LEG(0), { up: false, young: true }]]);
+    expect(brief(after(made(), { type: "Resynced", channels, inBridge: new Set([INBOUND]) }).commands)).toEqual([]);
   });
 
   test("it is left alone when it may or may not be called: its answer, its end or the ring timer will tell", () => {
@@ -428,15 +483,20 @@ describe("after ARI was away", () => {
     expect([call.kind, brief(commands)[0]]).toEqual(["dialing", "Originate 2"]);
   });
 
-  test("two who talk are left alone", () => {
+  test("two who talk are left alone; who was to stop ringing and is still there is told again", () => {
     const channels = new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]);
     const { call, commands } = after(STATES.bridged(), { type: "Resynced", channels, inBridge: new Set([INBOUND, LEG(0)]) });
-    expect([call.kind, brief(commands)]).toEqual(["bridged", []]);
+    expect([call.kind, brief(commands)]).toEqual(["bridged", ["HangUp 1 26"]]);
   });
 
   test("an answer that was not carried out is asked for again", () => {
     const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
-    expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["Answer in", "AddToBridge 0"]);
+    expect(brief(after(STATES.bridging(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["HangUp 1 26", "Answer in", "AddToBridge 0"]);
+  });
+
+  test("phones of an earlier group that are still there are told again to stop ringing", () => {
+    const channels = new Map([[INBOUND, down], [LEG(0), down], [LEG(2), down]]);
+    expect(brief(after(STATES.dialing(), deadline("ring"), { type: "Resynced", channels, inBridge }).commands)).toEqual(["HangUp 0 26"]);
   });
 
   test.each<readonly [string, { readonly up: boolean }, readonly string[]]>([
@@ -450,7 +510,7 @@ describe("after ARI was away", () => {
 
   test("two who were connected unseen talk: who hangs up then has not given up", () => {
     const { call, commands } = after(STATES.bridging(), { type: "Resynced", channels: new Map([[INBOUND, up], [LEG(0), up], [LEG(1), down]]), inBridge: new Set([INBOUND, LEG(0)]) });
-    expect([call.kind, brief(commands)]).toEqual(["bridged", ["SaveRecord bridged"]]);
+    expect([call.kind, brief(commands)]).toEqual(["bridged", ["HangUp 1 26", "SaveRecord bridged"]]);
     expect(after(call, gone(INBOUND), gone(LEG(0)), gone(LEG(1))).call).toMatchObject({ kind: "ended", end: "completed" });
   });
 
@@ -467,7 +527,7 @@ describe("after ARI was away", () => {
 
   test("a whisper is heard to its end before they are connected", () => {
     const channels = new Map([[INBOUND, down], [LEG(0), up], [LEG(1), down]]);
-    expect(brief(after(STATES.whispering(), { type: "Resynced", channels, inBridge }).commands)).toEqual([]);
+    expect(brief(after(STATES.whispering(), { type: "Resynced", channels, inBridge }).commands)).toEqual(["HangUp 1 26"]);
   });
 
   test("hang-ups that were lost are asked for again", () => {
