@@ -27,13 +27,15 @@ export function bearer(tokens: readonly string[]): RequestHandler {
   return authorised(tokenAccess(tokens, []));
 }
 
+const wanted = "must be Bearer and a token of this service (DIALPLANE_API_TOKENS; of standalone DIALPLANE_API_TOKEN, or the one in its data folder)";
+
 /** Lets those through whom `access` knows; handlers find their rights with `rightsOf`. */
 export function authorised(access: ReadAccess): RequestHandler {
   return (request, response, next) => {
     const rights = access(request);
     if (rights === null) {
       response.set("WWW-Authenticate", 'Bearer realm="dialplane"');
-      throw new HttpProblem(401, "Not authorised", { faults: [{ field: "Authorization", message: "must be Bearer and a token of this service" }] });
+      throw new HttpProblem(401, "Not authorised", { faults: [{ field: "Authorization", message: wanted }] });
     }
     response.locals["rights"] = rights;
     response.set("Cache-Control", "no-store");

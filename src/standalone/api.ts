@@ -1,5 +1,6 @@
 import { Router, type Request } from "express";
 import type { SourceProblem } from "../domain/ports.ts";
+import type { AnyResource } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
 import { authorised, tokenAccess, type ReadAccess } from "../ingress/bearer.ts";
 import { HttpProblem } from "../ingress/problem.ts";
@@ -29,16 +30,38 @@ export function readApi(api: ReadApi, access: ReadAccess): Router {
   return router;
 }
 
-/**
- * With a token: only its bearer. Without one (loopback only, the configuration sees to that): only requests that name a loopback
- * host, so that a web page can't read calls by rebinding its own name to 127.0.0.1.
- */
-export function localAccess(token: string | undefined): ReadAccess {
-  return token === undefined ? (request) => (isLocalHost(request) ? "all" : null) : tokenAccess([token], []);
+export interface LocalAccess {
+  /** What `DIALPLANE_API_TOKEN` says, or what is kept in the data folder. */
+  readonly token: string;
+  /** May be read without the token by who sits at this machine. */
+  readonly isLocal: () => boolean;
 }
 
-function isLocalHost({ hostname }: Request): boolean {
-  // Express gives undefined for a request without Host.
-  const host = ((hostname as string | undefined) ?? "").replace(/^\[|\]$/g, "");
+/**
+ * The token's bearer may read all. Without it only a request that was made on this machine and came directly, and only while the service
+ * serves this machine alone: a proxy's requests come from here as well, and not every proxy says that it is one. docs/decisions/0037.
+ */
+export function localAccess({ token, isLocal }: LocalAccess): ReadAccess {
+  const bearers = tokenAccess([token], []);
+  return (request) => bearers(request) ?? (isLocal() && isDirect(request) ? "all" : null);
+}
+
+/** Every pool names its pages, and all of them are on this machine. Apps name none, and may be anywhere. */
+export function servesThisMachineAlone(resources: readonly AnyResource[]): boolean {
+  const pools = resources.filter((resource) => resource.kind === "NumberPool");
+  return pools.length > 0 && pools.every(({ spec: { allowedOrigins: origins = [] } }) => origins.length > 0 && origins.every((origin) => isLocalHost(URL.parse(origin)?.hostname)));
+}
+
+/** What proxies add to a request that they hand on. */
+const handedOn = /^(?:x-forwarded-.+|forwarded|x-real-ip|via)$/;
+
+/** From here, by a name of here (a web page may rebind its own name to 127.0.0.1), and handed on by nobody. */
+function isDirect({ headers, socket }: Request): boolean {
+  const peer = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+  return isLoopback(peer) && isLocalHost(URL.parse(`http://${headers.host ?? ""}`)?.hostname) && !Object.keys(headers).some((name) => handedOn.test(name));
+}
+
+function isLocalHost(hostname: string | undefined): boolean {
+  const host = (hostname ?? "").replace(/^\[|\]$/g, "");
   return host === "localhost" || isLoopback(host);
 }

@@ -34,7 +34,7 @@ const schema = z
     DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
     DIALPLANE_SITE_SECRETS: siteSecrets,
     DIALPLANE_RETENTION_DAYS: retentionDays,
-    /** Bearer token of the read API; needed as soon as HTTP listens beyond loopback. */
+    /** Bearer token of the read API; one is made and kept in the data folder when not given. Needed as soon as HTTP listens beyond loopback. */
     DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
     DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

@@ -33,10 +33,10 @@ import { startRouter, type Router } from "../router/main.ts";
 import { Health } from "../shared/health.ts";
 import { createMetrics } from "../shared/metrics.ts";
 import { Shutdown } from "../shared/shutdown.ts";
-import { localAccess, readApi } from "./api.ts";
+import { localAccess, readApi, servesThisMachineAlone } from "./api.ts";
 import type { StandaloneConfig } from "./config.ts";
+import { keptSecret } from "./kept-secret.ts";
 import { startPostgres } from "./postgres-process.ts";
-import { keptSecret } from "./signing-secret.ts";
 
 export interface StandaloneOptions {
   readonly logger: Logger;
@@ -168,6 +168,11 @@ function trunksDir(config: StandaloneConfig): string {
   return join(config.dataDir, "trunks");
 }
 
+/** The bearer token of the read API when none is configured. */
+export function apiTokenFile(config: StandaloneConfig): string {
+  return join(config.dataDir, "api-token");
+}
+
 const SPOOL_MAX_BYTES = 268_435_456;
 
 function startRouterPart({ config, options, shutdown, clock, registry, health }: Stage, stores: Stores, asterisk: RunningAsterisk): Router {
@@ -199,7 +204,8 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   const { retentionDays } = config;
   if (retentionDays > 0) shutdown.add("retention", startRetention(() => purgeOlder(pool, retentionDays * 86_400), logger));
   const secret = config.signingSecret ?? (await keptSecret(join(config.dataDir, "signing-secret")));
-  const access = localAccess(config.apiToken);
+  const apiToken = config.apiToken ?? (await keptSecret(apiTokenFile(config)));
+  const access = localAccess({ token: apiToken, isLocal: () => servesThisMachineAlone(resources().resources) });
   const ingress = await createIngress({
     claims: batchedClaims(stores.claims, { maxBatch: 500, parallel: 2, maxWaiting: mostUnderWay(defaultSettings.maxWaiting) }),
     prospects: stores.prospects,
@@ -208,7 +214,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
     records: stores.records,
     access,
     pools: pools.pools,
-    secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites, apiTokens: config.apiToken === undefined ? [] : [config.apiToken] },
+    secrets: { tokenKeys: [{ id: 1, secret }], sites: config.sites, apiTokens: [apiToken] },
     clock,
     logger,
     metrics: registry,

@@ -125,6 +125,22 @@ describe("manifests that change while it runs", () => {
   }, 120_000);
 });
 
+describe("call records", () => {
+  test("are shown without the token to who sits at the machine, and to nobody who comes through a proxy; where the token is kept is said at the start", async () => {
+    const standalone = await started();
+    const file = join(folder.path, "data/api-token");
+    await eventually("it is said", () => standalone.output().includes(file));
+    const ask = async (headers: Record<string, string>) => (await fetch(`${url}/v1/calls`, { headers })).status;
+    expect(await ask({})).toBe(200);
+    const handedOn = { "X-Forwarded-For": "203.0.113.9" };
+    expect(await ask(handedOn)).toBe(401);
+    expect(await ask({ ...handedOn, Authorization: `Bearer ${await readFile(file, "utf8")}` })).toBe(200);
+    // A proxy that adds nothing is known by the site that it stands before.
+    await edit("pool.yaml", (text) => text.replace("- http://localhost:8080", "- https://acme.example"));
+    await eventually("the token is asked for", async () => (await ask({})) === 401);
+  }, 120_000);
+});
+
 describe("it leaves nothing running", () => {
   test("after SIGTERM: every process that it started is gone, and it ends with 0", async () => {
     const standalone = await started();
