@@ -1,6 +1,5 @@
 import type { RequestHandler } from "express";
 import { ampOrigins } from "./amp-origins.ts";
-import { ExpectedError } from "../domain/errors.ts";
 import { allowedOrigins, mayAsk } from "../domain/origin.ts";
 import type { PoolEntry } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
@@ -33,13 +32,12 @@ export function cors(pools: () => ReadonlyMap<ResourceKey, PoolEntry>): RequestH
 }
 
 /**
- * A pool that a request names.
- * @param field of the request, for the message
- * @throws ExpectedError `NotFound` when there is none; HttpProblem 403 when pages of this origin may not ask for its numbers
+ * A pool that a request names; null when there is none, or none in service.
+ * @throws HttpProblem 403 when pages of this origin may not ask for its numbers
  */
-export function poolFor(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: ResourceKey, { field, origin }: { readonly field: string; readonly origin: string | undefined }): PoolEntry {
+export function poolFor(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: ResourceKey, origin: string | undefined): PoolEntry | null {
   const entry = pools.get(key);
-  if (entry === undefined) throw new ExpectedError("NotFound", "must be an existing NumberPool", { field });
+  if (entry === undefined) return null;
   if (!mayAsk(entry, origin)) throw foreignOrigin(`must be among the allowedOrigins of ${key}`);
   return entry;
 }

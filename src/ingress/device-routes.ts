@@ -74,12 +74,18 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const body = parseRelease(request.body);
   const pools = deps.pools();
   const { origin } = request.headers;
-  const released = body.pools.flatMap((key, index) => poolsBehind(poolFor(pools, key, { field: `pools[${index}]`, origin }), pools));
+  const released = body.pools.flatMap((key) => releasable(key, pools, origin));
   const tokens = givenTokens(request, body);
   deps.identities.device(tokens);
   const { prospect } = await deps.identities.resolve(tokens);
   await deps.claims.release([...new Set(released)], prospect);
   response.status(204).end();
+}
+
+/** A pool that was removed meanwhile may have lent a number all the same; one that never was has lent none. */
+function releasable(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>, origin: string | undefined): readonly ResourceKey[] {
+  const entry = poolFor(pools, key, origin);
+  return entry === null ? [key] : poolsBehind(entry, pools);
 }
 
 function presence(deps: DeviceRoutesDeps, request: Request, response: Response): void {

@@ -1,5 +1,5 @@
 import { formatNumber, telUri } from "../domain/e164.ts";
-import { messageOf } from "../domain/errors.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
@@ -54,15 +54,20 @@ export interface NumbersDeps {
   readonly logger: Logger;
 }
 
-/** An element of an existing pool that the page may ask for; `refusal` is why it keeps its own number all the same. */
-type AllowedElement = WantedElement & { readonly entry: PoolEntry; readonly choice: PoolChoice | null; readonly refusal: UnchangedReason | null };
+/** An element that the page may ask for; `refusal` is why it keeps its own number all the same. Only an unknown pool has no entry. */
+type AllowedElement = WantedElement & { readonly entry: PoolEntry | null; readonly choice: PoolChoice | null; readonly refusal: UnchangedReason | null };
 
 type Pools = ReadonlyMap<ResourceKey, PoolEntry>;
 
-/** Decides what each media element shows. Nothing is leased unless every element of the request is in order. */
+/**
+ * Decides what each media element shows. Nothing is leased when the page may not ask for one of the pools; a pool that is not there, or
+ * not in service, takes the numbers of no other one off the page.
+ * @throws ExpectedError `NotFound` when no pool of the request is known; HttpProblem 403
+ */
 export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest): Promise<NumbersAnswer> {
   const pools = deps.pools();
   const wanted = request.elements.map((element) => allowed(element, pools, request));
+  assertOneKnown(wanted);
   const asked = wanted.filter((element) => element.refusal === null);
   if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
 
@@ -81,8 +86,15 @@ export function pushedAnswer(push: DevicePush, pools: Pools): ElementAnswer {
   return shown({ pool: push.pool, mediaElement: push.mediaElement }, "assigned", push.did, { entry, until: push.leasedUntil });
 }
 
+/** Whoever names nothing but unknown pools has made a mistake and should hear of it. */
+function assertOneKnown(wanted: readonly AllowedElement[]): void {
+  if (wanted.some(({ entry }) => entry !== null)) return;
+  throw new ExpectedError("NotFound", "must be an existing NumberPool", { field: `${wanted[0]?.path ?? ""}pool` });
+}
+
 function allowed(element: WantedElement, pools: Pools, request: NumbersRequest): AllowedElement {
-  const entry = poolFor(pools, element.pool, { field: `${element.path}pool`, origin: request.origin });
+  const entry = poolFor(pools, element.pool, request.origin);
+  if (entry === null) return { ...element, entry, choice: null, refusal: "UnknownPool" };
   const choice = poolChoice(entry, request.attributes, pools);
   const lender = pools.get(choice?.matched ?? entry.key) ?? entry;
   return { ...element, entry, choice: choice && permitted(choice, pools, request), refusal: refusalOf([entry, lender], request) };
@@ -129,7 +141,7 @@ function answersOf(wanted: readonly AllowedElement[], { pools, results }: { read
 }
 
 function answerOf(element: AllowedElement, result: ClaimResult | undefined, pools: Pools): ElementAnswer {
-  const entry = result !== undefined && "lentBy" in result ? pools.get(result.lentBy ?? element.pool) : element.entry;
+  const entry = result !== undefined && "lentBy" in result ? pools.get(result.lentBy ?? element.pool) : (element.entry ?? undefined);
   switch (result?.status) {
     case undefined:
       throw new Error("the claim answered fewer results than it had requests");

@@ -24,7 +24,7 @@ const common = {
   "503": problem("Beyond capacity, or the database is away; Retry-After says when to come back. The page keeps its own number."),
 } as const;
 const invalid = { "400": problem("A field is out of format; all of them are named.") };
-const unknownPool = { "404": problem("There is no such NumberPool.") };
+const unknownPool = { "404": problem("No NumberPool of the request is known, or in service.") };
 const noContent: Answer = { description: "Done." };
 
 /** Of what needs a bearer token to be read. */
@@ -94,7 +94,7 @@ const paths = {
     post: operation("Takes this device off its person: log-out.", ["device"], { "200": { description: "The device's new visitor.", schema: "Identity" }, ...invalid, ...common }),
   },
   "/v1/release": {
-    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start.", ["release"], { "204": noContent, ...invalid, ...common, ...unknownPool }),
+    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start. Pools that are not there any more do no harm.", ["release"], { "204": noContent, ...invalid, ...common }),
   },
   "/v1/presence": {
     post: operation("Says that this device is there, or leaves; for clients without a stream.", ["presence"], { "204": noContent, ...invalid, ...common }),

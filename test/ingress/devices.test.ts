@@ -299,12 +299,30 @@ describe("what a device says about itself", () => {
     expect((await ask()).number).not.toBe(who.number);
   });
 
-  it("POST /v1/release: gives nothing back when one of the pools does not exist or may not be asked by the page", async () => {
+  it("POST /v1/release: gives nothing back when the page may not ask one of the pools", async () => {
     const who = await ask();
     const tokens = { visitor: who.visitor, device: who.device };
-    expect((await site.post("/v1/release", { pools: [pool, "default/nowhere"], ...tokens })).status).toBe(404);
     expect((await site.post("/v1/release", { pools: [pool], ...tokens }, { Origin: "https://elsewhere.example" })).status).toBe(403);
     expect((await site.stores.counts()).leased).toBe(1);
+  });
+
+  it("POST /v1/release: a pool that doesn't exist keeps no number of the others", async () => {
+    const who = await ask();
+    expect((await site.post("/v1/release", { pools: ["default/nowhere", pool], visitor: who.visitor, device: who.device })).status).toBe(204);
+    expect((await site.stores.counts()).leased).toBe(0);
+  });
+
+  it("POST /v1/release: gives the number of a pool back that was removed meanwhile, and nobody else's", async () => {
+    const [who, other] = [await ask(), await ask()];
+    expect(other.number).not.toBe(who.number);
+    await site.stores.apply(new Map());
+    const later = await startSite({ replicaOf: site, without: [pool], others: { "default/late": {} } });
+    try {
+      expect((await later.post("/v1/release", { pools: [pool], visitor: who.visitor, device: who.device })).status).toBe(204);
+      expect((await site.stores.counts()).leased).toBe(1);
+    } finally {
+      await later.close();
+    }
   });
 
   it.each([
@@ -315,7 +333,7 @@ describe("what a device says about itself", () => {
     ["/v1/release", { pools: [pool, "?"] }, 400, "pools[1]"],
     ["/v1/release", { pools: [] }, 400, "pools"],
     ["/v1/release", { pools: Array(101).fill(pool) }, 400, "pools"],
-    ["/v1/release", { pools: [pool, "default/nowhere"] }, 404, "pools[1]"],
+    ["/v1/release", { pools: [pool, "default/nowhere"] }, 400, "device"],
     ["/v1/release", { pool }, 400, "pools"],
     ["/v1/leave", { device: "forged" }, 400, "device"],
     ["/v1/leave", { device: 1 }, 400, "device"],

@@ -114,6 +114,14 @@ describe("POST /v1/numbers", () => {
     expect(body["elements"]).toMatchObject([{ status: "unchanged", reason: "ConsentRequired" }, { status: "assigned" }]);
   });
 
+  it("leaves the element of a pool that doesn't exist, and leases for the others of the page", async () => {
+    const elements = [{ ...banner, pool: "default/nowhere" }, banner, { pool: "default/international", mediaElement: "top" }];
+    const { status, body } = await site.post("/v1/numbers", { elements });
+    expect(status).toBe(200);
+    expect(body["elements"]).toMatchObject([{ pool: "default/nowhere", status: "unchanged", reason: "UnknownPool", number: null }, { status: "assigned" }, { status: "assigned" }]);
+    expect(body["visitor"]).toMatch(/^v1\./);
+  });
+
   it("leaves the page as it is for crawlers, and leases nothing", async () => {
     const before = await site.stores.counts();
     const { body } = await site.post("/v1/numbers", banner, { "User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)" });
@@ -182,7 +190,8 @@ describe("POST /v1/numbers", () => {
       ["a compressed body", banner, { "Content-Encoding": "gzip" }, { status: 415, field: "body" }],
       ["another charset", banner, { "Content-Type": "application/json; charset=iso-8859-1" }, { status: 415, field: "body" }],
       ["a pool that doesn't exist", { ...banner, pool: "default/nowhere" }, {}, { status: 404, field: "pool" }],
-      ["a pool that doesn't exist among others", { elements: [banner, { ...banner, pool: "default/nowhere" }] }, {}, { status: 404, field: "elements[1].pool" }],
+      ["nothing but pools that don't exist", { elements: [{ ...banner, pool: "default/never" }, { ...banner, pool: "default/nowhere" }] }, {}, { status: 404, field: "elements[0].pool" }],
+      ["a pool that doesn't exist and one of another origin", { elements: [{ ...banner, pool: "default/nowhere" }, { ...banner, pool: "default/elsewhere" }] }, {}, { status: 403, field: "Origin" }],
       ["a foreign origin", banner, { Origin: "https://evil.example" }, { status: 403, field: "Origin" }],
       ["the origin null", banner, { Origin: "null" }, { status: 403, field: "Origin" }],
       ["an origin that only begins the same", banner, { Origin: "http://127.0.0.1" }, { status: 403, field: "Origin" }],

@@ -53,7 +53,6 @@ describe("docs/openapi.json", () => {
     ["POST /v1/release", 204, () => site.post("/v1/release", { pools: [banner.pool], ...visitor })],
     ["POST /v1/release", 400, () => site.post("/v1/release", { pools: [banner.pool] })],
     ["POST /v1/release", 403, () => site.post("/v1/release", {}, { Origin: "https://evil.example" })],
-    ["POST /v1/release", 404, () => site.post("/v1/release", { pools: ["default/nowhere"], ...visitor })],
     ["POST /v1/presence", 204, () => site.post("/v1/presence", { state: "online", ...visitor })],
     ["POST /v1/presence", 400, () => site.post("/v1/presence", { state: "asleep", ...visitor })],
     ["POST /v1/presence", 403, () => site.post("/v1/presence", {}, { Origin: "https://evil.example" })],

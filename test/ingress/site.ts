@@ -24,6 +24,8 @@ export interface SiteOptions {
   readonly settings?: Partial<IngressSettings>;
   /** More pools that differ from default/sales in these fields. */
   readonly others?: Readonly<Record<string, Partial<NumberPoolSpec>>>;
+  /** Pools that this replica does not know, as if they had been removed. */
+  readonly without?: readonly string[];
   /** HTML of a page of the site, by path below /page/. */
   readonly pages?: Readonly<Record<string, string>>;
   /** Database of another site: two replicas of ingress. */
@@ -112,7 +114,8 @@ function poolsOf(url: string, options: SiteOptions): ReadonlyMap<string, PoolEnt
   const numbers = Array.from({ length: options.numbers ?? 10 }, (_, i) => `+1202555${1000 + i}`);
   const base = { allowedOrigins: [url], numbers, ranges: [], ...options.spec };
   const others = Object.entries(options.others ?? {}).map(([key, spec], i) => aPool(key, i + 2, { allowedOrigins: [url], ...spec }));
-  return new Map([aPool("default/sales", 1, base), ...others].map((pool) => [pool.key, pool]));
+  const pools = [aPool("default/sales", 1, base), ...others].filter(({ key }) => options.without?.includes(key) !== true);
+  return new Map(pools.map((pool) => [pool.key, pool]));
 }
 
 function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, options: SiteOptions): IngressDeps {
