@@ -12,6 +12,7 @@ import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
 import { cors } from "./cors.ts";
 import { deviceRoutes, streamRoute } from "./device-routes.ts";
 import { erasureRoute } from "./erasure-route.ts";
+import { forwardedFor } from "./forwarded.ts";
 import { Identities } from "./identities.ts";
 import { jsonBody } from "./json-body.ts";
 import { createIngressMetrics, type IngressMetrics } from "./metrics.ts";
@@ -114,7 +115,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const app = express();
   app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
   const admission = new Admission(settings.maxWaiting, parts.metrics);
-  app.use(securityHeaders, admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
+  app.use(securityHeaders, forwardedFor(settings.trustedProxies, deps), admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
   const limited = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused)];
   const visitors = [...limited, jsonBody(), admission.admit];

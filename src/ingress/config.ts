@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseCidr, parseIpAddress } from "../domain/ip-address.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import type { SigningKey } from "../domain/puid.ts";
 import { readEnv } from "../shared/env.ts";
@@ -75,6 +76,21 @@ const apiTokens = z
   .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
   .refine((tokens) => tokens.every((token) => secretForm.test(token)), apiTokensMessage);
 
+const proxiesMessage = "must be a list of addresses or networks (CIDR) such as 10.0.0.0/8, and not of all addresses";
+/** Whose X-Forwarded-For is believed; of nobody when none is named. */
+export const trustedProxies = z
+  .string()
+  .max(2000, proxiesMessage)
+  .default("")
+  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .refine((proxies) => proxies.every(isNetwork), proxiesMessage)
+  .transform((proxies) => (proxies.length === 0 ? (false as const) : proxies));
+
+/** Express takes no network of all addresses: whoever believes everybody is told any address. */
+function isNetwork(text: string): boolean {
+  return parseIpAddress(text) !== null || (parseCidr(text)?.prefixLength ?? 0) > 0;
+}
+
 const environment = z.object({
   DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
   DIALPLANE_DATABASE_CONNECTIONS: whole(2, 100, 8),
@@ -88,12 +104,7 @@ const environment = z.object({
   DIALPLANE_SITE_SECRETS: siteSecrets,
   DIALPLANE_API_TOKENS: apiTokens,
   DIALPLANE_REPORT_TOKENS: apiTokens,
-  DIALPLANE_TRUSTED_PROXIES: z
-    .string()
-    .max(2000)
-    .regex(/^[0-9a-fA-F.:/, ]*$/, "must be a list of addresses or networks (CIDR)")
-    .default("")
-    .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== "")),
+  DIALPLANE_TRUSTED_PROXIES: trustedProxies,
   DIALPLANE_RATE_LIMIT_PER_SECOND: whole(0, 1_000_000, defaultSettings.rateLimit.perSecond),
   DIALPLANE_RATE_LIMIT_BURST: whole(1, 1_000_000, defaultSettings.rateLimit.burst),
   DIALPLANE_MAX_WAITING_REQUESTS: whole(1, 1_000_000, defaultSettings.maxWaiting),
@@ -111,7 +122,6 @@ const environment = z.object({
 /** @throws ConfigError naming every variable that is out of format. */
 export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
   const read = readEnv(environment, env);
-  const proxies = read.DIALPLANE_TRUSTED_PROXIES;
   return {
     databaseUrl: read.DATABASE_URL,
     databaseConnections: read.DIALPLANE_DATABASE_CONNECTIONS,
@@ -133,7 +143,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
       presence: { ttlSeconds: read.DIALPLANE_PRESENCE_TTL_SECONDS, heartbeatSeconds: read.DIALPLANE_PRESENCE_HEARTBEAT_SECONDS },
       maxWaiting: read.DIALPLANE_MAX_WAITING_REQUESTS,
       answerWithinMilliseconds: defaultSettings.answerWithinMilliseconds,
-      trustedProxies: proxies.length === 0 ? false : proxies,
+      trustedProxies: read.DIALPLANE_TRUSTED_PROXIES,
     },
   };
 }

@@ -49,6 +49,9 @@ describe("the configuration of ingress", () => {
     ["a port too high", { DIALPLANE_HTTP_PORT: "65536" }, "DIALPLANE_HTTP_PORT"],
     ["a log level that is none", { DIALPLANE_LOG_LEVEL: "loud" }, "DIALPLANE_LOG_LEVEL"],
     ["a proxy by name", { DIALPLANE_TRUSTED_PROXIES: "proxy.example.com" }, "DIALPLANE_TRUSTED_PROXIES"],
+    ["a network with a prefix that is none", { DIALPLANE_TRUSTED_PROXIES: "10.0.0.0/99" }, "DIALPLANE_TRUSTED_PROXIES"],
+    ["a network of all addresses", { DIALPLANE_TRUSTED_PROXIES: "127.0.0.1,0.0.0.0/0" }, "DIALPLANE_TRUSTED_PROXIES"],
+    ["a proxy with a port", { DIALPLANE_TRUSTED_PROXIES: "10.0.0.1:8080" }, "DIALPLANE_TRUSTED_PROXIES"],
     ["heartbeats too rare for the presence time", { DIALPLANE_PRESENCE_HEARTBEAT_SECONDS: "30" }, "DIALPLANE_PRESENCE_HEARTBEAT_SECONDS"],
   ])("refuses %s, naming the variable and never the secret", (_what, env, variable) => {
     const problems = problemsOf(env);

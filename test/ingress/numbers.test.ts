@@ -274,14 +274,16 @@ describe("many visitors at once", () => {
 });
 
 describe("floods", () => {
-  it.each<[string, readonly string[] | false, number]>([
-    ["counts by the connection's address, whatever X-Forwarded-For says", false, 1],
-    ["believes a proxy that is trusted: each client has a limit of its own", ["127.0.0.1"], 3],
-  ])("%s", async (_what, trustedProxies, served) => {
+  const clients = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
+  it.each<[string, readonly string[] | false, readonly string[], number]>([
+    ["counts by the connection's address, whatever X-Forwarded-For says", false, clients, 1],
+    ["believes a proxy that is trusted: each client has a limit of its own", ["127.0.0.1"], clients, 3],
+    ["takes no port that a proxy adds for another client", ["127.0.0.1"], ["198.51.100.1:1001", "198.51.100.1:1002", "198.51.100.2:1001"], 2],
+  ])("%s", async (_what, trustedProxies, from, served) => {
     const site = await startSite({ settings: { rateLimit: { perSecond: 0.001, burst: 1 }, trustedProxies } });
     try {
       const statuses: number[] = [];
-      for (const client of ["198.51.100.1", "198.51.100.2", "198.51.100.3"]) statuses.push((await site.post("/v1/numbers", banner, { "X-Forwarded-For": client })).status);
+      for (const client of from) statuses.push((await site.post("/v1/numbers", banner, { "X-Forwarded-For": client })).status);
       expect(statuses.filter((status) => status === 200)).toHaveLength(served);
       expect(statuses.filter((status) => status === 429)).toHaveLength(3 - served);
     } finally {
