@@ -26,7 +26,8 @@ export function ampRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; 
   return async (request, response) => {
     const query = parseQuery(ampQuery, request.query);
     const origin = originOf(deps, request, query);
-    const tokens = tokensOf(deps, request, query);
+    const own = ownTokens(request);
+    const tokens = own ?? derivedTokens(deps, query);
     // Nobody would know who it is next time: every look at the page would take another number.
     if (tokens === null) {
       response.json({});
@@ -35,6 +36,8 @@ export function ampRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; 
     const asked = askForNumbers(deps, {
       elements: [{ pool: query.pool, mediaElement: query.mediaElement, path: "" }],
       tokens,
+      derivedTokens: own === null,
+      address: request.ip ?? "",
       attributes: sessionAttributes(query),
       consent: consented.includes(query.consent),
       origin,
@@ -61,9 +64,12 @@ function originOf({ pools }: NumbersDeps, request: Request, { pool }: AmpQuery):
   return publisher;
 }
 
-function tokensOf({ identities }: NumbersDeps, request: Request, { client, pool }: AmpQuery): GivenTokens | null {
+function ownTokens(request: Request): GivenTokens | null {
   const own = givenTokens(request, {});
-  if (own.visitor !== undefined && own.device !== undefined) return own;
+  return own.visitor !== undefined && own.device !== undefined ? own : null;
+}
+
+function derivedTokens({ identities }: NumbersDeps, { client, pool }: AmpQuery): GivenTokens | null {
   return client === undefined || client === "" ? null : identities.seal(ampIdentity(namespaceOf(pool), client));
 }
 

@@ -16,6 +16,7 @@ import { forwardedFor } from "./forwarded.ts";
 import { Identities } from "./identities.ts";
 import { jsonBody } from "./json-body.ts";
 import { createIngressMetrics, type IngressMetrics } from "./metrics.ts";
+import { Newcomers } from "./newcomers.ts";
 import { pushedAnswer } from "./numbers.ts";
 import { numbersRoute } from "./numbers-route.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -57,6 +58,8 @@ export interface IngressSecrets {
 
 export interface IngressSettings {
   readonly rateLimit: RateLimit;
+  /** Visitors without a device token, of each address: their numbers are gone for a lease and a cool-down. */
+  readonly newVisitors: RateLimit;
   readonly streams: StreamLimits;
   readonly presence: { readonly ttlSeconds: number; readonly heartbeatSeconds: number };
   /** Requests under way that are always accepted; more, up to ten times that, while a turn of the event loop answers as many. Beyond it the answer is a quick 503. */
@@ -69,6 +72,7 @@ export interface IngressSettings {
 
 export const defaultSettings: IngressSettings = {
   rateLimit: { perSecond: 20, burst: 60 },
+  newVisitors: { perSecond: 2, burst: 20 },
   streams: { maxStreams: 20_000, maxStreamsPerDevice: 8, keepAliveSeconds: 20, maxSeconds: 300 },
   presence: { ttlSeconds: 45, heartbeatSeconds: 15 },
   maxWaiting: 500,
@@ -119,7 +123,8 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
   const limited = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused)];
   const visitors = [...limited, jsonBody(), admission.admit];
-  const numbers = { ...deps, identities, counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
+  const newcomers = () => new Newcomers(settings.newVisitors, deps.clock, parts.metrics.refused);
+  const numbers = { ...deps, identities, newcomers: newcomers(), counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
   // Before all others: it is what is asked for most, and a route that is passed costs as much as one that is taken.
   app.post("/v1/numbers", visitors, numbersRoute(numbers));
   operations(app, deps);
@@ -135,7 +140,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   app.use("/v1", visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
-  app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, sites: secrets.sites }));
+  app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, leavers: newcomers(), sites: secrets.sites }));
 
   app.use((request) => {
     throw new HttpProblem(404, "Not found", { detail: `there is no ${request.method} ${request.path.slice(0, 100)}` });

@@ -76,6 +76,21 @@ const apiTokens = z
   .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
   .refine((tokens) => tokens.every((token) => secretForm.test(token)), apiTokensMessage);
 
+/** Of one address, or /64 of IPv6: requests, and visitors that were never here before. 0 a second switches a limit off. */
+export const rateLimits = {
+  DIALPLANE_RATE_LIMIT_PER_SECOND: whole(0, 1_000_000, defaultSettings.rateLimit.perSecond),
+  DIALPLANE_RATE_LIMIT_BURST: whole(1, 1_000_000, defaultSettings.rateLimit.burst),
+  DIALPLANE_NEW_VISITORS_PER_SECOND: whole(0, 1_000_000, defaultSettings.newVisitors.perSecond),
+  DIALPLANE_NEW_VISITORS_BURST: whole(1, 1_000_000, defaultSettings.newVisitors.burst),
+};
+
+export function rateLimitsOf(read: Readonly<Record<keyof typeof rateLimits, number>>): Pick<IngressSettings, "rateLimit" | "newVisitors"> {
+  return {
+    rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },
+    newVisitors: { perSecond: read.DIALPLANE_NEW_VISITORS_PER_SECOND, burst: read.DIALPLANE_NEW_VISITORS_BURST },
+  };
+}
+
 const proxiesMessage = "must be a list of addresses or networks (CIDR) such as 10.0.0.0/8, and not of all addresses";
 /** Whose X-Forwarded-For is believed; of nobody when none is named. */
 export const trustedProxies = z
@@ -105,8 +120,7 @@ const environment = z.object({
   DIALPLANE_API_TOKENS: apiTokens,
   DIALPLANE_REPORT_TOKENS: apiTokens,
   DIALPLANE_TRUSTED_PROXIES: trustedProxies,
-  DIALPLANE_RATE_LIMIT_PER_SECOND: whole(0, 1_000_000, defaultSettings.rateLimit.perSecond),
-  DIALPLANE_RATE_LIMIT_BURST: whole(1, 1_000_000, defaultSettings.rateLimit.burst),
+  ...rateLimits,
   DIALPLANE_MAX_WAITING_REQUESTS: whole(1, 1_000_000, defaultSettings.maxWaiting),
   DIALPLANE_MAX_STREAMS: whole(1, 1_000_000, defaultSettings.streams.maxStreams),
   DIALPLANE_MAX_STREAMS_PER_DEVICE: whole(1, 100, defaultSettings.streams.maxStreamsPerDevice),
@@ -133,7 +147,7 @@ export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
     retentionDays: read.DIALPLANE_RETENTION_DAYS,
     secrets: { tokenKeys: read.DIALPLANE_TOKEN_KEYS, sites: read.DIALPLANE_SITE_SECRETS, apiTokens: read.DIALPLANE_API_TOKENS, reportTokens: read.DIALPLANE_REPORT_TOKENS },
     settings: {
-      rateLimit: { perSecond: read.DIALPLANE_RATE_LIMIT_PER_SECOND, burst: read.DIALPLANE_RATE_LIMIT_BURST },
+      ...rateLimitsOf(read),
       streams: {
         maxStreams: read.DIALPLANE_MAX_STREAMS,
         maxStreamsPerDevice: read.DIALPLANE_MAX_STREAMS_PER_DEVICE,

@@ -7,13 +7,17 @@ import type { ResourceKey } from "../domain/types.ts";
 import { givenTokens, keepTokens } from "./cookies.ts";
 import { poolFor } from "./cors.ts";
 import type { Identities, IdentityTokens } from "./identities.ts";
+import type { Newcomers } from "./newcomers.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem } from "./problem.ts";
+import { tooMany } from "./rate-limit.ts";
 import { parseDevice, parseIdentify, parsePresence, parseRelease } from "./requests.ts";
 import type { Streams } from "./streams.ts";
 
 export interface DeviceRoutesDeps {
   readonly identities: Identities;
+  /** Who leaves is a new visitor from then on. A limit of their own: newcomers must keep nobody from logging out. */
+  readonly leavers: Newcomers;
   readonly prospects: Prospects;
   readonly claims: NumberClaims;
   readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
@@ -61,6 +65,8 @@ function personOf(deps: DeviceRoutesDeps, token: string): PersonClaims {
 
 async function leave(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
   const device = deps.identities.device(givenTokens(request, parseDevice(request.body)));
+  const waitSeconds = deps.leavers.take(request.ip ?? "");
+  if (waitSeconds > 0) throw tooMany(waitSeconds);
   const prospect = await deps.prospects.leave(device);
   answerTokens(request, response, deps.identities.seal({ prospect, device }));
 }

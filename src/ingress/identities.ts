@@ -19,6 +19,8 @@ export interface Identity {
 export interface Met {
   /** What the tokens say, or a new one. The claim knows which prospect the device belongs to now, and stores both where they are new. */
   readonly claimed: Identity;
+  /** No device token of ours came: nobody who was here before, or nobody who can prove it. */
+  readonly isNew: boolean;
   /** What the client is to keep. */
   readonly tokens: (prospect: Uuid) => IdentityTokens;
 }
@@ -61,7 +63,7 @@ export class Identities {
       visitor: isKept(visitor, prospect) && given.visitor ? given.visitor : this.#tokens.sign("visitor", prospect),
       device: isKept(device, claimed.device) && given.device ? given.device : this.#tokens.sign("device", claimed.device),
     });
-    return { claimed, tokens };
+    return { claimed, isNew: device === null, tokens };
   }
 
   /** @throws HttpProblem 400 where only an existing device makes sense. */

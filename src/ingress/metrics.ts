@@ -29,7 +29,7 @@ export function createIngressMetrics(registry: Registry): IngressMetrics {
     underWay: new Gauge({ name: "dialplane_ingress_requests_under_way", help: "Requests accepted and not answered yet.", registers }),
     refused: new Counter({
       name: "dialplane_ingress_refused_total",
-      help: "Requests refused before they were looked at: capacity (503) or rate (429).",
+      help: "Requests refused before they were looked at: capacity (503) or rate (429); and new visitors beyond what an address may bring: new-visitors (their page keeps its own number).",
       labelNames: ["reason"],
       registers,
     }),

@@ -30,6 +30,8 @@ function numbersRequest(request: Request, body: SingleRequest | BatchRequest): N
         ? body.elements.map((element, index) => ({ ...element, path: `elements[${index}].` }))
         : [{ pool: body.pool, mediaElement: body.mediaElement, path: "" }],
     tokens: givenTokens(request, body),
+    derivedTokens: false,
+    address: request.ip ?? "",
     attributes: sessionAttributes(body),
     consent: body.consent === "granted",
     origin: request.headers.origin,

@@ -4,11 +4,16 @@ import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../do
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
 import { poolFor } from "./cors.ts";
-import type { GivenTokens, Identities, IdentityTokens } from "./identities.ts";
+import type { GivenTokens, Identities, IdentityTokens, Met } from "./identities.ts";
+import type { Newcomers } from "./newcomers.ts";
 
 export interface NumbersRequest {
   readonly elements: readonly WantedElement[];
   readonly tokens: GivenTokens;
+  /** The tokens were made for the request and prove no earlier visit; the same client comes with the same device again. */
+  readonly derivedTokens: boolean;
+  /** Of the client, for the limit of new visitors. */
+  readonly address: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly consent: boolean;
   /** `Origin` header; absent for apps and servers. */
@@ -24,7 +29,7 @@ export interface WantedElement {
 }
 
 /** Why the page keeps its own number. None of them is an error. */
-export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired";
+export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired" | "TooManyNewVisitors";
 
 /** What a page shows with one media element. */
 export interface ElementAnswer {
@@ -42,7 +47,7 @@ export interface ElementAnswer {
 
 export interface NumbersAnswer {
   readonly elements: readonly ElementAnswer[];
-  /** null when nothing was to be remembered: crawlers, and visitors without consent. */
+  /** null when nothing was to be remembered: crawlers, visitors without consent, and more new visitors than an address may bring. */
   readonly tokens: IdentityTokens | null;
 }
 
@@ -51,6 +56,7 @@ export interface NumbersDeps {
   readonly claims: NumberClaims;
   readonly pushes: PushBus;
   readonly identities: Identities;
+  readonly newcomers: Newcomers;
   readonly logger: Logger;
 }
 
@@ -71,7 +77,9 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   const asked = wanted.filter((element) => element.refusal === null);
   if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
 
-  const { claimed, tokens } = deps.identities.meet(request.tokens);
+  const met = deps.identities.meet(request.tokens);
+  if (!mayComeIn(deps, met, request)) return { elements: wanted.map((element) => unchanged(element, element.refusal ?? "TooManyNewVisitors")), tokens: null };
+  const { claimed, tokens } = met;
   const claims = asked.map(({ pool, mediaElement, choice }) => {
     return { pool, mediaElement, ...claimed, attributes: request.attributes, choice: choice ?? undefined };
   });
@@ -84,6 +92,12 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
 export function pushedAnswer(push: DevicePush, pools: Pools): ElementAnswer {
   const entry = pools.get(push.lentBy ?? push.pool);
   return shown({ pool: push.pool, mediaElement: push.mediaElement }, "assigned", push.did, { entry, until: push.leasedUntil });
+}
+
+/** Who was here before may always; what is refused for another reason was not counted. */
+function mayComeIn({ newcomers }: NumbersDeps, { isNew, claimed }: Met, { derivedTokens, address }: NumbersRequest): boolean {
+  if (derivedTokens) return newcomers.take(address, claimed.device) === 0;
+  return !isNew || newcomers.take(address) === 0;
 }
 
 /** Whoever names nothing but unknown pools has made a mistake and should hear of it. */

@@ -63,8 +63,12 @@ export function rateLimited(limiter: RateLimiter, refused: Counter<"reason">): R
       return;
     }
     refused.inc({ reason: "rate" });
-    sendProblem(response, new HttpProblem(429, "Too many requests", { retryAfterSeconds: Math.ceil(waitSeconds) }));
+    sendProblem(response, tooMany(waitSeconds));
   };
+}
+
+export function tooMany(waitSeconds: number): HttpProblem {
+  return new HttpProblem(429, "Too many requests", { retryAfterSeconds: Math.ceil(waitSeconds) });
 }
 
 /** One IPv6 customer has at least a /64 (RFC 6177): a limit for each address would be none. */

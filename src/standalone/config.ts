@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { SipListening } from "../adapters/asterisk-process/transports.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
-import { retentionDays, siteSecrets, trustedProxies } from "../ingress/config.ts";
+import type { IngressSettings } from "../ingress/app.ts";
+import { rateLimits, rateLimitsOf, retentionDays, siteSecrets, trustedProxies } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
 
 const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
@@ -37,6 +38,7 @@ const schema = z
     /** Bearer token of the read API; one is made and kept in the data folder when not given. Needed as soon as HTTP listens beyond loopback. */
     DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     DIALPLANE_TRUSTED_PROXIES: trustedProxies,
+    ...rateLimits,
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
     DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
   })
@@ -65,7 +67,8 @@ export interface StandaloneConfig {
   /** 0 keeps everything. */
   readonly retentionDays: number;
   readonly apiToken: string | undefined;
-  readonly trustedProxies: readonly string[] | false;
+  /** Of HTTP. */
+  readonly limits: Pick<IngressSettings, "rateLimit" | "newVisitors" | "trustedProxies">;
   readonly databaseUrl: string | undefined;
   readonly logLevel: z.infer<typeof schema>["DIALPLANE_LOG_LEVEL"];
 }
@@ -84,7 +87,7 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
     sites: read.DIALPLANE_SITE_SECRETS,
     retentionDays: read.DIALPLANE_RETENTION_DAYS,
     apiToken: read.DIALPLANE_API_TOKEN,
-    trustedProxies: read.DIALPLANE_TRUSTED_PROXIES,
+    limits: { ...rateLimitsOf(read), trustedProxies: read.DIALPLANE_TRUSTED_PROXIES },
     databaseUrl: read.DATABASE_URL,
     logLevel: read.DIALPLANE_LOG_LEVEL,
   };

@@ -219,7 +219,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
     logger,
     metrics: registry,
     health,
-    settings: { ...defaultSettings, trustedProxies: config.trustedProxies },
+    settings: { ...defaultSettings, ...config.limits },
   });
   const app = express().disable("x-powered-by");
   app.use(readApi({

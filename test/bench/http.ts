@@ -69,6 +69,7 @@ async function startServers(url: string): Promise<{ readonly servers: Servers; r
     DIALPLANE_HTTP_ADDRESS: "127.0.0.1",
     DIALPLANE_HTTP_PORT: "0",
     DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
+    DIALPLANE_NEW_VISITORS_PER_SECOND: "0",
     NODE_ENV: "production",
   };
   const echo = startProcess([process.execPath, join(root, "test/bench/http-echo.ts")], { env });

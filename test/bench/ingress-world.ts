@@ -69,6 +69,7 @@ async function startIngress(databaseUrl: string): Promise<{ readonly url: string
       DIALPLANE_HTTP_ADDRESS: "127.0.0.1",
       DIALPLANE_HTTP_PORT: "0",
       DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
+      DIALPLANE_NEW_VISITORS_PER_SECOND: "0",
     },
   });
   const port = await eventually("ingress is listening", () => /"port":(\d+)/.exec(program.output())?.[1], 30_000);

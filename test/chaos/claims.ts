@@ -101,6 +101,7 @@ function ingressEnv(url: string): NodeJS.ProcessEnv {
     DIALPLANE_TOKEN_KEYS: `${KEY.id}:${KEY.secret}`,
     DIALPLANE_HTTP_ADDRESS: "127.0.0.1",
     DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
+    DIALPLANE_NEW_VISITORS_PER_SECOND: "0",
     DIALPLANE_POOLS_POLL_SECONDS: "1",
     DIALPLANE_LOG_LEVEL: "error",
   };

@@ -21,11 +21,11 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-async function ask(query: Record<string, string>, headers: Record<string, string | null> = {}) {
+async function ask(query: Record<string, string>, headers: Record<string, string | null> = {}, at = site) {
   const all = { Origin: cached, "User-Agent": browser, ...headers };
   const kept = Object.entries<string | null>(all).filter((entry): entry is [string, string] => entry[1] !== null);
   const parameters = new URLSearchParams({ pool: "default/sales", mediaElement: "hero", ...query });
-  const response = await fetch(`${site.url}/v1/amp?${parameters.toString()}`, { headers: kept });
+  const response = await fetch(`${at.url}/v1/amp?${parameters.toString()}`, { headers: kept });
   const body = await response.text();
   assertDescribed({ method: "GET", path: "/v1/amp", status: response.status, contentType: response.headers.get("content-type"), body });
   return { status: response.status, headers: response.headers, body: JSON.parse(body) as Record<string, string> };
@@ -109,5 +109,21 @@ describe("GET /v1/amp", () => {
     expect((await site.post("/v1/numbers", { pool: "default/sales", mediaElement: "hero" }, { Origin: cached })).status).toBe(403);
     const preflight = await fetch(`${site.url}/v1/amp`, { method: "OPTIONS", headers: { Origin: own, "Access-Control-Request-Headers": "amp-same-origin" } });
     expect(preflight.headers.get("access-control-allow-headers")).toBe("Content-Type");
+  });
+});
+
+describe("new visitors of AMP pages", () => {
+  it("count once for each client, although no token of theirs comes back", async () => {
+    const few = await startSite({ spec: { allowedOrigins: [own] }, settings: { newVisitors: { perSecond: 0.001, burst: 2 } } });
+    try {
+      const first = await ask({ client: "amp-anna" }, {}, few);
+      expect((await ask({ client: "amp-anna", mediaElement: "footer" }, {}, few)).body).toEqual(first.body);
+      expect((await ask({ client: "amp-bert" }, {}, few)).body).toHaveProperty("phoneNumber");
+      expect(await ask({ client: "amp-carl" }, {}, few)).toMatchObject({ status: 200, body: {} });
+      expect((await ask({ client: "amp-anna" }, {}, few)).body).toEqual(first.body);
+      expect((await few.stores.counts()).leased).toBe(2);
+    } finally {
+      await few.close();
+    }
   });
 });

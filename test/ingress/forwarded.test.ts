@@ -75,8 +75,8 @@ describe("DIALPLANE_TRUSTED_PROXIES", () => {
   });
 
   it("is read by standalone too", () => {
-    expect(readStandaloneConfig({}).trustedProxies).toBe(false);
-    expect(readStandaloneConfig({ DIALPLANE_TRUSTED_PROXIES: "127.0.0.1, ::1" }).trustedProxies).toEqual(["127.0.0.1", "::1"]);
+    expect(readStandaloneConfig({}).limits.trustedProxies).toBe(false);
+    expect(readStandaloneConfig({ DIALPLANE_TRUSTED_PROXIES: "127.0.0.1, ::1" }).limits.trustedProxies).toEqual(["127.0.0.1", "::1"]);
     expect(() => readStandaloneConfig({ DIALPLANE_TRUSTED_PROXIES: "10.0.0.0/99" })).toThrow(/DIALPLANE_TRUSTED_PROXIES: must be a list/);
   });
 });

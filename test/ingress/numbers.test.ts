@@ -291,6 +291,46 @@ describe("floods", () => {
     }
   });
 
+  it("of new visitors from one address leave the pool its numbers: the page keeps its own, and who was here before gets theirs", async () => {
+    const site = await startSite({ settings: { newVisitors: { perSecond: 0.001, burst: 2 } }, others: { "default/careful": { consent: "Required" } } });
+    try {
+      // What would lend nothing anyway counts for nothing.
+      await site.post("/v1/numbers", banner, { "User-Agent": "Googlebot/2.1" });
+      await site.post("/v1/numbers", { ...banner, pool: "default/careful" });
+      const [first, second] = [await site.post("/v1/numbers", banner), await site.post("/v1/numbers", banner)];
+      expect([first.body["status"], second.body["status"]]).toEqual(["assigned", "assigned"]);
+      for (const device of [undefined, "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]) {
+        const { status, body } = await site.post("/v1/numbers", { ...banner, visitor: first.body["visitor"], device });
+        expect(status).toBe(200);
+        expect(body).toMatchObject({ status: "unchanged", reason: "TooManyNewVisitors", number: null, visitor: null, device: null });
+      }
+      expect(await site.stores.counts()).toMatchObject({ leased: 2, prospects: 2, devices: 2 });
+      const { visitor, device, number } = first.body;
+      expect((await site.post("/v1/numbers", { ...banner, visitor, device })).body).toMatchObject({ status: "assigned", number });
+      expect(await (await fetch(`${site.url}/metrics`)).text()).toContain('dialplane_ingress_refused_total{reason="new-visitors"} 2');
+    } finally {
+      await site.close();
+    }
+  });
+
+  it("of devices that leave to be new again are answered with 429", async () => {
+    const site = await startSite({ settings: { newVisitors: { perSecond: 0.001, burst: 2 } } });
+    try {
+      let { visitor, device } = (await site.post("/v1/numbers", banner)).body;
+      const statuses: number[] = [];
+      for (let i = 0; i < 4; i += 1) {
+        const left = await site.post("/v1/leave", { visitor, device });
+        statuses.push(left.status);
+        if (left.status === 200) ({ visitor, device } = left.body);
+        await site.post("/v1/numbers", { ...banner, visitor, device });
+      }
+      expect(statuses).toEqual([200, 200, 429, 429]);
+      expect((await site.stores.counts()).leased).toBe(3);
+    } finally {
+      await site.close();
+    }
+  });
+
   it("are answered with 429 and a time to wait, and lease nothing", async () => {
     const site = await startSite({ settings: { rateLimit: { perSecond: 1, burst: 2 } } });
     try {

@@ -33,6 +33,7 @@ export async function startReplica(stores: Pick<Stores, "url">, more: NodeJS.Pro
       DIALPLANE_HTTP_ADDRESS: "127.0.0.1",
       DIALPLANE_HTTP_PORT: "0",
       DIALPLANE_RATE_LIMIT_PER_SECOND: "0",
+      DIALPLANE_NEW_VISITORS_PER_SECOND: "0",
       DIALPLANE_PRESENCE_TTL_SECONDS: String(presenceSeconds.ttl),
       DIALPLANE_PRESENCE_HEARTBEAT_SECONDS: String(presenceSeconds.heartbeat),
       ...more,

@@ -127,7 +127,7 @@ function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, opti
     logger: createLogger("silent"),
     metrics: createMetrics(),
     health: new Health(),
-    settings: { ...defaultSettings, rateLimit: { perSecond: 0, burst: 1 }, ...options.settings },
+    settings: { ...defaultSettings, rateLimit: { perSecond: 0, burst: 1 }, newVisitors: { perSecond: 0, burst: 1 }, ...options.settings },
   };
 }
 
