@@ -1,11 +1,12 @@
 /**
- * Programs that say they are not visitors: search engines, link previews, monitors and headless checkers. They keep the
- * page's own number, so that search results never show a leased number and crawls never empty a pool.
+ * Programs that say they are not visitors: search engines, link previews, monitors, headless checkers, renderers for other crawlers, and
+ * assistants that read a page on somebody's behalf (`ChatGPT-User/1.0`). They keep the page's own number, so that search results never
+ * show a leased number and crawls never empty a pool.
  * Words, not a list of versions: every serious crawler names itself with one of them (compare RFC 9309 section 2.2.1).
- * "Cubot" is a make of telephone. Headless browsers as such are not crawlers.
+ * "Cubot" is a make of telephone, also as `CUBOT_X18_Plus`. Headless browsers as such are not crawlers.
  */
 const crawler =
-  /(?<!cu)bot\b|bot[/_]|crawl|spider|slurp|facebookexternalhit|meta-externalagent|google-(?:inspectiontool|read-aloud|extended|safety)|googleother|adsbot|apis-google|feedfetcher|lighthouse|pagespeed|pingdom|uptime|statuscake|gtmetrix|site24x7|ptst\/|archiver|validator|whatsapp\/|embedly|quora link|skypeuripreview|bingpreview|yandex(?:metrika|direct|images)|duckduckgo-favicons/i;
+  /(?<!\bcu)bot(?:\b|_)|-user\/|crawl|spider|slurp|facebookexternalhit|meta-externalagent|google-(?:inspectiontool|read-aloud|extended|safety)|googleother|adsbot|apis-google|feedfetcher|lighthouse|pagespeed|pingdom|uptime|statuscake|gtmetrix|site24x7|ptst\/|archiver|validator|whatsapp\/|embedly|quora link|skypeuripreview|bingpreview|prerender|rendertron|mediapartners|synthetic|checkly|yandex(?:metrika|direct|images)|duckduckgo-favicons/i;
 
 /** Longer strings come from nobody honest and would only cost time. */
 const longestUserAgent = 1024;
