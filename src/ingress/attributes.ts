@@ -19,15 +19,17 @@ export interface GivenSession {
  * The session attributes stored with an association: what the page says itself, and what the addresses tell.
  * Of a page only origin and path are kept: queries and fragments hold names and e-mail addresses often enough; of where the visitor came
  * from only the host. A page with campaign parameters of its own is a new source; any other has those of the page the visit began with.
+ * A landing page that was left before anything could be kept of it (no answer yet, no consent yet) is only known as the second page's
+ * referrer: of the same host it has the campaign still.
  */
 export function sessionAttributes({ page: here, landing: first, referrer: from, attributes }: GivenSession): Readonly<Record<string, string>> {
   const [page, landing, referrer] = [webAddress(here), webAddress(first), webAddress(from)];
-  const campaign = campaignOf(page);
+  const isOwn = referrer !== null && referrer.host === (landing ?? page)?.host;
   return {
     ...addressOf("page", page),
     ...addressOf("landing", landing),
-    ...(referrer === null || referrer.host === (landing ?? page)?.host ? {} : { referrer: referrer.hostname.slice(0, longest) }),
-    ...(Object.keys(campaign).length > 0 ? campaign : campaignOf(landing)),
+    ...(referrer === null || isOwn ? {} : { referrer: referrer.hostname.slice(0, longest) }),
+    ...firstCampaign([page, landing, isOwn ? referrer : null]),
     ...attributes,
   };
 }
@@ -39,6 +41,11 @@ function webAddress(text: string | null | undefined): URL | null {
 
 function addressOf(name: string, url: URL | null): Record<string, string> {
   return url === null ? {} : { [name]: (url.origin + url.pathname).slice(0, longest) };
+}
+
+/** All of one address: those of two campaigns are never mixed. */
+function firstCampaign(addresses: readonly (URL | null)[]): Record<string, string> {
+  return addresses.map(campaignOf).find((campaign) => Object.keys(campaign).length > 0) ?? {};
 }
 
 function campaignOf(url: URL | null): Record<string, string> {

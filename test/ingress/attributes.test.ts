@@ -28,6 +28,17 @@ describe("session attributes", () => {
     ["a page with a campaign of its own is a new source, as a whole", { page: `${shop}?utm_source=mail`, landing: "https://acme.example/?utm_source=news&utm_term=a" }, {
       page: shop, landing: "https://acme.example/", utm_source: "mail",
     }],
+    ["a landing page that was left before the first answer is the second page's referrer", { page: shop, landing: shop, referrer: "https://acme.example/?utm_source=mail&utm_campaign=spring&email=a@b.example" }, {
+      page: shop, landing: shop, utm_source: "mail", utm_campaign: "spring",
+    }],
+    ["the landing page's campaign comes before that of a referrer, as a whole", { page: shop, landing: "https://acme.example/?gclid=X1", referrer: "https://acme.example/?utm_source=mail" }, {
+      page: shop, landing: "https://acme.example/", gclid: "X1",
+    }],
+    ["the page's own comes before both", { page: `${shop}?utm_source=news`, landing: "https://acme.example/?gclid=X1", referrer: "https://acme.example/?utm_source=mail" }, {
+      page: shop, landing: "https://acme.example/", utm_source: "news",
+    }],
+    ["another site's campaign is not this visit's", { page: shop, referrer: "https://portal.example/?utm_source=portal" }, { page: shop, referrer: "portal.example" }],
+    ["nor is that of another port, which is another host", { page: shop, referrer: "https://acme.example:8443/?utm_source=mail" }, { page: shop, referrer: "acme.example" }],
     ["of where the visitor came from nothing but the host is kept", { page: shop, referrer: "https://user:pw@mail.example:8443/anna?subject=private#top" }, { page: shop, referrer: "mail.example" }],
     ["the site itself is no source", { page: shop, referrer: "https://acme.example/imprint" }, { page: shop }],
     ["what leads nowhere is left out", { page: shop, landing: "about:blank", referrer: "android-app://com.example" }, { page: shop }],
