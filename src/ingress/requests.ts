@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseE164 } from "../domain/e164.ts";
+import { maxPersonTokenLength } from "../domain/person-token.ts";
 import type { E164 } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -81,7 +82,7 @@ export type ErasureRequest = z.infer<typeof erasure>;
 export type SingleRequest = z.infer<typeof single>;
 export type BatchRequest = z.infer<typeof batch>;
 
-const personToken = z.string({ error: "must be a token made by the site's back end" }).max(4096, "must be no longer than 4096 characters");
+const personToken = z.string({ error: "must be a token made by the site's back end" }).max(maxPersonTokenLength, `must be no longer than ${maxPersonTokenLength} characters`);
 const identify = z.strictObject({ token: personToken, visitor: token, device: token }, { error: unknownKeys });
 const device = z.strictObject({ visitor: token, device: token }, { error: unknownKeys });
 const presence = z.strictObject(

@@ -31,6 +31,24 @@ describe("person tokens", () => {
     expect(verifyPersonToken(token, sites, now).subject).toBe("ünïcode 名");
   });
 
+  const seconds = now.getTime() / 1000;
+  it.each([
+    ["a subject of 256 characters that a library escapes", { sub: "名".repeat(256) }],
+    ["256 halves of characters beyond the basic plane", { sub: "😀".repeat(128) }],
+    ["claims of other readers", { roles: Array.from({ length: 90 }, (_, i) => `department-${String(i).padStart(3, "0")}-editor`) }],
+    ["an expiry of a back end whose clock is a minute late", { exp: seconds - 59 }],
+    ["a day of a back end whose clock is a minute early", { exp: seconds + 86_400 + 60 }],
+    ["a beginning of a back end whose clock is a minute early", { nbf: seconds + 60, iat: seconds + 60 }],
+    ["a beginning that is over, or none", { nbf: null, iat: seconds - 7200 }],
+    ["whatever `iat` says: it is for other readers", { iat: seconds + 7200 }],
+  ])("may have %s", (_what, claims) => {
+    // As PHP and Python write it unless told otherwise.
+    const escaped = JSON.stringify({ iss: "acme", sub: "x", exp, ...claims }).replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    const signed = [JSON.stringify({ alg: "HS256", typ: "JWT" }), escaped].map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const token = `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+    expect(verifyPersonToken(token, sites, now)).toMatchObject({ site: "acme", subject: "sub" in claims ? claims.sub : "x" });
+  });
+
   it.each([
     ["no token at all", ""],
     ["something else", "hello"],
@@ -49,8 +67,11 @@ describe("person tokens", () => {
     ["no expiry", jwt({ iss: "acme", sub: "x" })],
     ["an expiry that is a text", jwt({ iss: "acme", sub: "x", exp: String(exp) })],
     ["an expiry beyond all dates", jwt({ iss: "acme", sub: "x", exp: 1e300 })],
-    ["an expired token", jwt({ iss: "acme", sub: "x", exp: now.getTime() / 1000 })],
-    ["a token for more than a day", jwt({ iss: "acme", sub: "x", exp: now.getTime() / 1000 + 86_401 })],
+    ["a token that expired a minute ago", jwt({ iss: "acme", sub: "x", exp: now.getTime() / 1000 - 60 })],
+    ["a token for more than a day", jwt({ iss: "acme", sub: "x", exp: now.getTime() / 1000 + 86_461 })],
+    ["a token that is good in more than a minute", jwt({ iss: "acme", sub: "x", exp, nbf: now.getTime() / 1000 + 61 })],
+    ["a beginning that is a text", jwt({ iss: "acme", sub: "x", exp, nbf: "now" })],
+    ["claims of more than 4,000 characters", jwt({ iss: "acme", sub: "x", exp, padding: "x".repeat(3000) })],
     ["a list as payload", jwt(["acme", "x", exp])],
     ["null as payload", jwt(null)],
     ["10 kB", "a".repeat(10_000)],

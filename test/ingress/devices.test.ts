@@ -134,12 +134,14 @@ describe("two people", () => {
 
 describe("POST /v1/identify", () => {
   it.each([
-    ["an expired token", () => personToken("anna", -1), 401],
+    ["an expired token", () => personToken("anna", -61), 401],
     ["a forged token", () => `${personToken("anna").slice(0, -4)}AAAA`, 401],
     ["something else", () => "hello", 401],
     ["an empty token", () => "", 401],
     ["no token", () => undefined, 400],
     ["a number", () => 1, 400],
+    ["something as long as the longest token", () => "x".repeat(4557), 401],
+    ["something longer", () => "x".repeat(4558), 400],
     ["an endless token", () => "x".repeat(5000), 400],
   ])("refuses %s, naming the field and joining nobody", async (_what, token, status) => {
     const who = await ask();
