@@ -26,7 +26,8 @@ const COLUMNS: readonly (readonly [string, (call: CallRecord) => string | number
   ["pod", (call) => call.pod],
 ];
 
-export const CSV_HEADER = lineOf(COLUMNS.map(([name]) => name));
+/** Begins with a byte order mark: without it Excel reads UTF-8 in the code page of its machine and shows umlauts as two signs. */
+export const CSV_HEADER = `\ufeff${lineOf(COLUMNS.map(([name]) => name))}`;
 
 /** One call, with the line break of RFC 4180. */
 export function csvLine(call: CallRecord): string {

@@ -124,7 +124,7 @@ const paths = {
     }),
   },
   "/v1/calls.csv": {
-    get: reading("The same as a table, all of it (RFC 4180). Text that a spreadsheet would take for a formula begins with an apostrophe.", querySchemas.table, {
+    get: reading("The same as a table, all of it (RFC 4180), UTF-8 with a byte order mark. Text that a spreadsheet would take for a formula begins with an apostrophe.", querySchemas.table, {
       "200": { description: "A header and one line a call.", type: "text/csv" },
       ...invalid, ...readers,
     }),

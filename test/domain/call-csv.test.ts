@@ -11,8 +11,13 @@ function cellsOf(line: string): string[] {
   return [...line.slice(0, -2).matchAll(/(?:^|,)"((?:[^"]|"")*)"/gs)].map(([, cell = ""]) => cell.replaceAll('""', '"'));
 }
 
-const columns = cellsOf(CSV_HEADER);
+const columns = cellsOf(CSV_HEADER.slice(1));
 const cellOf = (column: string, line: string) => cellsOf(line)[columns.indexOf(column)];
+
+test("the table begins with the mark by which spreadsheets know UTF-8, and the mark is in no other line", () => {
+  expect(CSV_HEADER.startsWith('\ufeff"id",')).toBe(true);
+  expect(csvLine(aCall())).not.toContain("\ufeff");
+});
 
 describe("a line of the table", () => {
   test("has every field that the header names", () => {

@@ -105,6 +105,11 @@ describe("call records", () => {
     expect(lines[3]).toContain('"{""utm_source"":""=1+1""}"');
   });
 
+  it("come as a table that a spreadsheet takes for UTF-8: its first bytes are the byte order mark", async () => {
+    const response = await fetch(`${site.url}/v1/calls.csv`, { headers: { Authorization: `Bearer ${apiToken}` } });
+    expect([...new Uint8Array(await response.arrayBuffer()).subarray(0, 4)]).toEqual([0xef, 0xbb, 0xbf, 0x22]);
+  });
+
   it("come as a table however many there are", async () => {
     const many = await startSite();
     try {
