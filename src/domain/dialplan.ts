@@ -37,8 +37,8 @@ export interface DialplanInput {
   readonly pools: readonly DialplanPool[];
   readonly trunks: readonly Pick<TrunkEntry, "key" | "spec">[];
   /**
-   * How calls are offered to the router. `Broadcast` (default, Asterisk >= 22.7) goes on after 300 ms when nobody claims the call, even
-   * when the router hangs; `Stasis` serves older releases and waits for a hung router until the caller gives up.
+   * How calls are offered to the router. `Broadcast` (default, Asterisk >= 22.10) goes on after 300 ms when nobody claims the call, even
+   * when the router hangs. `Stasis` would serve older releases, and waits for a hung router until the caller gives up; no app asks for it.
    */
   readonly offer?: "Broadcast" | "Stasis";
 }
