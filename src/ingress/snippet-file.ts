@@ -30,9 +30,10 @@ export function snippetFile(): RequestHandler {
       response.status(304).end();
       return;
     }
-    const encoding = request.acceptsEncodings("br", "gzip");
+    // Browsers name gzip first and like both as much.
+    const encoding = (["br", "gzip"] as const).find((one) => request.acceptsEncodings(one) === one);
     response.type("text/javascript; charset=utf-8");
-    if (encoding === "br" || encoding === "gzip") response.set("Content-Encoding", encoding).end(encodings[encoding]);
-    else response.end(plain);
+    if (encoding === undefined) response.end(plain);
+    else response.set("Content-Encoding", encoding).end(encodings[encoding]);
   };
 }

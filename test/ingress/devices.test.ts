@@ -378,4 +378,18 @@ describe("everything else", () => {
     const etag = response.headers.get("etag") ?? "";
     expect((await fetch(`${site.url}/dialplane.js`, { headers: { "If-None-Match": etag } })).status).toBe(304);
   });
+
+  it.each([
+    ["gzip, deflate, br, zstd", "br"],
+    ["br;q=0.9, gzip;q=1", "br"],
+    ["gzip, br;q=0", "gzip"],
+    ["deflate, gzip;q=1.0, *;q=0", "gzip"],
+    ["identity", null],
+    ["", null],
+  ])("the snippet for Accept-Encoding %j is compressed by %s", async (accepted, encoding) => {
+    const response = await fetch(`${site.url}/dialplane.js`, { headers: { "Accept-Encoding": accepted } });
+    expect(response.headers.get("content-encoding")).toBe(encoding);
+    expect(response.headers.get("vary")).toBe("Accept-Encoding");
+    expect(await response.text()).toMatch(/^\(\(\)=>\{/);
+  });
 });
