@@ -1,5 +1,5 @@
 import { createPage } from "./page.ts";
-import { createSession } from "./session.ts";
+import { createSession, guarded } from "./session.ts";
 
 /**
  * The browser script: `<script src="https://.../dialplane.js" data-pool="namespace/name" async></script>`.
@@ -8,10 +8,8 @@ import { createSession } from "./session.ts";
  * single-page apps. Whatever fails, the page keeps what it shows. Attributes of the script tag: `data-pool`;
  * `data-visitor-consent` (granted | denied). Of an element: `data-dialplane`, `data-pool`.
  */
-try {
+guarded(() => {
   // Put into the page by another script it is no current one. What is no script tag of HTML has no address, which throws.
   const script = (document.currentScript ?? document.querySelector('script[src*="dialplane.js"]')) as HTMLScriptElement;
   window.dialplane ??= createPage(script.dataset, createSession(new URL("v1/", script.src).href));
-} catch {
-  // An old browser, or no tag: the page's own number does.
-}
+});

@@ -15,15 +15,11 @@ const nameForm = /^[a-z\d][\w.-]{0,62}$/i;
 
 export const keyOf = ({ pool, mediaElement }: Wanted): string => `${pool} ${mediaElement}`;
 
-/**
- * One name out of format must not spoil the request for the others, so such elements are left alone. So are those within others: the two would
- * change what both hold in turn, for ever.
- */
+/** One name out of format must not spoil the request for the others, so such elements are left alone. So are those within others: their text is both's. */
 export function markedElements(defaultPool: string | undefined): readonly Marked[] {
   return [...document.querySelectorAll<HTMLElement>("[data-dialplane]:not([data-dialplane] *)")].flatMap((element) => {
-    const { dialplane: mediaElement = "", pool = defaultPool } = element.dataset;
-    if (!pool || !nameForm.test(mediaElement)) return [];
-    const wanted = { pool, mediaElement };
-    return [{ element, wanted, key: keyOf(wanted) }];
+    const { dialplane: mediaElement, pool = defaultPool } = element.dataset;
+    const wanted = { pool, mediaElement } as Wanted;
+    return pool && nameForm.test(mediaElement as string) ? [{ element, wanted, key: keyOf(wanted) }] : [];
   });
 }

@@ -21,7 +21,7 @@ const isShown = ({ element }: Marked) => !element.closest("[hidden]");
  * @param settings attributes of the script tag, as they are now
  */
 export function createPage(settings: DOMStringMap, session: Session): Dialplane {
-  /** As often it is looked whether something is due. */
+  /** No lease is shorter. */
   const lookMs = 60_000;
   const shown = new Map<string, Shown>();
   const asked = new Set<string>();
@@ -44,10 +44,9 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
   function ask(elements: readonly Marked[]): Promise<void> {
     const wanted = elements.filter((one) => isShown(one) && !asked.has(one.key) && asked.add(one.key));
     return session.enqueue(async () => {
-      while (wanted.length) {
+      while (wanted[0]) {
         // The service answers no more at a time.
-        const elements = wanted.splice(0, 32).map((one) => one.wanted);
-        const answer = await session.post("numbers", { elements, page: location.href.slice(0, 2048), ...session.source, consent: settings["visitorConsent"] });
+        const answer = await session.post("numbers", { elements: wanted.splice(0, 32).map((one) => one.wanted), page: location.href.slice(0, 2048), ...session.source, consent: settings["visitorConsent"] });
         answer.elements?.forEach(show);
       }
     });
@@ -58,8 +57,8 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     const rest = Date.parse(answer.expiresAt as string) - Date.now();
     // No lease is shorter: what seems so is a visitor's wrong clock, by which nothing ends.
     shown.set(keyOf(answer), { due: Date.now() + rest / 1.5, until: rest > lookMs ? Date.now() + rest : Infinity, ...answer });
-    const elements = marked().flatMap(({ element, key }) => (key === keyOf(answer) ? [swap(element, answer)] : []));
-    for (const target of elements.length ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
+    const elements = marked().filter((one) => one.key === keyOf(answer)).map((one) => swap(one.element, answer));
+    for (const target of elements[0] ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     // When all elements of the answer are swapped.
     if (rest) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
   }
@@ -85,18 +84,16 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     stream?.hangUp();
     for (const { element } of marked()) swap(element);
     // Who was shown nothing is not told of: he may have said no.
-    return session.enqueue(() => pools.length && session.post("release", { pools }));
+    return session.enqueue(() => pools[0] && session.post("release", { pools }));
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
-  const otherPerson = (path: string, body: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
+  const otherPerson = (path: string, body?: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
 
   /** The page shows something else, or is back; nothing when the numbers were given back. */
   const moved = (): unknown => released || refresh();
-  watchPage(scan, moved);
-  addEventListener("visibilitychange", seen);
-  setInterval(seen, lookMs);
+  watchPage(scan, moved, seen);
   // The service sees the stream end by itself; another tab of the device may take it over.
   addEventListener("pagehide", () => stream?.hangUp());
-  return { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave", {}), refresh, release };
+  return { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave"), refresh, release };
 }

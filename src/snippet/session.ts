@@ -5,8 +5,9 @@ export interface Session {
   readonly base: string;
   /** The page that the visit began with, and what led there. */
   readonly source: object;
-  readonly self: () => string | null | undefined;
-  readonly post: (path: string, body: object) => Promise<Answer>;
+  /** The device's token; nothing before there is one. */
+  readonly self: () => string;
+  readonly post: (path: string, body?: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
   readonly enqueue: (task: () => unknown) => Promise<void>;
 }
@@ -48,7 +49,7 @@ export function createSession(base: string): Session {
   return {
     base,
     source,
-    self: () => tokens.device,
+    self: () => tokens.device as string,
     enqueue: (task) => (queue = queue.then(task).then(save, save)),
     post: async (path, body) => {
       // Another tab may have logged in meanwhile.
@@ -74,7 +75,7 @@ function exchange(url: string, body: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     // What is waited for has a body, and 200; nobody waits for what a release is answered.
-    request.onloadend = () => (request.status === 200 ? resolve : reject)((request.response as Answer | null) ?? {});
+    request.onloadend = () => (request.status === 200 ? resolve : reject)(request.response as Answer);
     request.open("POST", url);
     request.responseType = "json";
     request.timeout = requestTimeoutMs;
@@ -83,8 +84,8 @@ function exchange(url: string, body: string): Promise<Answer> {
   });
 }
 
-/** Where storage is blocked, the tokens live as long as the page. */
-function guarded(use: () => void): void {
+/** Where storage is blocked, the tokens live as long as the page; in an old browser, or without a tag, the page's own number does. */
+export function guarded(use: () => void): void {
   try {
     use();
   } catch {

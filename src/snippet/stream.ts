@@ -18,16 +18,16 @@ const longestWaitMs = 60_000;
 export function createStream(session: Session, onPush: (pushed: DialplaneNumber) => void): PushStream {
   const channel = new BroadcastChannel("dialplane");
   let source: EventSource | undefined;
-  let listening = false;
+  /** Gives the lock to another tab; there as long as this one listens or waits for its turn. */
   let letGo: (() => void) | undefined;
   let failures = 0;
   let waiting = 0;
 
   /** Unless it was hung up meanwhile. */
-  const connect = (): EventSource | false => listening && (source ??= open());
+  const connect = () => letGo && (source ??= open());
 
   function open(): EventSource {
-    const opened = new EventSource(`${session.base}stream?device=${session.self() ?? ""}`);
+    const opened = new EventSource(session.base + "stream?device=" + session.self());
     opened.addEventListener("number", (event: MessageEvent<string>) => {
       const pushed = { ...(JSON.parse(event.data) as DialplaneNumber), pushed: true as const };
       channel.postMessage(pushed);
@@ -38,7 +38,7 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     opened.onopen = () => {
       failures = 0;
       if (source !== opened) source?.close();
-      if (listening) source = opened;
+      if (letGo) source = opened;
       else opened.close();
     };
     // Left alone, the browser would give up a refused stream and try a lost one again at the same pace for ever.
@@ -57,23 +57,23 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     source = undefined;
   }
 
-  function hangUp(): void {
-    close();
-    listening = false;
-    letGo?.();
+  /** At the latest until the tab is gone. */
+  function hold(resolve: () => void): void {
+    if (letGo) letGo = resolve;
+    else resolve();
+    connect();
   }
 
-  /** The lock is kept until `letGo`, at the latest until the tab is gone. */
-  function hold(resolve: () => void): void {
-    letGo = resolve;
-    if (listening) connect();
-    else resolve();
+  function hangUp(): void {
+    close();
+    letGo?.();
+    letGo = undefined;
   }
 
   function listen(): void {
     const device = session.self();
-    if (listening || !device) return;
-    listening = true;
+    if (letGo || !device) return;
+    letGo = () => undefined;
     // Pages without TLS have no locks.
     void ((navigator.locks as LockManager | undefined)?.request(`dialplane ${device}`, () => new Promise<void>(hold)).catch(connect) ?? connect());
   }

@@ -25,7 +25,7 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): HTMLElemen
   if (present) {
     const shown = toShow(element, present[0], display);
     if (present[0] !== shown) replaceText(texts, present, shown);
-  } else if (display && !element.children.length && !visible.test(element.textContent)) {
+  } else if (display && !element.children[0] && !visible.test(element.textContent)) {
     element.textContent = isolated(toShow(element, "", display), element);
   }
   return element;

@@ -1,12 +1,22 @@
+/** As often it is looked whether something is due. No "Retry-After" of the service is longer. */
+const dueMs = 60_000;
+/** As often it is looked whether a single-page application changed the address. Its history is left as it is: others may have got hold of it before. */
+const addressMs = 500;
+
 /**
  * @param scan looks through the page
  * @param moved the page shows something else, or is back
+ * @param seen it was looked at again, or a while has passed
  */
-export function watchPage(scan: () => void, moved: () => unknown): void {
+export function watchPage(scan: () => void, moved: () => unknown, seen: () => void): void {
   // Not before: the page's own scripts, which may wait for our events, are there then, and all elements travel in one request.
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => observe(scan));
   else observe(scan);
-  followAddress(moved);
+  const address = () => location.href.split("#")[0];
+  let last = address();
+  setInterval(() => last !== (last = address()) && moved(), addressMs);
+  addEventListener("visibilitychange", seen);
+  setInterval(seen, dueMs);
   // Back from the back/forward cache, perhaps days later.
   addEventListener("pageshow", (event) => event.persisted && moved());
 }
@@ -21,24 +31,4 @@ function observe(scan: () => void): void {
     attributeFilter: ["hidden", "data-dialplane", "data-pool", "href"],
   });
   scan();
-}
-
-/** Single-page apps change the address without a new page. */
-function followAddress(moved: () => unknown): void {
-  const address = () => location.href.split("#")[0];
-  let last = address();
-  const changed = () => {
-    if (last === address()) return;
-    last = address();
-    // After the application has drawn the new view.
-    setTimeout(moved, 50);
-  };
-  for (const name of ["pushState", "replaceState"] as const) {
-    const own = history[name].bind(history);
-    history[name] = (...change) => {
-      own(...change);
-      changed();
-    };
-  }
-  addEventListener("popstate", changed);
 }

@@ -272,7 +272,7 @@ describe("the snippet", () => {
     await swapped();
     await page.evaluate("dialplane.release()");
     await page.evaluate(`history.pushState({}, "", "/page/other")`);
-    await page.waitForTimeout(300);
+    await page.waitForTimeout(1_000);
     expect(await text()).toBe(own);
     expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
   });
