@@ -108,8 +108,8 @@ export async function createIngress(deps: IngressDeps): Promise<Ingress> {
   };
 }
 
-function deliver(deps: Pick<IngressDeps, "pools"> & { streams: Streams; counts: IngressMetrics }, push: DevicePush): void {
-  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools())));
+function deliver(deps: Pick<IngressDeps, "pools" | "clock"> & { streams: Streams; counts: IngressMetrics }, push: DevicePush): void {
+  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools(), deps.clock.now())));
 }
 
 function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {

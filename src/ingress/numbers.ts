@@ -1,6 +1,6 @@
 import { formatNumber, telUri } from "../domain/e164.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
-import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
+import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
 import { poolFor } from "./cors.ts";
@@ -42,6 +42,8 @@ export interface ElementAnswer {
   readonly tel: string | null;
   /** RFC 3339. Until then the number is this prospect's alone; null when it is not. */
   readonly expiresAt: string | null;
+  /** Milliseconds from now until then, for clients whose clock may be wrong; absent where `expiresAt` is null. */
+  readonly expiresIn?: number;
   readonly reason?: UnchangedReason;
 }
 
@@ -57,6 +59,7 @@ export interface NumbersDeps {
   readonly pushes: PushBus;
   readonly identities: Identities;
   readonly newcomers: Newcomers;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -75,7 +78,7 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   const wanted = request.elements.map((element) => allowed(element, pools, request));
   assertOneKnown(wanted);
   const asked = wanted.filter((element) => element.refusal === null);
-  if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
+  if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [], now: deps.clock.now() }), tokens: null };
 
   const met = deps.identities.meet(request.tokens);
   if (!mayComeIn(deps, met, request)) return { elements: wanted.map((element) => unchanged(element, element.refusal ?? "TooManyNewVisitors")), tokens: null };
@@ -85,13 +88,13 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   });
   const results = await deps.claims.claim(claims);
   await tellOtherDevices(deps, claims, results);
-  return { elements: answersOf(wanted, { pools, results }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
+  return { elements: answersOf(wanted, { pools, results, now: deps.clock.now() }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
 }
 
 /** The data of a push: what the other device shows. */
-export function pushedAnswer(push: DevicePush, pools: Pools): ElementAnswer {
+export function pushedAnswer(push: DevicePush, pools: Pools, now: Date): ElementAnswer {
   const entry = pools.get(push.lentBy ?? push.pool);
-  return shown({ pool: push.pool, mediaElement: push.mediaElement }, "assigned", push.did, { entry, until: push.leasedUntil });
+  return shown(push, "assigned", push.did, { entry, until: push.leasedUntil, now });
 }
 
 /** Who was here before may always; what is refused for another reason was not counted. */
@@ -149,20 +152,20 @@ async function tellOtherDevices(deps: NumbersDeps, claims: readonly ClaimRequest
 }
 
 /** @param results one for each element that was not refused, in order. */
-function answersOf(wanted: readonly AllowedElement[], { pools, results }: { readonly pools: Pools; readonly results: readonly ClaimResult[] }): readonly ElementAnswer[] {
+function answersOf(wanted: readonly AllowedElement[], { results, ...how }: { readonly pools: Pools; readonly results: readonly ClaimResult[]; readonly now: Date }): readonly ElementAnswer[] {
   const rest = results.values();
-  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value, pools) : unchanged(element, element.refusal)));
+  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value, how) : unchanged(element, element.refusal)));
 }
 
-function answerOf(element: AllowedElement, result: ClaimResult | undefined, pools: Pools): ElementAnswer {
+function answerOf(element: AllowedElement, result: ClaimResult | undefined, { pools, now }: { readonly pools: Pools; readonly now: Date }): ElementAnswer {
   const entry = result !== undefined && "lentBy" in result ? pools.get(result.lentBy ?? element.pool) : (element.entry ?? undefined);
   switch (result?.status) {
     case undefined:
       throw new Error("the claim answered fewer results than it had requests");
     case "assigned":
-      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil });
+      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil, now });
     case "overflow":
-      return shown(element, "overflow", result.did, { entry, until: null });
+      return shown(element, "overflow", result.did, { entry, until: null, now });
     case "unchanged":
       return unchanged(element, result.reason);
   }
@@ -172,16 +175,17 @@ function shown(
   element: Pick<WantedElement, "pool" | "mediaElement">,
   status: "assigned" | "overflow",
   did: E164,
-  how: { readonly entry: PoolEntry | undefined; readonly until: Date | null },
+  { entry, until, now }: { readonly entry: PoolEntry | undefined; readonly until: Date | null; readonly now: Date },
 ): ElementAnswer {
   return {
     pool: element.pool,
     mediaElement: element.mediaElement,
     status,
     number: did,
-    display: formatNumber(did, how.entry?.spec.display.format ?? "National"),
+    display: formatNumber(did, entry?.spec.display.format ?? "National"),
     tel: telUri(did),
-    expiresAt: how.until?.toISOString() ?? null,
+    expiresAt: until?.toISOString() ?? null,
+    ...(until === null ? {} : { expiresIn: Math.max(0, until.getTime() - now.getTime()) }),
   };
 }
 

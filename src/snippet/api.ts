@@ -28,6 +28,8 @@ export interface DialplaneNumber {
   readonly tel: string | null;
   /** RFC 3339. */
   readonly expiresAt: string | null;
+  /** Milliseconds from the answer's arrival, whatever the visitor's clock shows. Absent where `expiresAt` is null. */
+  readonly expiresIn?: number;
   /** Another device of the same person was just shown this number with this media element. */
   readonly pushed?: true;
 }

@@ -5,12 +5,16 @@ import { createStream, type PushStream } from "./stream.ts";
 import { swap } from "./swap.ts";
 import { watchPage } from "./watch.ts";
 
-/** Both by the clock on the wall: timers stand still while a computer sleeps. Never where there is no lease, or no right clock. */
 interface Shown extends DialplaneNumber {
-  readonly due: number;
-  /** After it, the number may be somebody else's. */
-  readonly until: number;
+  /** By the clock on the wall, because timers stand still while a computer sleeps. It may be wrong, so it is compared with itself only. */
+  readonly arrived: number;
 }
+
+/**
+ * Whether a lease is over, or a part of it: never where there is none, always where nothing is known. After all of it the number may be
+ * somebody else's.
+ */
+const isOver = (known: Shown | undefined, parts = 1) => !known || Date.now() - known.arrived > (known.expiresIn as number) / parts;
 
 /** Asking says "this person sees it now", so hidden parts wait until they are shown. */
 const isShown = ({ element }: Marked) => !element.closest("[hidden]");
@@ -21,8 +25,6 @@ const isShown = ({ element }: Marked) => !element.closest("[hidden]");
  * @param settings attributes of the script tag, as they are now
  */
 export function createPage(settings: DOMStringMap, session: Session): Dialplane {
-  /** No lease is shorter. */
-  const lookMs = 60_000;
   const shown = new Map<string, Shown>();
   const asked = new Set<string>();
   let stream: PushStream | undefined;
@@ -35,7 +37,7 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     if (released) return;
     const unknown = marked().filter(({ element, key }) => {
       const known = shown.get(key);
-      return !(known && swap(element, Date.now() > known.until ? undefined : known));
+      return !(known && swap(element, isOver(known) ? undefined : known));
     });
     void ask(unknown);
   }
@@ -54,18 +56,16 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   function show(answer: DialplaneNumber): void {
     if (released) return;
-    const rest = Date.parse(answer.expiresAt as string) - Date.now();
-    // No lease is shorter: what seems so is a visitor's wrong clock, by which nothing ends.
-    shown.set(keyOf(answer), { due: Date.now() + rest / 1.5, until: rest > lookMs ? Date.now() + rest : Infinity, ...answer });
+    shown.set(keyOf(answer), { ...answer, arrived: Date.now() });
     const elements = marked().filter((one) => one.key === keyOf(answer)).map((one) => swap(one.element, answer));
     for (const target of elements[0] ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     // When all elements of the answer are swapped.
-    if (rest) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
+    if (answer.expiresIn) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
   }
 
   /** Now and then, and when the tab is looked at again: asks again where a renewal is due. */
   function seen(): void {
-    if (document.hidden || !marked().some((one) => isShown(one) && Date.now() > (shown.get(one.key)?.due as number))) return;
+    if (document.hidden || !marked().some((one) => isShown(one) && shown.has(one.key) && isOver(shown.get(one.key), 1.5))) return;
     scan();
     void refresh();
   }

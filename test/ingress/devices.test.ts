@@ -24,6 +24,9 @@ afterEach(async () => {
   await site.close();
 });
 
+/** In milliseconds: a lease, and what a renewal promises beyond it. */
+const aroundHalfAnHour = () => expect.toSatisfy((milliseconds: number) => milliseconds > 1_700_000 && milliseconds <= 1_890_000) as number;
+
 async function ask(who: Partial<Device> = {}, mediaElement = "banner-spring", at = site): Promise<Device> {
   const { body } = await at.post("/v1/numbers", { pool, mediaElement, visitor: who.visitor, device: who.device });
   return { visitor: body["visitor"], device: String(body["device"]), number: body["number"] };
@@ -52,7 +55,7 @@ describe("one person with two devices", () => {
     const stream = await online(phone);
     const second = await ask(laptop, "pricing");
     expect(second.number).toBe(phone.number);
-    expect(await stream.next("number")).toMatchObject({ pool, mediaElement: "pricing", number: phone.number, status: "assigned", tel: `tel:${String(phone.number)}` });
+    expect(await stream.next("number")).toMatchObject({ pool, mediaElement: "pricing", number: phone.number, status: "assigned", tel: `tel:${String(phone.number)}`, expiresIn: aroundHalfAnHour() });
     expect((await site.stores.associations(String(phone.number))).find(({ mediaElement }) => mediaElement === "pricing")).toMatchObject({
       otherDevicesOnline: [site.stores.idOf(phone.device)],
     });

@@ -26,6 +26,8 @@ describe("POST /v1/numbers", () => {
     expect(first.body).toMatchObject({ status: "assigned", number: matching(/^\+12025551\d{3}$/), display: matching(/^\(202\) 555-1\d{3}$/) });
     expect(first.body["tel"]).toBe(`tel:${String(first.body["number"])}`);
     expect(Date.parse(String(first.body["expiresAt"])) - Date.now()).toBeGreaterThan(1_700_000);
+    expect(first.body["expiresIn"]).toBeGreaterThan(1_700_000);
+    expect(first.body["expiresIn"]).toBeLessThanOrEqual(1_800_000);
     const { visitor, device, number } = first.body;
 
     const again = await site.post("/v1/numbers", { ...banner, mediaElement: "footer", visitor, device });
@@ -232,6 +234,7 @@ describe("an exhausted pool", () => {
       const { status, body } = await site.post("/v1/numbers", banner);
       expect(status).toBe(200);
       expect(body).toMatchObject({ status: "unchanged", reason: "Exhausted", number: null, display: null, tel: null, expiresAt: null });
+      expect(body).not.toHaveProperty("expiresIn");
       expect(body["visitor"]).toMatch(/^v1\./);
       const { visitor, device, number } = first.body;
       expect((await site.post("/v1/numbers", { ...banner, visitor, device })).body).toMatchObject({ status: "assigned", number });
@@ -252,6 +255,7 @@ describe("an exhausted pool", () => {
       await site.post("/v1/numbers", banner);
       const { body } = await site.post("/v1/numbers", banner);
       expect(body).toMatchObject({ status: "overflow", number: "+12025550100", display: "(202) 555-0100", expiresAt: null });
+      expect(body).not.toHaveProperty("expiresIn");
     } finally {
       await site.close();
     }

@@ -303,6 +303,25 @@ describe("the snippet", () => {
     expect(errors).toEqual([]);
   });
 
+  it.each([
+    ["three hours behind", -3],
+    ["right", 0],
+    ["five hours ahead", 5],
+  ])("knows when a lease is over by a clock that is %s", async (_what, hours) => {
+    await page.clock.install({ time: Date.now() + hours * 3_600_000 });
+    await open("plain");
+    const number = await swapped();
+    site.disturb((_request, response) => void response.writeHead(503).end());
+    await page.clock.fastForward("28:00");
+    expect(await text()).toBe(number);
+    await page.clock.fastForward("03:00");
+    expect(await text()).toBe(own);
+    site.disturb(null);
+    await page.clock.fastForward("01:01");
+    expect(await swapped()).toBe(number);
+    expect(errors).toEqual([]);
+  });
+
   it("is there once when a page loads it twice", async () => {
     const requests: string[] = [];
     page.on("request", (request) => requests.push(new URL(request.url()).pathname));
