@@ -16,9 +16,6 @@ interface Shown extends DialplaneNumber {
  */
 const isOver = (known: Shown | undefined, parts = 1) => !known || Date.now() - known.arrived > (known.expiresIn as number) / parts;
 
-/** Asking says "this person sees it now", so hidden parts wait until they are shown. */
-const isShown = ({ element }: Marked) => !element.closest("[hidden]");
-
 /**
  * What the page shows now, and the requests that change it. Functions in a closure: their names, unlike those of members, become short.
  *
@@ -26,6 +23,7 @@ const isShown = ({ element }: Marked) => !element.closest("[hidden]");
  */
 export function createPage(settings: DOMStringMap, session: Session): Dialplane {
   const shown = new Map<string, Shown>();
+  /** Not to be asked for again now; whether there was an answer says `shown`. */
   const asked = new Set<string>();
   let stream: PushStream | undefined;
   /** By the page, or because the visitor has said no. */
@@ -33,14 +31,15 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   const marked = () => markedElements(settings["pool"]);
 
-  function scan(): void {
-    if (released) return;
-    const unknown = marked().filter(({ element, key }) => {
-      const known = shown.get(key);
-      return !(known && swap(element, isOver(known) ? undefined : known));
-    });
-    void ask(unknown);
+  /** @param all where nothing is known the page's own number is put back; what stands there else is the page's, or waits for its answer */
+  function scan(all?: boolean): void {
+    const elements = marked();
+    for (const { element, key } of elements) if (all || shown.has(key)) swap(element, isOver(shown.get(key)) ? undefined : shown.get(key));
+    void ask(elements);
   }
+
+  /** Asking says "this person sees it now", so hidden parts wait until they are shown. */
+  const isShown = ({ element }: Marked) => !(released || element.closest("[hidden]"));
 
   /** Each media element once, in as many requests as it takes. */
   function ask(elements: readonly Marked[]): Promise<void> {
@@ -63,11 +62,11 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     if (answer.expiresIn) queueMicrotask(() => (stream ??= createStream(session, show)).listen());
   }
 
-  /** Now and then, and when the tab is looked at again: asks again where a renewal is due. */
+  /** Now and then, and when the tab is looked at again: asks again where a renewal is due or no answer came. */
   function seen(): void {
-    if (document.hidden || !marked().some((one) => isShown(one) && shown.has(one.key) && isOver(shown.get(one.key), 1.5))) return;
+    if (document.hidden) return;
+    for (const key of asked) if (isOver(shown.get(key), 1.5)) asked.delete(key);
     scan();
-    void refresh();
   }
 
   function refresh(): Promise<void> {
@@ -82,13 +81,14 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     released = true;
     shown.clear();
     stream?.hangUp();
-    for (const { element } of marked()) swap(element);
+    scan(true);
     // Who was shown nothing is not told of: he may have said no.
     return session.enqueue(() => pools[0] && session.post("release", { pools }));
   }
 
-  /** Numbers of hidden parts belong to who was here before; visible ones stay until the answer is there, without a flicker. */
-  const otherPerson = (path: string, body?: object) => session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh);
+  /** Numbers of hidden parts belong to who was here before; visible ones stay, without a flicker, until the answer is there or didn't come. */
+  const otherPerson = (path: string, body?: object) =>
+    session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh).then(() => scan(true));
 
   /** The page shows something else, or is back; nothing when the numbers were given back. */
   const moved = (): unknown => released || refresh();

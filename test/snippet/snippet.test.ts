@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Route } from "playwright-core";
 import { launchChromium, type Browser, type BrowserContext, type Page } from "../harness/chromium.ts";
 import { eventually } from "../harness/process.ts";
 import { openStreams as streamsAt } from "../ingress/replicas.ts";
@@ -320,6 +321,72 @@ describe("the snippet", () => {
     await page.clock.fastForward("01:01");
     expect(await swapped()).toBe(number);
     expect(errors).toEqual([]);
+  });
+
+  it.each<[string, (route: Route) => Promise<void>]>([
+    ["the service is full", (route) => route.fulfill({ status: 503, headers: { "Retry-After": "5" } })],
+    ["too many asked", (route) => route.fulfill({ status: 429, headers: { "Retry-After": "1" } })],
+    ["there is no answer", (route) => route.abort("connectionrefused")],
+  ])("asks again after a minute, until it is answered, when %s", async (_what, refuse) => {
+    let refused = 0;
+    await page.route("**/v1/numbers", (route) => {
+      refused += 1;
+      return refuse(route);
+    });
+    await page.clock.install();
+    await open("plain");
+    for (const times of [1, 2, 3]) {
+      await eventually(`it was refused ${times} times`, () => refused === times);
+      await page.clock.fastForward("01:01");
+    }
+    await eventually("the last time", () => refused === 4);
+    expect(await text()).toBe(own);
+    await page.unroute("**/v1/numbers");
+    await page.clock.fastForward("01:01");
+    await swapped();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.clock.fastForward("05:00");
+    expect(asked.filter((url) => url.endsWith("/v1/numbers"))).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
+  it("doesn't ask again, minute by minute, for what it was answered to leave as it is", async () => {
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await page.clock.install();
+    await open("consent");
+    await page.waitForLoadState("networkidle");
+    await page.clock.fastForward("05:00");
+    expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
+  });
+
+  it("shows the page's own number to who comes next when the service can't be asked, and asks again after a minute", async () => {
+    await page.clock.install();
+    await open("plain");
+    const before = await swapped();
+    await page.route("**/v1/numbers", (route) => route.fulfill({ status: 503 }));
+    await page.evaluate("dialplane.leave()");
+    expect(await text()).toBe(own);
+    expect(await page.locator("#n").getAttribute("href")).toBe("tel:+12025550199");
+    await page.unroute("**/v1/numbers");
+    await page.clock.fastForward("01:01");
+    expect(await swapped()).not.toBe(before);
+    expect(errors).toEqual([]);
+  });
+
+  it("leaves the number until the next person's is there, without a flicker, whatever the page changes meanwhile", async () => {
+    await open("plain");
+    const before = await swapped();
+    let seen: string[] = [];
+    await page.route("**/v1/numbers", async (route) => {
+      await page.evaluate(`document.body.append("more")`);
+      seen = [await text(), ...seen];
+      await route.continue();
+    });
+    await page.evaluate("dialplane.leave()");
+    expect(seen).toEqual([before]);
+    expect(await swapped()).not.toBe(before);
   });
 
   it("is there once when a page loads it twice", async () => {
