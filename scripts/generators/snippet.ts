@@ -2,7 +2,7 @@ import { build } from "esbuild";
 import { ROOT } from "../lib/paths.mjs";
 
 /** Members of our own objects that neither the page nor the service sees. None may be the name of anything that the script uses of the browser. */
-const internal = ["arrived", "base", "element", "enqueue", "hangUp", "key", "listen", "post", "self", "source", "wanted"];
+const internal = ["arrived", "base", "element", "enqueue", "forget", "hangUp", "key", "listen", "post", "self", "source", "wanted"];
 
 /** The browser script as one file: esbuild is there in development only, so what it makes is checked in. */
 export async function generate(): Promise<Record<string, string>> {

@@ -15,12 +15,28 @@ export function mayAsk(pool: PoolEntry, origin: string | undefined): boolean {
 
 /** All origins that some pool allows: who may call end points that name no pool. Cheap: made once for each set of pools. */
 export function allowedOrigins(pools: Pools): ReadonlySet<string> {
+  return originsOf(pools).allowed;
+}
+
+/** Those that a pool which requires consent allows: on pages of theirs nobody is remembered who didn't consent, whatever the request is about. */
+export function consentOrigins(pools: Pools): ReadonlySet<string> {
+  return originsOf(pools).consent;
+}
+
+interface Origins {
+  readonly allowed: ReadonlySet<string>;
+  readonly consent: ReadonlySet<string>;
+}
+
+function originsOf(pools: Pools): Origins {
   let origins = known.get(pools);
   if (origins === undefined) {
-    origins = new Set([...pools.values()].flatMap((pool) => pool.spec.allowedOrigins ?? []));
+    const all = [...pools.values()].map((pool) => pool.spec);
+    const of = (specs: typeof all) => new Set(specs.flatMap((spec) => spec.allowedOrigins ?? []));
+    origins = { allowed: of(all), consent: of(all.filter((spec) => spec.consent === "Required")) };
     known.set(pools, origins);
   }
   return origins;
 }
 
-const known = new WeakMap<Pools, ReadonlySet<string>>();
+const known = new WeakMap<Pools, Origins>();

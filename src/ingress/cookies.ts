@@ -9,10 +9,19 @@ const maxAgeSeconds = 34_560_000;
  * cookies set by a server of the same site. Never for a foreign site's page (`Sec-Fetch-Site`), where they would be tracking.
  */
 export function keepTokens(request: Request, response: Response, tokens: IdentityTokens): void {
+  setCookies(request, response, { ...tokens, maxAgeSeconds });
+}
+
+/** The browser removes the cookies: the visitor took a consent back. */
+export function forgetTokens(request: Request, response: Response): void {
+  setCookies(request, response, { visitor: "", device: "", maxAgeSeconds: 0 });
+}
+
+function setCookies(request: Request, response: Response, { visitor, device, maxAgeSeconds }: IdentityTokens & { readonly maxAgeSeconds: number }): void {
   const site = request.headers["sec-fetch-site"];
   if (site !== "same-origin" && site !== "same-site") return;
   const rest = `; Path=/v1; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${request.secure ? "; Secure" : ""}`;
-  response.append("Set-Cookie", [`dp_visitor=${tokens.visitor}${rest}`, `dp_device=${tokens.device}${rest}`]);
+  response.append("Set-Cookie", [`dp_visitor=${visitor}${rest}`, `dp_device=${device}${rest}`]);
 }
 
 /** What the body says comes first: apps and storage know best. */

@@ -1,12 +1,13 @@
 import { Router, type Request, type RequestHandler, type Response } from "express";
 import { ExpectedError } from "../domain/errors.ts";
 import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
+import { consentOrigins } from "../domain/origin.ts";
 import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
 import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
-import { givenTokens, keepTokens } from "./cookies.ts";
+import { forgetTokens, givenTokens, keepTokens } from "./cookies.ts";
 import { poolFor } from "./cors.ts";
-import type { Identities, IdentityTokens } from "./identities.ts";
+import { nobody, type Identities, type IdentityTokens } from "./identities.ts";
 import type { Newcomers } from "./newcomers.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem } from "./problem.ts";
@@ -48,9 +49,22 @@ export function streamRoute({ identities, streams }: Pick<DeviceRoutesDeps, "ide
 async function identify(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
   const body = parseIdentify(request.body);
   const person = personOf(deps, body.token);
+  if (!mayRemember(deps, request, body.consent)) {
+    response.json(nobody);
+    return;
+  }
   const identity = await deps.identities.resolve(givenTokens(request, body));
   const { prospect, merged } = await deps.prospects.identify({ site: person.site, subject: person.subject, ...identity });
   answerTokens(request, response, { ...deps.identities.seal({ prospect, device: identity.device }), merged });
+}
+
+/**
+ * As for numbers: whoever denies is not remembered, nor who says nothing where a pool wants a consent. The request names no pool, so those
+ * that the page may ask for count; apps, which send no `Origin`, know their pools themselves.
+ */
+function mayRemember({ pools }: DeviceRoutesDeps, { headers: { origin } }: Request, consent: "granted" | "denied" | null | undefined): boolean {
+  if (consent === "denied") return false;
+  return consent === "granted" || origin === undefined || !consentOrigins(pools()).has(origin);
 }
 
 /** A person the site doesn't vouch for is 401: the page's own back end made the token, so it can make a new one. */
@@ -85,6 +99,7 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   deps.identities.device(tokens);
   const { prospect } = await deps.identities.resolve(tokens);
   await deps.claims.release([...new Set(released)], prospect);
+  if (body.consent === "denied") forgetTokens(request, response);
   response.status(204).end();
 }
 

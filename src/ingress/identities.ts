@@ -31,6 +31,9 @@ export interface IdentityTokens {
   readonly device: string;
 }
 
+/** What is answered where nothing was to be remembered. */
+export const nobody = { visitor: null, device: null };
+
 /** Two statements at a time: one is read and answered while the other is on its way. */
 const batchesAtATime = 2;
 

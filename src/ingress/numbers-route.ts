@@ -3,12 +3,11 @@ import { isCrawler } from "../domain/bots.ts";
 import { sessionAttributes } from "./attributes.ts";
 import { givenTokens, keepTokens } from "./cookies.ts";
 import { within } from "./deadline.ts";
+import { nobody } from "./identities.ts";
 import { sendJson } from "./json-body.ts";
 import type { IngressMetrics } from "./metrics.ts";
 import { askForNumbers, type NumbersAnswer, type NumbersDeps, type NumbersRequest } from "./numbers.ts";
 import { parseNumbers, type BatchRequest, type SingleRequest } from "./requests.ts";
-
-const noTokens = { visitor: null, device: null };
 
 /** `POST /v1/numbers`: one element, answered flat, or many, answered as `elements`. */
 export function numbersRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; readonly answerWithinMilliseconds: number }): RequestHandler {
@@ -40,6 +39,6 @@ function numbersRequest(request: Request, body: SingleRequest | BatchRequest): N
 }
 
 function shape(body: SingleRequest | BatchRequest, answer: NumbersAnswer): object {
-  const tokens = answer.tokens ?? noTokens;
+  const tokens = answer.tokens ?? nobody;
   return "elements" in body ? { ...tokens, elements: answer.elements } : { ...answer.elements[0], ...tokens };
 }

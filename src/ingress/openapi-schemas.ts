@@ -98,9 +98,9 @@ export const answerSchemas = {
   },
   Identity: {
     type: "object",
-    description: "Who the device belongs to from now on.",
+    description: "Who the device belongs to from now on; null where nobody is remembered, for want of a consent.",
     required: ["visitor", "device"],
-    properties: { visitor, device, merged: { type: "boolean", description: "Whether two prospects became one." } },
+    properties: { visitor: orNull(visitor), device: orNull(device), merged: { type: "boolean", description: "Whether two prospects became one." } },
     additionalProperties: false,
   },
   Problem: {

@@ -85,7 +85,7 @@ const paths = {
     },
   },
   "/v1/identify": {
-    post: operation("Joins this device to a person who logged in; the site's back end signs the token (docs/identify.md).", ["identify"], {
+    post: operation("Joins this device to a person who logged in; the site's back end signs the token (docs/identify.md). Not with `consent: denied`, nor without `granted` where a pool that the page's origin may ask for requires it: nothing is stored then.", ["identify"], {
       "200": { description: "Who the device belongs to now.", schema: "Identity" },
       ...invalid, ...common, "401": problem("No site that this service knows signed the token, or it is expired."),
     }),
@@ -94,7 +94,7 @@ const paths = {
     post: operation("Takes this device off its person: log-out.", ["device"], { "200": { description: "The device's new visitor.", schema: "Identity" }, ...invalid, ...common }),
   },
   "/v1/release": {
-    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start. Pools that are not there any more do no harm.", ["release"], { "204": noContent, ...invalid, ...common }),
+    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start. Pools that are not there any more do no harm. With `consent: denied` the cookies are taken back as well.", ["release"], { "204": noContent, ...invalid, ...common }),
   },
   "/v1/presence": {
     post: operation("Says that this device is there, or leaves; for clients without a stream.", ["presence"], { "204": noContent, ...invalid, ...common }),

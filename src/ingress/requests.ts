@@ -35,6 +35,8 @@ const attributes = z
   .refine((record) => Object.keys(record).length <= 32, attributesMessage)
   .nullish();
 
+const consent = z.enum(["granted", "denied"], "must be granted or denied").nullish();
+
 const session = {
   visitor: token,
   device: token,
@@ -42,7 +44,7 @@ const session = {
   landing: optionalText(2048),
   referrer: optionalText(2048),
   attributes,
-  consent: z.enum(["granted", "denied"], "must be granted or denied").nullish(),
+  consent,
 };
 
 const elementsMessage = "must be a list of 1 to 32 elements";
@@ -83,7 +85,7 @@ export type SingleRequest = z.infer<typeof single>;
 export type BatchRequest = z.infer<typeof batch>;
 
 const personToken = z.string({ error: "must be a token made by the site's back end" }).max(maxPersonTokenLength, `must be no longer than ${maxPersonTokenLength} characters`);
-const identify = z.strictObject({ token: personToken, visitor: token, device: token }, { error: unknownKeys });
+const identify = z.strictObject({ token: personToken, visitor: token, device: token, consent }, { error: unknownKeys });
 const device = z.strictObject({ visitor: token, device: token }, { error: unknownKeys });
 const presence = z.strictObject(
   { visitor: token, device: token, state: z.enum(["online", "leaving"], "must be online or leaving") },
@@ -93,7 +95,7 @@ const presence = z.strictObject(
 const mostPools = 100;
 const poolsMessage = `must be a list of 1 to ${mostPools} NumberPools as namespace/name`;
 const release = z.strictObject(
-  { pools: z.array(pool, poolsMessage).min(1, poolsMessage).max(mostPools, poolsMessage), visitor: token, device: token },
+  { pools: z.array(pool, poolsMessage).min(1, poolsMessage).max(mostPools, poolsMessage), visitor: token, device: token, consent },
   { error: unknownKeys },
 );
 

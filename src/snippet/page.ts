@@ -26,8 +26,9 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
   /** Not to be asked for again now; whether there was an answer says `shown`. */
   const asked = new Set<string>();
   let stream: PushStream | undefined;
+  const isDenied = () => settings["visitorConsent"] === "denied";
   /** By the page, or because the visitor has said no. */
-  let released = settings["visitorConsent"] === "denied";
+  let released: boolean | undefined;
 
   const marked = () => markedElements(settings["pool"]);
 
@@ -70,7 +71,7 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
   }
 
   function refresh(): Promise<void> {
-    released = settings["visitorConsent"] === "denied";
+    released = isDenied();
     if (released) return release();
     asked.clear();
     return ask(marked());
@@ -83,17 +84,20 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     stream?.hangUp();
     scan(true);
     // Who was shown nothing is not told of: he may have said no.
-    return session.enqueue(() => pools[0] && session.post("release", { pools }));
+    void session.enqueue(() => pools[0] && session.post("release", { pools, consent: settings["visitorConsent"] }));
+    return session.enqueue(() => isDenied() && session.forget());
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay, without a flicker, until the answer is there or didn't come. */
   const otherPerson = (path: string, body?: object) =>
-    session.enqueue(() => session.post(path, body).then(() => shown.clear())).then(refresh).then(() => scan(true));
+    session.enqueue(() => isDenied() || session.post(path, body).then(() => shown.clear())).then(refresh).then(() => scan(true));
 
   /** The page shows something else, or is back; nothing when the numbers were given back. */
   const moved = (): unknown => released || refresh();
+  // Said on an earlier page.
+  if (isDenied()) void release();
   watchPage(scan, moved, seen);
   // The service sees the stream end by itself; another tab of the device may take it over.
   addEventListener("pagehide", () => stream?.hangUp());
-  return { identify: (token) => otherPerson("identify", { token }), leave: () => otherPerson("leave"), refresh, release };
+  return { identify: (token) => otherPerson("identify", { token, consent: settings["visitorConsent"] }), leave: () => otherPerson("leave"), refresh, release };
 }

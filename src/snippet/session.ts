@@ -10,6 +10,8 @@ export interface Session {
   readonly post: (path: string, body?: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
   readonly enqueue: (task: () => unknown) => Promise<void>;
+  /** Removes what is kept in the browser: its owner wants it no more. */
+  readonly forget: () => void;
 }
 
 interface Tokens {
@@ -64,6 +66,12 @@ export function createSession(base: string): Session {
       }
       return answer;
     },
+    forget: () =>
+      guarded(() => {
+        tokens = {};
+        localStorage.removeItem(storageKey);
+        sessionStorage.removeItem(storageKey);
+      }),
   };
 }
 

@@ -161,6 +161,34 @@ describe("POST /v1/identify", () => {
     expect((await ask({ visitor: body["visitor"], device: String(body["device"]) })).number).toBe(phone.number);
   });
 
+  it.each<[string, object, object, boolean]>([
+    ["without a word, where no pool wants a consent", {}, {}, true],
+    ["who consented", { consent: "granted" }, {}, true],
+    ["nobody who said no", { consent: "denied" }, {}, false],
+    ["nobody who said nothing where a pool for this page wants a consent", {}, { consent: "Required" }, false],
+    ["who consented where a pool wants it", { consent: "granted" }, { consent: "Required" }, true],
+    ["without a word, where only a pool for other pages wants a consent", {}, { consent: "Required", allowedOrigins: ["https://elsewhere.example"] }, true],
+  ])("remembers %s", async (_what, consent, other, remembered) => {
+    const careful = await startSite({ others: { "default/careful": { ranges: [], ...other } } });
+    try {
+      const before = await careful.stores.counts();
+      const answer = await careful.post("/v1/identify", { token: personToken("anna"), ...consent }, { "Sec-Fetch-Site": "same-origin" });
+      const token = remembered ? (expect.stringMatching(/^v1\./) as string) : null;
+      expect(answer).toMatchObject({ status: 200, body: { visitor: token, device: token } });
+      expect(answer.headers.getSetCookie()).toHaveLength(remembered ? 2 : 0);
+      if (!remembered) expect(await careful.stores.counts()).toEqual(before);
+      // Apps send no Origin; they know which pools are theirs.
+      const app = await careful.post("/v1/identify", { token: personToken("bea"), ...consent }, { Origin: null });
+      expect(app.body["visitor"] === null).toBe("consent" in consent && !remembered);
+    } finally {
+      await careful.close();
+    }
+  });
+
+  it("refuses a forged token whatever is said about a consent", async () => {
+    expect(await site.post("/v1/identify", { token: "forged", consent: "denied" })).toMatchObject({ status: 401, body: { field: "token" } });
+  });
+
   it("is closed to foreign pages", async () => {
     const answer = await site.post("/v1/identify", { token: personToken("anna") }, { Origin: "https://evil.example" });
     expect(answer).toMatchObject({ status: 403, body: { field: "Origin" } });
@@ -302,6 +330,18 @@ describe("what a device says about itself", () => {
     expect((await site.post("/v1/release", { pools: [pool], visitor: who.visitor, device: who.device })).status).toBe(204);
     expect((await site.stores.counts()).leased).toBe(0);
     expect((await ask()).number).not.toBe(who.number);
+  });
+
+  it("POST /v1/release: has the browser remove its cookies when a consent is taken back, and only then", async () => {
+    const who = await ask();
+    const release = { pools: [pool], visitor: who.visitor, device: who.device };
+    const cookiesOf = async (consent: object, headers: object) => (await site.post("/v1/release", { ...release, ...consent }, { ...headers })).headers.getSetCookie();
+    const own = { "Sec-Fetch-Site": "same-origin" };
+    expect(await cookiesOf({}, own)).toEqual([]);
+    expect(await cookiesOf({ consent: "granted" }, own)).toEqual([]);
+    const expired = "Path=/v1; Max-Age=0; HttpOnly; SameSite=Lax";
+    expect(await cookiesOf({ consent: "denied" }, own)).toEqual([`dp_visitor=; ${expired}`, `dp_device=; ${expired}`]);
+    expect(await cookiesOf({ consent: "denied" }, { "Sec-Fetch-Site": "cross-site" })).toEqual([]);
   });
 
   it("POST /v1/release: gives nothing back when the page may not ask one of the pools", async () => {

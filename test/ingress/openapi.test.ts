@@ -44,6 +44,7 @@ describe("docs/openapi.json", () => {
     ["GET /v1/amp", 403, () => get("/v1/amp?pool=default%2Fsales&mediaElement=banner")],
     ["GET /v1/amp", 404, () => get("/v1/amp?pool=default%2Fnowhere&mediaElement=banner", { Origin: site.url })],
     ["POST /v1/identify", 200, () => site.post("/v1/identify", { token: personToken("anna"), ...visitor })],
+    ["POST /v1/identify without a consent", 200, () => site.post("/v1/identify", { token: personToken("anna"), consent: "denied", ...visitor })],
     ["POST /v1/identify", 400, () => site.post("/v1/identify", {})],
     ["POST /v1/identify", 401, () => site.post("/v1/identify", { token: "forged", ...visitor })],
     ["POST /v1/identify", 403, () => site.post("/v1/identify", {}, { Origin: "https://evil.example" })],

@@ -266,6 +266,58 @@ describe("the snippet", () => {
     await eventually("the stream is closed", async () => (await openStreams()) === 0);
   });
 
+  it("removes what it kept, and has the cookies removed, when the visitor takes a consent back", async () => {
+    await open("consent");
+    await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "granted"; dialplane.refresh()`);
+    await eventually("a number", async () => (await text()) !== own);
+    expect(await kept()).toEqual({ local: 1, session: 1, cookies: ["dp_device", "dp_visitor"] });
+    await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "denied"; dialplane.refresh()`);
+    expect(await kept()).toEqual({ local: 0, session: 0, cookies: [] });
+    expect(errors).toEqual([]);
+  });
+
+  it("removes what an earlier page kept when the visitor has said no since", async () => {
+    await open("plain");
+    await swapped();
+    await open("denied");
+    await page.waitForFunction("window.dialplane");
+    await eventually("nothing is kept", async () => (await kept()).local === 0);
+    expect(await kept()).toMatchObject({ local: 0, session: 0 });
+  });
+
+  it("keeps who this is on a release without a word about consent", async () => {
+    await open("plain");
+    await swapped();
+    await page.evaluate("dialplane.release()");
+    expect(await kept()).toEqual({ local: 1, session: 1, cookies: ["dp_device", "dp_visitor"] });
+  });
+
+  it("tells nobody who logged in when the visitor has said no", async () => {
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await open("denied");
+    await page.waitForFunction("window.dialplane");
+    await page.evaluate("Promise.all([dialplane.identify('x'), dialplane.leave()])");
+    expect(requests.filter((path) => path.startsWith("/v1/"))).toEqual([]);
+  });
+
+  it("says the consent with who logged in, without which nobody is remembered where a pool wants it", async () => {
+    const identify = `fetch("/demo/token?subject=petra").then((answer) => answer.json()).then(({ token }) => dialplane.identify(token))`;
+    const before = await site.stores.counts();
+    await open("consent");
+    await page.waitForFunction("window.dialplane");
+    await page.evaluate(identify);
+    expect(await text()).toBe(own);
+    expect(await kept()).toEqual({ local: 0, session: 0, cookies: [] });
+    expect(await site.stores.counts()).toEqual(before);
+    await page.evaluate(`document.querySelector("#tag").dataset.visitorConsent = "granted"`);
+    const asked = page.waitForRequest("**/v1/identify");
+    await page.evaluate(identify);
+    expect((await asked).postDataJSON()).toMatchObject({ consent: "granted" });
+    expect(await kept()).toMatchObject({ local: 1, cookies: ["dp_device", "dp_visitor"] });
+    expect(await text()).not.toBe(own);
+  });
+
   it("asks for nothing more after a release, whatever the page's address becomes", async () => {
     const requests: string[] = [];
     page.on("request", (request) => requests.push(new URL(request.url()).pathname));
@@ -625,6 +677,12 @@ describe("without storage", () => {
     expect(errors).toEqual([]);
   });
 });
+
+/** What the browser knows of the visitor. */
+async function kept(): Promise<{ local: number; session: number; cookies: string[] }> {
+  const storage = await page.evaluate<{ local: number; session: number }>("({ local: localStorage.length, session: sessionStorage.length })");
+  return { ...storage, cookies: (await context.cookies(`${site.url}/v1/numbers`)).map(({ name }) => name).sort() };
+}
 
 const openStreams = () => streamsAt(site.url);
 
