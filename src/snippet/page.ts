@@ -90,7 +90,7 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay, without a flicker, until the answer is there or didn't come. */
   const otherPerson = (path: string, body?: object) =>
-    session.enqueue(() => isDenied() || session.post(path, body).then(() => shown.clear())).then(refresh).then(() => scan(true));
+    session.enqueue(() => isDenied() || session.post(path, body).then(() => shown.clear())).then(moved).then(() => scan(true));
 
   /** The page shows something else, or is back; nothing when the numbers were given back. */
   const moved = (): unknown => released || refresh();

@@ -318,16 +318,25 @@ describe("the snippet", () => {
     expect(await text()).not.toBe(own);
   });
 
-  it("asks for nothing more after a release, whatever the page's address becomes", async () => {
+  it("asks for nothing more after a release, whatever the page's address becomes, however long it is looked at and whoever logs in or out", async () => {
     const requests: string[] = [];
     page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await page.clock.install();
     await open("plain");
     await swapped();
     await page.evaluate("dialplane.release()");
     await page.evaluate(`history.pushState({}, "", "/page/other")`);
-    await page.waitForTimeout(1_000);
+    await page.clock.runFor(1_000);
+    await page.clock.fastForward("02:00");
     expect(await text()).toBe(own);
     expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
+    await page.evaluate(`fetch("/demo/token?subject=olga").then((answer) => answer.json()).then(({ token }) => dialplane.identify(token))`);
+    await page.evaluate("dialplane.leave()");
+    expect(requests.filter((path) => path === "/v1/identify" || path === "/v1/leave")).toHaveLength(2);
+    expect(await text()).toBe(own);
+    expect(requests.filter((path) => path === "/v1/numbers")).toHaveLength(1);
+    await page.evaluate("dialplane.refresh()");
+    await swapped();
   });
 
   it("leaves a marked element within another to that one, instead of changing what both hold in turn", async () => {
