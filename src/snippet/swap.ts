@@ -11,14 +11,9 @@ const ours = new Map<string | null | undefined, string | undefined>();
 /** Not the marks of direction that a number taken away leaves behind. */
 const visible = /[^\s\p{Cf}]/u;
 
-/** Shows a number in an element and its `tel:` links. Without one the page's own comes back: an old one may be somebody else's by now. */
+/** Shows a number in an element and its `tel:` links: itself, around it and in it. Without one the page's own comes back: an old one may be somebody else's by now. */
 export function swap(element: HTMLElement, answer?: DialplaneNumber): HTMLElement {
-  for (const link of [element, ...element.querySelectorAll("a")]) {
-    const href = link.getAttributeNode("href");
-    if (!href?.value.startsWith("tel:")) continue;
-    const shown = toShow(href, href.value, answer?.tel);
-    if (href.value !== shown) href.value = shown;
-  }
+  for (const link of [element.closest("[href]"), ...element.querySelectorAll("[href]")]) swapLink(link?.getAttributeNode("href"), answer?.tel);
   const display = answer?.display;
   const texts = textsOf(element);
   const present = numberIn(texts);
@@ -29,6 +24,12 @@ export function swap(element: HTMLElement, answer?: DialplaneNumber): HTMLElemen
     element.textContent = isolated(toShow(element, "", display), element);
   }
   return element;
+}
+
+function swapLink(href: Attr | null | undefined, tel: string | null | undefined): void {
+  if (!href || !/^tel:/i.test(href.value)) return;
+  const shown = toShow(href, href.value, tel);
+  if (href.value !== shown) href.value = shown;
 }
 
 /** What is wanted, or else what the page itself said last in this place. */

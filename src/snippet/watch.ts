@@ -21,9 +21,13 @@ export function watchPage(scan: () => void, moved: () => unknown, seen: () => vo
   addEventListener("pageshow", (event) => event.persisted && moved());
 }
 
-/** What the script changes itself makes one more scan, which finds nothing to do. */
+/** What a scan changes itself makes no other: two elements in one link would change it in turn, for ever. */
 function observe(scan: () => void): void {
-  new MutationObserver(scan).observe(document, {
+  const observer = new MutationObserver(() => {
+    scan();
+    observer.takeRecords();
+  });
+  observer.observe(document, {
     subtree: true,
     childList: true,
     characterData: true,

@@ -48,6 +48,8 @@ const pages = {
   print: html(`<style>@media print { #n { display: none } } @media screen { #paper { display: none } }</style>
     ${link('data-dialplane="banner"')}<p id="paper" data-dialplane="paper">Call ${own}</p>`),
   pools: html(`${link('data-dialplane="banner"')}<p id="e" data-dialplane="help" data-pool="default/support"></p>`),
+  around: html(`<a id="n" href="TEL:+12025550199">Call <span id="s" data-dialplane="banner">${own}</span></a>`),
+  shared: html(`<a id="n" href="tel:+12025550199"><b id="s" data-dialplane="banner">${own}</b> <i id="i" data-dialplane="help" data-pool="default/support">${own}</i></a>`),
   nested: html(`<footer id="n" data-dialplane="footer">${own} <a id="inner" data-dialplane="help" data-pool="default/support" href="tel:+12025550199">help</a></footer>`),
   twice: html(link('data-dialplane="banner"')) + '<script src="/dialplane.js" data-pool="default/sales" async></script>',
 } as const;
@@ -179,6 +181,23 @@ describe("the snippet", () => {
     await page.evaluate(`document.querySelector("#s").hidden = false`);
     expect(await swapped("#h")).toBe(number);
     expect(await elements()).toEqual(["banner", "pricing"]);
+  });
+
+  it("swaps a link around the element as well, and gives it back", async () => {
+    await open("around");
+    const number = await swapped("#s");
+    expect(await text()).toBe(`Call ${number}`);
+    expect(await page.locator("#n").getAttribute("href")).toBe(`tel:+1${number.replace(/\D/g, "")}`);
+    await page.evaluate("dialplane.release()");
+    expect(await page.locator("#n").getAttribute("href")).toBe("TEL:+12025550199");
+  });
+
+  it("doesn't change one link for two elements in turn, for ever", async () => {
+    await open("shared");
+    await swapped("#s");
+    await eventually("the other pool's number", async () => (await text("#i")).startsWith("(202) 555-30"));
+    expect(await page.locator("#n").getAttribute("href")).toMatch(/^tel:\+1202555[13]0/);
+    expect(errors).toEqual([]);
   });
 
   it("tells the page by an event on the element", async () => {
