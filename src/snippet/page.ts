@@ -39,8 +39,8 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     void ask(elements);
   }
 
-  /** Asking says "this person sees it now", so hidden parts wait until they are shown. */
-  const isShown = ({ element }: Marked) => !(released || element.closest("[hidden]"));
+  /** Asking says "this person sees it now", so hidden parts, and pages in the background or drawn in advance, wait until they are shown. */
+  const isShown = ({ element }: Marked) => !(released || document.hidden || element.closest("[hidden]"));
 
   /** Each media element once, in as many requests as it takes. */
   function ask(elements: readonly Marked[]): Promise<void> {
@@ -65,7 +65,6 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   /** Now and then, and when the tab is looked at again: asks again where a renewal is due or no answer came. */
   function seen(): void {
-    if (document.hidden) return;
     for (const key of asked) if (isOver(shown.get(key), 1.5)) asked.delete(key);
     scan();
   }

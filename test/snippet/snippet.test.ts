@@ -200,6 +200,18 @@ describe("the snippet", () => {
     expect(errors).toEqual([]);
   });
 
+  it("asks for nothing in a tab in the background, or drawn in advance, until it is looked at", async () => {
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    await page.addInitScript(`Object.defineProperty(document, "hidden", { get: () => !window.lookedAt })`);
+    await open("plain");
+    await page.waitForLoadState("networkidle");
+    expect(await text()).toBe(own);
+    expect(requests.filter((path) => path.startsWith("/v1/"))).toEqual([]);
+    await page.evaluate(`window.lookedAt = true; document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))`);
+    await swapped();
+  });
+
   it("tells the page by an event on the element", async () => {
     await page.addInitScript(`addEventListener("dialplane:number", ({ target, detail }) => (window.told = { id: target.id, ...detail }))`);
     await open("plain");
