@@ -24,7 +24,7 @@ document.addEventListener("dialplane:number", ({ target, detail }) => {
     target.classList.remove("fresh");
     requestAnimationFrame(() => target.classList.add("fresh"));
   }
-  if (detail.pushed && detail.mediaElement === "pricing" && pricing.hidden) {
+  if (detail.pushed && detail.number && detail.mediaElement === "pricing" && pricing.hidden) {
     pricing.hidden = false;
     byId("continued", HTMLElement).hidden = false;
   }

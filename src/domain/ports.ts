@@ -23,8 +23,18 @@ export interface Clock {
 export interface NumberClaims {
   /** Decides many requests in ONE statement and returns in the same order; prospects and devices that are new are stored. Durable when it resolves. */
   claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
-  /** Ends a prospect's leases of these pools now, all or none; the cool-down starts. */
-  release(pools: readonly ResourceKey[], prospect: Uuid): Promise<void>;
+  /**
+   * Ends a prospect's leases of these pools now, all or none; the cool-down starts. Answers what its devices that are online now, but for
+   * `except`, may still show of them.
+   */
+  release(pools: readonly ResourceKey[], prospect: Uuid, except?: Uuid): Promise<readonly ShownElsewhere[]>;
+}
+
+export interface ShownElsewhere {
+  readonly device: Uuid;
+  /** Whose number it was. */
+  readonly pool: ResourceKey;
+  readonly mediaElement: string;
 }
 
 export interface Prospects {
@@ -66,8 +76,9 @@ export interface DevicePush {
   /** The pool asked for: what the page's media element names. */
   readonly pool: ResourceKey;
   readonly mediaElement: string;
-  readonly did: E164;
-  readonly leasedUntil: Date;
+  /** null: it was given back, and the page's own stands there again. */
+  readonly did: E164 | null;
+  readonly leasedUntil: Date | null;
   /** Whose number it is, when another pool's. */
   readonly lentBy?: ResourceKey | undefined;
 }

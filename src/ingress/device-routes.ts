@@ -2,7 +2,7 @@ import { Router, type Request, type RequestHandler, type Response } from "expres
 import { ExpectedError } from "../domain/errors.ts";
 import { verifyPersonToken, type PersonClaims, type SiteSecrets } from "../domain/person-token.ts";
 import { consentOrigins } from "../domain/origin.ts";
-import type { Clock, NumberClaims, PoolEntry, Prospects } from "../domain/ports.ts";
+import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Prospects, PushBus, ShownElsewhere } from "../domain/ports.ts";
 import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { forgetTokens, givenTokens, keepTokens } from "./cookies.ts";
@@ -11,6 +11,7 @@ import { nobody, type Identities, type IdentityTokens } from "./identities.ts";
 import type { Newcomers } from "./newcomers.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import { HttpProblem } from "./problem.ts";
+import { tell } from "./pushes.ts";
 import { tooMany } from "./rate-limit.ts";
 import { parseDevice, parseIdentify, parsePresence, parseRelease } from "./requests.ts";
 import type { Streams } from "./streams.ts";
@@ -21,12 +22,17 @@ export interface DeviceRoutesDeps {
   readonly leavers: Newcomers;
   readonly prospects: Prospects;
   readonly claims: NumberClaims;
+  readonly pushes: PushBus;
+  readonly logger: Logger;
   readonly pools: () => ReadonlyMap<ResourceKey, PoolEntry>;
   readonly presence: PresenceKeeper;
   readonly streams: Streams;
   readonly sites: SiteSecrets;
   readonly clock: Clock;
 }
+
+/** Of one release: a request may name a hundred pools. */
+const mostPushes = 1_000;
 
 /** What a device says about itself: who uses it, whether it is there, that it needs its number no more. */
 export function deviceRoutes(deps: DeviceRoutesDeps): Router {
@@ -94,19 +100,25 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const body = parseRelease(request.body);
   const pools = deps.pools();
   const { origin } = request.headers;
-  const released = body.pools.flatMap((key) => releasable(key, pools, origin));
+  const asked = body.pools.map((key) => ({ key, lenders: lendersOf(key, pools, origin) }));
   const tokens = givenTokens(request, body);
   deps.identities.device(tokens);
-  const { prospect } = await deps.identities.resolve(tokens);
-  await deps.claims.release([...new Set(released)], prospect);
+  const { prospect, device } = await deps.identities.resolve(tokens);
+  const elsewhere = await deps.claims.release([...new Set(asked.flatMap(({ lenders }) => lenders))], prospect, device);
+  await tell(deps, elsewhere.flatMap((shown) => givenBack(shown, asked)).slice(0, mostPushes));
   if (body.consent === "denied") forgetTokens(request, response);
   response.status(204).end();
 }
 
 /** A pool that was removed meanwhile may have lent a number all the same; one that never was has lent none. */
-function releasable(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>, origin: string | undefined): readonly ResourceKey[] {
+function lendersOf(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>, origin: string | undefined): readonly ResourceKey[] {
   const entry = poolFor(pools, key, origin);
   return entry === null ? [key] : poolsBehind(entry, pools);
+}
+
+/** Devices know a number by the pool that their page names, which may be another than the one that lent it. */
+function givenBack({ device, pool, mediaElement }: ShownElsewhere, asked: readonly { readonly key: ResourceKey; readonly lenders: readonly ResourceKey[] }[]): readonly DevicePush[] {
+  return asked.filter(({ lenders }) => lenders.includes(pool)).map(({ key }) => ({ device, pool: key, mediaElement, did: null, leasedUntil: null }));
 }
 
 function presence(deps: DeviceRoutesDeps, request: Request, response: Response): void {

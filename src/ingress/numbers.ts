@@ -1,11 +1,12 @@
 import { formatNumber, telUri } from "../domain/e164.ts";
-import { ExpectedError, messageOf } from "../domain/errors.ts";
+import { ExpectedError } from "../domain/errors.ts";
 import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
 import { poolFor } from "./cors.ts";
 import type { GivenTokens, Identities, IdentityTokens, Met } from "./identities.ts";
 import type { Newcomers } from "./newcomers.ts";
+import { tell } from "./pushes.ts";
 
 export interface NumbersRequest {
   readonly elements: readonly WantedElement[];
@@ -29,7 +30,7 @@ export interface WantedElement {
 }
 
 /** Why the page keeps its own number. None of them is an error. */
-export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired" | "TooManyNewVisitors";
+export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired" | "TooManyNewVisitors" | "Released";
 
 /** What a page shows with one media element. */
 export interface ElementAnswer {
@@ -87,12 +88,13 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
     return { pool, mediaElement, ...claimed, attributes: request.attributes, choice: choice ?? undefined };
   });
   const results = await deps.claims.claim(claims);
-  await tellOtherDevices(deps, claims, results);
+  await tell(deps, otherDevices(claims, results));
   return { elements: answersOf(wanted, { pools, results, now: deps.clock.now() }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
 }
 
 /** The data of a push: what the other device shows. */
 export function pushedAnswer(push: DevicePush, pools: Pools, now: Date): ElementAnswer {
+  if (push.did === null) return unchanged(push, "Released");
   const entry = pools.get(push.lentBy ?? push.pool);
   return shown(push, "assigned", push.did, { entry, until: push.leasedUntil, now });
 }
@@ -133,22 +135,15 @@ function lacksConsent(entry: PoolEntry | undefined, request: NumbersRequest): bo
 
 /**
  * The claim's cross-device step: which other devices are online was determined with the claim itself; the same number goes to
- * them with the same media element before this device is answered. A push that fails costs nothing but time: the other
- * device gets the same number as soon as it asks.
+ * them with the same media element before this device is answered.
  */
-async function tellOtherDevices(deps: NumbersDeps, claims: readonly ClaimRequest[], results: readonly ClaimResult[]): Promise<void> {
-  const pushes = claims.flatMap((claim, index): DevicePush[] => {
+function otherDevices(claims: readonly ClaimRequest[], results: readonly ClaimResult[]): readonly DevicePush[] {
+  return claims.flatMap((claim, index): DevicePush[] => {
     const result = results[index];
     if (result?.status !== "assigned") return [];
     const { did, leasedUntil, lentBy } = result;
     return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil, lentBy }));
   });
-  if (pushes.length === 0) return;
-  try {
-    await deps.pushes.publish(pushes);
-  } catch (error) {
-    deps.logger.warn({ reason: messageOf(error), pushes: pushes.length }, "other devices could not be told");
-  }
 }
 
 /** @param results one for each element that was not refused, in order. */
@@ -189,7 +184,7 @@ function shown(
   };
 }
 
-function unchanged(element: WantedElement, reason: UnchangedReason): ElementAnswer {
+function unchanged(element: Pick<WantedElement, "pool" | "mediaElement">, reason: UnchangedReason): ElementAnswer {
   const { pool, mediaElement } = element;
   return { pool, mediaElement, status: "unchanged", number: null, display: null, tel: null, expiresAt: null, reason };
 }

@@ -12,7 +12,7 @@ export interface Dialplane {
   readonly leave: () => Promise<void>;
   /** Asks again for every media element of the page, for example after the visitor consented. */
   readonly refresh: () => Promise<void>;
-  /** Gives the numbers back and shows the page's own ones until `refresh` is called. */
+  /** Gives the numbers back and shows the page's own ones until `refresh` is called, in every tab. The person's other devices are told. */
   readonly release: () => Promise<void>;
 }
 

@@ -54,8 +54,10 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     });
   }
 
-  function show(answer: DialplaneNumber): void {
-    if (released) return;
+  /** @param answer null: another tab gave the numbers back */
+  function show(answer: DialplaneNumber | null): void {
+    if (!answer) withdraw();
+    if (released || !answer) return;
     shown.set(keyOf(answer), { ...answer, arrived: Date.now() });
     const elements = marked().filter((one) => one.key === keyOf(answer)).map((one) => swap(one.element, answer));
     for (const target of elements[0] ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
@@ -78,13 +80,18 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
 
   function release(): Promise<void> {
     const pools = [...new Set([...shown.values()].map(({ pool }) => pool))];
-    released = true;
-    shown.clear();
-    stream?.hangUp();
-    scan(true);
+    withdraw(true);
     // Who was shown nothing is not told of: he may have said no.
     void session.enqueue(() => pools[0] && session.post("release", { pools, consent: settings["visitorConsent"] }));
     return session.enqueue(() => isDenied() && session.forget());
+  }
+
+  /** @param told whether the other tabs are to do the same; one that was told tells nobody */
+  function withdraw(told?: boolean): void {
+    released = true;
+    shown.clear();
+    stream?.hangUp(told);
+    scan(true);
   }
 
   /** Numbers of hidden parts belong to who was here before; visible ones stay, without a flicker, until the answer is there or didn't come. */

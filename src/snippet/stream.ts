@@ -4,7 +4,8 @@ import type { Session } from "./session.ts";
 export interface PushStream {
   /** Connects, once; nothing happens while it is connected. */
   readonly listen: () => void;
-  readonly hangUp: () => void;
+  /** @param released the other tabs of the device are to know that the numbers were given back */
+  readonly hangUp: (released?: boolean) => void;
 }
 
 /** The wait before a lost stream is opened again doubles up to this; a fifth of it at least, so that thousands of pages don't come back at once. */
@@ -15,7 +16,7 @@ const longestWaitMs = 60_000;
  * The service's pushes. One stream for all tabs of the device, because browsers open only six connections to a server:
  * a lock decides which tab has it, and the others hear of pushes by a channel.
  */
-export function createStream(session: Session, onPush: (pushed: DialplaneNumber) => void): PushStream {
+export function createStream(session: Session, onPush: (pushed: DialplaneNumber | null) => void): PushStream {
   const channel = new BroadcastChannel("dialplane");
   let source: EventSource | undefined;
   /** Gives the lock to another tab; there as long as this one listens or waits for its turn. */
@@ -64,7 +65,8 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     connect();
   }
 
-  function hangUp(): void {
+  function hangUp(released?: boolean): void {
+    if (released) channel.postMessage(null);
     close();
     letGo?.();
     letGo = undefined;
@@ -78,6 +80,6 @@ export function createStream(session: Session, onPush: (pushed: DialplaneNumber)
     void ((navigator.locks as LockManager | undefined)?.request(`dialplane ${device}`, () => new Promise<void>(hold)).catch(connect) ?? connect());
   }
 
-  channel.onmessage = (event: MessageEvent<DialplaneNumber>) => onPush(event.data);
+  channel.onmessage = (event: MessageEvent<DialplaneNumber | null>) => onPush(event.data);
   return { listen, hangUp };
 }

@@ -344,6 +344,37 @@ describe("what a device says about itself", () => {
     expect(await cookiesOf({ consent: "denied" }, { "Sec-Fetch-Site": "cross-site" })).toEqual([]);
   });
 
+  it("POST /v1/release: tells the person's other devices of each media element, and nobody else", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const laptop = await logIn(await ask(), "anna");
+    for (const mediaElement of ["banner-spring", "pricing"]) await ask(phone, mediaElement);
+    const ben = await logIn(await ask(), "ben");
+    const [own, other, foreign] = [await online(phone), await online(laptop), await online(ben)];
+    const release = { pools: [pool], visitor: phone.visitor, device: phone.device };
+    expect((await site.post("/v1/release", release)).status).toBe(204);
+    const given = [await other.next("number"), await other.next("number")].sort((one, next) => String(one["mediaElement"]).localeCompare(String(next["mediaElement"])));
+    const unchanged = { pool, status: "unchanged", number: null, display: null, tel: null, expiresAt: null, reason: "Released" };
+    expect(given).toEqual([{ ...unchanged, mediaElement: "banner-spring" }, { ...unchanged, mediaElement: "pricing" }]);
+    // There is nothing more to give back, so there is nothing more to tell.
+    expect((await site.post("/v1/release", release)).status).toBe(204);
+    await site.settled();
+    expect(other.text().match(/event: number/g)).toHaveLength(2);
+    for (const stream of [own, foreign]) expect(stream.text()).not.toContain("event: number");
+  });
+
+  it("POST /v1/release: tells at most 16 devices of at most 32 media elements", async () => {
+    const phone = await logIn(await ask(), "anna");
+    const elements = Array.from({ length: 40 }, (_, i) => ({ pool, mediaElement: `part-${i}` }));
+    for (const some of [elements.slice(0, 20), elements.slice(20)]) await site.post("/v1/numbers", { elements: some, visitor: phone.visitor, device: phone.device });
+    const open: TestStream[] = [];
+    for (let i = 0; i < 18; i += 1) open.push(await online(await logIn(await ask(), "anna")));
+    await site.post("/v1/release", { pools: [pool], visitor: phone.visitor, device: phone.device });
+    const told = () => open.map((stream) => (stream.text().match(/"Released"/g) ?? []).length).filter((times) => times > 0);
+    await eventually("16 are told", () => told().filter((times) => times === 32).length === 16);
+    await site.settled();
+    expect(told()).toEqual(Array(16).fill(32));
+  });
+
   it("POST /v1/release: gives nothing back when the page may not ask one of the pools", async () => {
     const who = await ask();
     const tokens = { visitor: who.visitor, device: who.device };

@@ -86,6 +86,8 @@ describe("the pool that a visit gets its number from", () => {
     const laptop = await ask("/", await logIn({}, "anna"), { mediaElement: "pricing" });
     expect(laptop.number).toBe(phone.number);
     expect(await stream.next("number")).toMatchObject({ pool: sales, mediaElement: "pricing", number: phone.number, display: phone.display });
+    await site.post("/v1/release", { pools: [sales], ...pick(laptop) });
+    expect(await stream.next("number")).toMatchObject({ pool: sales, status: "unchanged", number: null });
     stream.close();
   });
 

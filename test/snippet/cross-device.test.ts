@@ -143,6 +143,55 @@ describe("one person", () => {
   });
 });
 
+describe("a person who gives the numbers back", () => {
+  const pageOwn = "(202) 555-0199";
+
+  it("sees the page's own number on every tab and device, by one request, and a number of theirs again where it is asked for", async () => {
+    const device = await newDevice();
+    const [phone, laptop, stranger] = [await visit(device), await visit(), await visit()];
+    const tab = await visit(device);
+    await signIn(phone, "greta");
+    await signIn(laptop, "greta");
+    await openPricing(laptop);
+    await pricingOpens(phone);
+    await pricingOpens(tab);
+    const number = await phone.locator("#hero-number").innerText();
+    const theirs = await stranger.locator("#hero-number").innerText();
+    await online(3);
+    const asked: string[] = [];
+    for (const page of [phone, tab, laptop, stranger]) page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+
+    await phone.evaluate("dialplane.release()");
+    for (const page of [phone, tab, laptop]) for (const id of ["#hero-number", "#pricing-number"]) await shownAs(page, pageOwn, id);
+    expect(await laptop.locator("#hero-number").getAttribute("href")).toBe("tel:+12025550199");
+    // Long enough for what would go in circles.
+    await phone.waitForTimeout(500);
+    expect(asked.filter((path) => path !== "/v1/stream")).toEqual(["/v1/release"]);
+    expect(await stranger.locator("#hero-number").innerText()).toBe(theirs);
+
+    await laptop.evaluate("dialplane.refresh()");
+    await eventually("a number again", async () => (await laptop.locator("#hero-number").innerText()) !== pageOwn);
+    expect(await laptop.locator("#hero-number").innerText()).toBe(number);
+    expect(await phone.locator("#hero-number").innerText()).toBe(pageOwn);
+    expect(await tab.locator("#hero-number").innerText()).toBe(pageOwn);
+  });
+
+  it("leaves a pricing panel closed that was not open: what is given back is not shown", async () => {
+    const [phone, laptop] = [await visit(), await visit()];
+    await signIn(phone, "hanna");
+    await signIn(laptop, "hanna");
+    await online(2);
+    await openPricing(laptop);
+    await pricingOpens(phone);
+    await phone.reload();
+    await eventually("a number", async () => (await number(phone)) !== pageOwn);
+    await online(2);
+    await laptop.evaluate("dialplane.release()");
+    await shownAs(phone, pageOwn);
+    expect(await phone.locator("#pricing").isVisible()).toBe(false);
+  });
+});
+
 describe("two people", () => {
   it("who share a computer get a number each, after a log-out and without one, and their other devices hear nothing of the other's", async () => {
     const [annasPhone, bensPhone, computer] = [await visit(), await visit(), await visit()];

@@ -21,7 +21,7 @@ export function batchedClaims(claims: NumberClaims, limits: ClaimBatchLimits): N
   });
   return {
     claim: (requests) => (requests.length === 0 ? Promise.resolve([]) : coalescer.add(requests)),
-    release: (pools, prospect) => claims.release(pools, prospect),
+    release: (pools, prospect, except) => claims.release(pools, prospect, except),
   };
 }
 

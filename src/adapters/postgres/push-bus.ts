@@ -8,9 +8,9 @@ const payload = z.object({
   device: z.uuid(),
   pool: z.string(),
   mediaElement: z.string(),
-  did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164),
+  did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164).nullable(),
   lentBy: z.string().optional(),
-  leasedUntil: z.iso.datetime().transform((at) => new Date(at)),
+  leasedUntil: z.iso.datetime().transform((at) => new Date(at)).nullable(),
 });
 
 /** A payload must be shorter than 8,000 bytes (PostgreSQL, NOTIFY). */

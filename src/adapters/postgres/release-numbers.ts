@@ -1,21 +1,50 @@
 import type pg from "pg";
+import type { ShownElsewhere } from "../../domain/ports.ts";
 import type { ResourceKey, Uuid } from "../../domain/types.ts";
 import { lockProspects } from "./prospect-lock.ts";
 import { inTransaction } from "./transaction.ts";
 
+/** As many as a claim tells of a number, and the media elements shown last: whoever has a token can make devices and elements without end. */
+const mostDevices = 16;
+const mostElements = 32;
+
+interface Row {
+  readonly device: Uuid;
+  readonly pool: ResourceKey;
+  readonly media_element: string;
+}
+
 /**
  * Ends the prospect's leases of these pools now, all or none; the cool-down starts. What ended already stays as it is. A pool that was
  * removed may have been lending still, so it is found as well.
+ * Answers the devices that are online, but for `except`, with each media element that the numbers were shown with during the lease.
  */
-export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], prospect: Uuid): Promise<void> {
-  await inTransaction(pool, async (client) => {
-    const current = await lockProspects(client, [prospect]);
-    await client.query(
-      `update number n set leased_until = statement_timestamp(), free_at = statement_timestamp() + p.cooldown
-       from pool p
-       where p.key = any ($1::text[]) and n.pool_uid = p.uid
-         and n.prospect_id = any ($2::uuid[]) and n.leased_until > statement_timestamp()`,
-      [keys, current],
+export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], by: { readonly prospect: Uuid; readonly except: Uuid | undefined }): Promise<readonly ShownElsewhere[]> {
+  return inTransaction(pool, async (client) => {
+    const current = await lockProspects(client, [by.prospect]);
+    const { rows } = await client.query<Row>(
+      `with ended as (
+         update number n set leased_until = statement_timestamp(), free_at = statement_timestamp() + p.cooldown
+         from pool p
+         where p.key = any ($1::text[]) and n.pool_uid = p.uid
+           and n.prospect_id = any ($2::uuid[]) and n.leased_until > statement_timestamp()
+         returning p.key as pool, n.did, n.leased_from
+       ),
+       shown as (
+         select e.pool, a.media_element from ended e join association a on a.did = e.did and a.leased_from = e.leased_from
+         group by e.pool, a.media_element
+         order by max(a.shown_at) desc
+         limit $4::int
+       ),
+       online as (
+         select v.id as device from device v
+         where v.prospect_id = any ($2::uuid[]) and v.id is distinct from $3::uuid and v.online_until > statement_timestamp()
+         order by v.online_until desc
+         limit $5::int
+       )
+       select o.device, s.pool, s.media_element from online o cross join shown s`,
+      [keys, current, by.except ?? null, mostElements, mostDevices],
     );
+    return rows.map(({ device, pool: key, media_element: mediaElement }) => ({ device, pool: key, mediaElement }));
   });
 }

@@ -39,7 +39,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
   return {
     claims: {
       claim: (requests) => claimNumbers(pool, requests),
-      release: (keys, prospect) => releaseNumbers(pool, keys, prospect),
+      release: (keys, prospect, except) => releaseNumbers(pool, keys, { prospect, except }),
     },
     prospects: {
       touch: (devices) => touchDevices(pool, devices),

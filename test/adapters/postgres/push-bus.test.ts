@@ -22,7 +22,7 @@ const endListeners = () => world.rows("select pg_terminate_backend(pid) from pg_
 describe("a push", () => {
   test("reaches every subscriber as it was sent", async () => {
     const [one, two] = [await subscriber(), await subscriber()];
-    const pushes = [aPush(), aPush({ mediaElement: `"quotes" 'and' \\ ünïcödé 🙂 \u0000` })];
+    const pushes = [aPush(), aPush({ did: null, leasedUntil: null }), aPush({ mediaElement: `"quotes" 'and' \\ ünïcödé 🙂 \u0000` })];
     await world.stores.pushes.publish(pushes);
     for (const { received } of [one, two]) await vi.waitFor(() => expect(received).toEqual(pushes));
     await Promise.all([one.stop(), two.stop()]);
