@@ -489,7 +489,12 @@ export interface SipTrunkSpec {
    * elsewhere are refused. Not given, only the addresses that `host` resolves to.
    */
   readonly sourceAddresses?: readonly string[];
-  /** Credentials for the carrier's challenges and for registration. Not given, the carrier knows us by address. */
+  /**
+   * Credentials for the carrier's challenges and for registration. Not given, the carrier knows us by address. What
+   * becomes of the Secret interrupts no call: while it is missing or can't be used, the trunk goes on with what it
+   * held last as long as it names this Secret, and one whose Secret was never seen is used without authentication and
+   * registration; ResolvedRefs says so.
+   */
   readonly authentication?: SipTrunkAuthentication;
   /**
    * Enabled registers with the carrier (SIP REGISTER) so that it knows where to send calls; needs `authentication`.
@@ -521,7 +526,12 @@ export type SipTransport = "UDP" | "TCP" | "TLS";
 
 export type MediaEncryption = "None" | "SDES" | "DTLS";
 
-/** Credentials for the carrier's challenges and for registration. Not given, the carrier knows us by address. */
+/**
+ * Credentials for the carrier's challenges and for registration. Not given, the carrier knows us by address. What
+ * becomes of the Secret interrupts no call: while it is missing or can't be used, the trunk goes on with what it held
+ * last as long as it names this Secret, and one whose Secret was never seen is used without authentication and
+ * registration; ResolvedRefs says so.
+ */
 export interface SipTrunkAuthentication {
   /** The Secret of the same namespace with the keys username and password. */
   readonly secretRef: SecretRef;
@@ -573,7 +583,7 @@ export interface SipTrunkStatus {
   /** The metadata.generation that this status speaks about. */
   readonly observedGeneration?: number;
   /**
-   * Accepted (the specification makes sense), ResolvedRefs (the Secret exists and has its keys), Programmed (every
+   * Accepted (the specification makes sense), ResolvedRefs (the Secret exists and can be used), Programmed (every
    * Asterisk pod runs it), Reachable (the carrier answers at least one pod) and Ready (it can be used).
    */
   readonly conditions?: readonly Condition[];

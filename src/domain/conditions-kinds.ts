@@ -1,6 +1,7 @@
 import type { Condition, ReachabilityState, RoutingRulePoolStatus } from "./api.generated.ts";
 import { ConditionReason, ConditionType, setConditions, summarise, type Finding } from "./conditions.ts";
 import { conflictMessage, type Ownership } from "./ownership.ts";
+import type { SecretFault } from "./ports.ts";
 import { count } from "./ranges.ts";
 import { nameOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
@@ -42,6 +43,8 @@ export interface RuleFacts extends CommonFacts {
 }
 
 export interface TrunkFacts extends CommonFacts {
+  /** What is wrong with the Secret that it names, and what is done meanwhile. */
+  readonly secret: SecretFault | null;
   /** As the pods see it; empty if none reported. */
   readonly reachability: readonly ReachabilityState[];
 }
@@ -96,7 +99,7 @@ export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRul
 
 export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
   const accepted = acceptance(facts.problems, null);
-  const refs = resolution(facts.missing);
+  const refs = facts.secret === null ? resolution(facts.missing) : unresolved(ConditionReason.RefNotFound, facts.secret.message);
   const programmed = programming(facts, facts.problems.length === 0);
   const reachable = reachability(facts.reachability);
   // A trunk that isn't watched can be used all the same: only a False is worth more than the others' True.

@@ -341,6 +341,13 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** Why a Secret that a trunk names can't be used as it is now. Never holds a value of it. */
+export interface SecretFault {
+  readonly state: "Absent" | "Invalid" | "Unreadable";
+  /** A sentence that names the Secret. */
+  readonly message: string;
+}
+
 /** Why something declared was not taken. */
 export interface SourceProblem {
   readonly file: string;
@@ -353,8 +360,10 @@ export interface SourceProblem {
 /** Everything declared at one moment. */
 export interface Declared {
   readonly resources: readonly AnyResource[];
-  /** By `namespace/name` of the Secret. */
+  /** By `namespace/name` of the Secret. Of one with a fault what it held last, where that was seen: it goes on being used. */
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
+  /** By `namespace/name`: Secrets that can't be used as they are now. What is in neither map does not exist. */
+  readonly secretFaults?: ReadonlyMap<ResourceKey, SecretFault>;
   readonly problems: readonly SourceProblem[];
   /** Pools that are being deleted and wait for us to let them go; they are not among `resources`. */
   readonly leaving?: readonly LeavingPool[];

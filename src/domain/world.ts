@@ -4,7 +4,7 @@ import { ExpectedError } from "./errors.ts";
 import { Memo, sameItems, StableList } from "./memo.ts";
 import { resolveOwnership, sameOwnership, type Ownership } from "./ownership.ts";
 import { renderPjsip } from "./pjsip.ts";
-import type { Credentials, Declared, DesiredState, PoolEntry, RuleEntry, TrunkConfiguration, TrunkEntry } from "./ports.ts";
+import type { Credentials, Declared, DesiredState, PoolEntry, RuleEntry, SecretFault, TrunkConfiguration, TrunkEntry } from "./ports.ts";
 import { toE164Ranges } from "./ranges.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
 import { dialplanFor } from "./retiring.ts";
@@ -25,6 +25,10 @@ export interface PoolVerdict extends Verdict {
   /** Its numbers are handed out and its calls are routed. */
   readonly inService: boolean;
 }
+export interface TrunkVerdict extends Verdict {
+  /** What is wrong with the Secret that it names, and what is done meanwhile; null: nothing. The trunk is in service all the same. */
+  readonly secret: SecretFault | null;
+}
 export interface RuleVerdict extends Verdict {
   readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean; readonly inService: boolean }[];
 }
@@ -36,7 +40,7 @@ export interface World {
   readonly verdicts: {
     readonly pools: ReadonlyMap<ResourceKey, PoolVerdict>;
     readonly rules: ReadonlyMap<ResourceKey, RuleVerdict>;
-    readonly trunks: ReadonlyMap<ResourceKey, Verdict>;
+    readonly trunks: ReadonlyMap<ResourceKey, TrunkVerdict>;
   };
 }
 
@@ -57,7 +61,7 @@ export class WorldCompiler {
 
   compile(declared: Declared): World {
     const memo = this.#memo;
-    const trunks = judgeTrunks(memo, only(declared.resources, "SipTrunk"), declared.credentials);
+    const trunks = judgeTrunks(memo, only(declared.resources, "SipTrunk"), declared);
     const pools = judgePools(memo, only(declared.resources, "NumberPool"), trunks);
     const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
     const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => dialplanFor({ pools: pools.entries, trunks: trunks.entries }));
@@ -125,7 +129,7 @@ function entryOf(resource: AnyResource) {
 
 interface JudgedTrunk {
   readonly entry: TrunkEntry;
-  readonly verdict: Verdict;
+  readonly verdict: TrunkVerdict;
 }
 
 interface JudgedTrunks {
@@ -135,16 +139,16 @@ interface JudgedTrunks {
   readonly entries: readonly TrunkEntry[];
   readonly usable: ReadonlyMap<ResourceKey, TrunkEntry>;
   readonly configuration: TrunkConfiguration;
-  readonly verdicts: ReadonlyMap<ResourceKey, Verdict>;
+  readonly verdicts: ReadonlyMap<ResourceKey, TrunkVerdict>;
 }
 
-function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], credentials: ReadonlyMap<ResourceKey, Credentials>): JudgedTrunks {
+function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, secretFaults }: Pick<Declared, "credentials" | "secretFaults">): JudgedTrunks {
   const judged = trunks.map((trunk) => {
-    const secret = secretOf(trunk);
-    const known = secret === null ? undefined : credentials.get(secret);
-    return memo.trunk.value(identityOf(trunk), [trunk, known], () => judgeTrunk(memo, trunk, secret, known));
+    const key = secretOf(trunk);
+    const secret = key === null ? null : { key, known: credentials.get(key), fault: secretFaults?.get(key) };
+    return memo.trunk.value(identityOf(trunk), [trunk, secret?.known, secret?.fault], (previous) => judgeTrunk(memo, trunk, secret, previous));
   });
-  const entries = memo.trunkEntries.of(judged.filter(({ verdict }) => isClean(verdict)).map(({ entry }) => entry));
+  const entries = memo.trunkEntries.of(judged.filter(({ verdict }) => verdict.problems.length === 0).map(({ entry }) => entry));
   const used = [...credentials].flat();
   return {
     all: memo.allTrunks.of(judged),
@@ -155,12 +159,27 @@ function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], credentials: Read
   };
 }
 
-function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: ResourceKey | null, known: Credentials | undefined): JudgedTrunk {
-  const entry: TrunkEntry = { ...entryOf(trunk), spec: trunk.spec };
-  const missing = secret === null || known !== undefined ? [] : [`Secret ${secret} with the keys username and password`];
-  const credentials = new Map(secret === null || known === undefined ? [] : [[secret, known]]);
-  const problems = problemsOf(memo, trunk, missing.length > 0 ? null : () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing } };
+/** The Secret that a trunk names, and what is known of it. */
+interface NamedSecret {
+  readonly key: ResourceKey;
+  readonly known: Credentials | undefined;
+  readonly fault: SecretFault | undefined;
+}
+
+function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, previous: JudgedTrunk | undefined): JudgedTrunk {
+  // A password that changes is nothing to pools and rules: to them it is the same trunk.
+  const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
+  const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
+  const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
+  return { entry, verdict: { problems, missing: [], secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
+}
+
+/** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
+function faultOf({ key, known, fault }: NamedSecret, registration: SipTrunk["spec"]["registration"]): SecretFault | null {
+  if (fault === undefined && known !== undefined) return null;
+  const { state, message } = fault ?? { state: "Absent", message: `Secret ${key} with the keys username and password does not exist` };
+  const without = `without authentication${registration === "Enabled" ? " and registration" : ""}`;
+  return { state, message: `${message}; meanwhile the trunk is used ${known === undefined ? without : "with the credentials that were seen last"}` };
 }
 
 function secretOf(trunk: SipTrunk): ResourceKey | null {
@@ -332,10 +351,6 @@ function isInForce({ entry, verdict }: JudgedRule): boolean {
 function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks: JudgedTrunks): RoutingRuleSpec {
   const usable = (name: string | undefined) => name === undefined || trunks.usable.has(`${namespace}/${name}`);
   return { ...spec, destinations: spec.destinations.filter((destination) => usable(destination.trunkRef?.name)) };
-}
-
-function isClean(verdict: Verdict): boolean {
-  return verdict.problems.length === 0 && verdict.missing.length === 0;
 }
 
 /** What no schema can know, and what can't be rendered. `render` is null when something needed for it is missing. */

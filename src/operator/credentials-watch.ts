@@ -2,17 +2,19 @@ import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import { collectionPath, type KubeObject } from "../adapters/kubernetes/objects.ts";
 import { Reflector } from "../adapters/kubernetes/reflector.ts";
 import { readSecret } from "../adapters/manifest/secret.ts";
-import type { Credentials, Logger } from "../domain/ports.ts";
+import type { Credentials, Logger, SecretFault } from "../domain/ports.ts";
 import { nameOf, namespaceOf } from "../domain/seniority.ts";
 import type { ResourceKey } from "../domain/types.ts";
+import { fieldName } from "../domain/validate/finding.ts";
 import { SECRETS } from "./kinds.ts";
 
-/** A Secret that can't be read (no right to) must not hold up everything else; then its trunk says that it is missing. */
-const FAILURES_UNTIL_MISSING = 3;
+/** A Secret that can't be read (no right to) must not hold up everything else; then its trunk says so. */
+const FAILURES_UNTIL_UNREADABLE = 3;
 
 /**
  * Watches the Secrets that trunks refer to, each by its name: no other Secret is ever read, and the operator needs no right to more
- * than these.
+ * than these. What a Secret held last stays in use as long as it is watched, whatever becomes of it: who changes a password by deleting
+ * and creating interrupts nothing, and a mistyped one or a lost right takes no trunk's authentication away.
  */
 export class CredentialsWatch {
   readonly #client: KubeClient;
@@ -20,6 +22,7 @@ export class CredentialsWatch {
   readonly #onChange: () => void;
   readonly #watched = new Map<ResourceKey, Reflector>();
   readonly #credentials = new Map<ResourceKey, Credentials>();
+  readonly #faults = new Map<ResourceKey, SecretFault>();
   readonly #stopping = new Set<Promise<void>>();
 
   constructor(client: KubeClient, logger: Logger, onChange: () => void) {
@@ -36,12 +39,17 @@ export class CredentialsWatch {
 
   /** Whether of every one it is known if it is there. */
   get settled(): boolean {
-    return [...this.#watched.values()].every(({ state }) => state.synced || state.failures >= FAILURES_UNTIL_MISSING);
+    return [...this.#watched.values()].every(({ state }) => state.synced || state.failures >= FAILURES_UNTIL_UNREADABLE);
   }
 
-  /** Usable ones only. */
+  /** As they were seen last when they could be used. */
   get credentials(): ReadonlyMap<ResourceKey, Credentials> {
     return this.#credentials;
+  }
+
+  /** What is wrong with them now. */
+  get faults(): ReadonlyMap<ResourceKey, SecretFault> {
+    return this.#faults;
   }
 
   async stop(): Promise<void> {
@@ -50,13 +58,15 @@ export class CredentialsWatch {
   }
 
   #add(key: ResourceKey): void {
+    const look = () => this.#look(key, reflector);
     const reflector = new Reflector({
       client: this.#client,
       path: collectionPath(SECRETS, namespaceOf(key)),
       query: { fieldSelector: `metadata.name=${nameOf(key)}` },
       logger: this.#logger,
-      onEvent: (event) => this.#take(key, event.type === "deleted" ? null : event.object),
-      onSync: this.#onChange,
+      onEvent: look,
+      onSync: look,
+      onState: look,
     });
     this.#watched.set(key, reflector);
     reflector.start();
@@ -65,17 +75,50 @@ export class CredentialsWatch {
   #drop(key: ResourceKey, reflector: Reflector): void {
     this.#watched.delete(key);
     this.#credentials.delete(key);
+    this.#faults.delete(key);
     const stopped = reflector.stop().finally(() => this.#stopping.delete(stopped));
     this.#stopping.add(stopped);
   }
 
-  #take(key: ResourceKey, secret: KubeObject | null): void {
-    const read = secret === null ? null : readSecret({ ...secret, apiVersion: "v1" });
-    const before = this.#credentials.get(key);
-    const { credentials } = read ?? { credentials: null };
-    if (credentials === null) this.#credentials.delete(key);
-    else if (before?.username !== credentials.username || before.password !== credentials.password) this.#credentials.set(key, credentials);
-    else return;
-    this.#onChange();
+  #look(key: ResourceKey, reflector: Reflector): void {
+    if (this.#watched.get(key) !== reflector) return;
+    const [credentials, fault] = [this.#credentials.get(key), this.#faults.get(key)];
+    const found = seen(key, reflector);
+    if (found.credentials !== undefined && !same(credentials, found.credentials)) this.#credentials.set(key, found.credentials);
+    if (found.fault === undefined) this.#faults.delete(key);
+    else if (fault?.message !== found.fault.message) this.#faults.set(key, found.fault);
+    if (this.#credentials.get(key) !== credentials || this.#faults.get(key) !== fault) this.#onChange();
   }
+}
+
+function same(a: Credentials | undefined, b: Credentials): boolean {
+  return a?.username === b.username && a.password === b.password;
+}
+
+interface Seen {
+  readonly credentials?: Credentials;
+  readonly fault?: SecretFault;
+}
+
+/** Neither as long as it is not known yet. */
+function seen(key: ResourceKey, { state, store }: Reflector): Seen {
+  const [secret] = store.list();
+  const now = secret !== undefined ? read(key, secret) : state.synced ? { fault: absent(key) } : {};
+  const { failures, watching, lastError } = state;
+  if (failures < FAILURES_UNTIL_UNREADABLE || watching || lastError === undefined) return now;
+  // An API server that is away for a while, and showed it before, says nothing about the Secret.
+  const isRefused = lastError.status === 401 || lastError.status === 403;
+  return state.synced && !isRefused ? now : { fault: { state: "Unreadable", message: `Secret ${key} can't be read: ${lastError.message}` } };
+}
+
+function read(key: ResourceKey, secret: KubeObject): Seen {
+  const { credentials, lacking, errors } = readSecret({ ...secret, apiVersion: "v1" });
+  if (credentials !== null) return { credentials };
+  const wrong = errors.map(({ path, message }) => `${fieldName(path)} ${message}`);
+  const said = wrong.length > 0 ? wrong : lacking.map((name) => `it must have the key ${name}`);
+  return { fault: { state: "Invalid", message: `Secret ${key} can't be used: ${said.join("; ")}` } };
+}
+
+function absent(key: ResourceKey): SecretFault {
+  return { state: "Absent", message: `Secret ${key} does not exist` };
 }

@@ -90,7 +90,7 @@ export class KubernetesSource implements ResourceSource {
       // One that lost its finalizer, and could not be given it again yet, is out of service and not deleted.
       else if (meaning.state === "refused" || meaning.state === "unprotected") unreadable.push(object.metadata.uid);
     }
-    return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), problems: [] };
+    return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), secretFaults: new Map(this.#secrets.faults), problems: [] };
   }
 
   watch(listener: () => void): Promise<() => Promise<void>> {

@@ -15,7 +15,7 @@ const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, 
 const ownership = resolveOwnership([holder, loser]);
 const pool = (of: Partial<PoolFacts> = {}): readonly Condition[] => poolConditions({ ...common, ownership: ownership.get("default/older")!, ...of });
 const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true, inService: true }], ...of });
-const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, reachability: ["Reachable", "Unreachable"], ...of });
+const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, secret: null, reachability: ["Reachable", "Unreachable"], ...of });
 const summary = (conditions: readonly Condition[]): string[] => conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
 const message = (conditions: readonly Condition[], type: string): string | undefined => conditions.find((condition) => condition.type === type)?.message;
 
@@ -104,7 +104,7 @@ describe("conditions of a trunk", () => {
     ["that answers one pod", trunk(), ["Reachable=True/Reachable", "Ready=True/Ready"], "the trunk can be used"],
     ["that answers none", trunk({ reachability: ["Unreachable", "Unknown"] }), ["Reachable=False/Unreachable", "Ready=False/Unreachable"], "the carrier answers 0 of 2 pods"],
     ["that nobody watches can be used all the same", trunk({ reachability: [] }), ["Reachable=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
-    ["whose Secret is missing", trunk({ missing: ["Secret default/credentials"] }), ["Reachable=True/Reachable", "Ready=False/RefNotFound"], "Secret default/credentials does not exist"],
+    ["whose Secret is missing", trunk({ secret: { state: "Absent", message: "Secret default/login does not exist" } }), ["Reachable=True/Reachable", "Ready=False/RefNotFound"], "Secret default/login does not exist"],
   ])("%s", (_, conditions, expected, words) => {
     expect(summary(conditions).slice(-2)).toEqual(expected);
     expect(message(conditions, "Ready")).toBe(words);

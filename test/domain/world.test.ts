@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Declared, PodReport } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
 import { statusesOf } from "../../src/domain/statuses.ts";
-import { compileWorld } from "../../src/domain/world.ts";
+import { compileWorld, WorldCompiler } from "../../src/domain/world.ts";
 import { aDestination, aPool, aReport, aRule, aTrunk } from "./builders.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
@@ -61,12 +61,43 @@ describe("what follows from the declared resources", () => {
     expect(compileWorld(declared(pool(), far)).desired.pools).toEqual([]);
   });
 
-  it("leaves a trunk unused whose Secret is missing and says which", () => {
-    const secret = trunk({ authentication: { secretRef: { name: "carrier-login" } } });
-    const world = compileWorld(declared(pool(), secret));
-    expect(world.desired.trunks).toEqual([]);
-    expect(world.verdicts.trunks.get("default/carrier")?.missing).toEqual(["Secret default/carrier-login with the keys username and password"]);
-    expect(world.verdicts.pools.get("default/sales")?.missing).toEqual(["usable SipTrunk default/carrier"]);
+  const login = { authentication: { secretRef: { name: "carrier-login" } } };
+  const known = new Map([["default/carrier-login", { username: "dialplane", password: "hunter2-hunter2" }]]);
+  const absent = "Secret default/carrier-login with the keys username and password does not exist";
+
+  it.each([
+    ["Disabled", "without authentication"],
+    ["Enabled", "without authentication and registration"],
+  ] as const)("keeps a trunk whose Secret is missing, and its pool, in service, and says so (registration %s)", (registration, without) => {
+    const input = declared(pool(), rule(), trunk({ ...login, registration }));
+    const world = compileWorld(input);
+    expect([keys(world.desired.trunks), keys(world.desired.pools), keys(world.desired.rules)]).toEqual([["default/carrier"], ["default/sales"], ["default/rule"]]);
+    expect(world.trunks.content).not.toMatch(/auth|registration/);
+    expect(world.verdicts.trunks.get("default/carrier")?.secret?.message).toBe(`${absent}; meanwhile the trunk is used ${without}`);
+    expect(conditionsOf(input)).toMatchObject({
+      "SipTrunk carrier": expect.stringMatching(/ResolvedRefs=False\/RefNotFound Programmed=True.* Ready=False\/RefNotFound/) as unknown,
+      "NumberPool sales": expect.stringContaining("Ready=True/Ready") as unknown,
+      "RoutingRule rule": expect.stringContaining("Ready=True/Ready") as unknown,
+    });
+  });
+
+  it("goes on with the credentials that a Secret held last, and says so", () => {
+    const gone = { state: "Absent", message: "Secret default/carrier-login does not exist" } as const;
+    const input = { ...declared(pool(), trunk(login)), credentials: known, secretFaults: new Map([["default/carrier-login", gone]]) };
+    const world = compileWorld(input);
+    expect(world.trunks.content).toContain("hunter2-hunter2");
+    expect(world.verdicts.trunks.get("default/carrier")?.secret?.message).toBe(`${gone.message}; meanwhile the trunk is used with the credentials that were seen last`);
+    expect(conditionsOf(input)["NumberPool sales"]).toContain("Ready=True/Ready");
+  });
+
+  it("a password that changes makes no pool a new one", () => {
+    const compiler = new WorldCompiler();
+    const resources = declared(pool(), trunk(login));
+    const before = compiler.compile({ ...resources, credentials: known });
+    const after = compiler.compile({ ...resources, credentials: new Map([["default/carrier-login", { username: "dialplane", password: "another" }]]) });
+    expect(after.trunks.content).not.toBe(before.trunks.content);
+    expect(after.desired.pools).toBe(before.desired.pools);
+    expect(after.verdicts.pools.get("default/sales")).toBe(before.verdicts.pools.get("default/sales"));
   });
 
   it("keeps a pool in service when a pool that its sources name is missing, and says which", () => {
@@ -82,9 +113,7 @@ describe("what follows from the declared resources", () => {
   });
 
   it("puts a trunk's credentials into its configuration and nowhere else", () => {
-    const secret = trunk({ authentication: { secretRef: { name: "carrier-login" } } });
-    const credentials = new Map([["default/carrier-login", { username: "dialplane", password: "hunter2-hunter2" }]]);
-    const world = compileWorld({ ...declared(pool(), secret), credentials });
+    const world = compileWorld({ ...declared(pool(), trunk(login)), credentials: known });
     expect(world.trunks.content).toContain("hunter2-hunter2");
     expect(JSON.stringify([world.desired, [...world.verdicts.trunks]])).not.toContain("hunter2");
   });

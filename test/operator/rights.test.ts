@@ -29,11 +29,13 @@ test("the operator needs every right of its manifest, and no other", { timeout: 
   const login = { apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData: { username: "u", password: "p" } };
   await world.apply(login);
   for (const [kind, name] of [["np", "sales"], ["rr", "rule"], ["trunk", "carrier"]] as const) await world.becomes(kind, name, ACCEPTED);
-  // The same trouble again: the Event is counted up when the operator stops.
-  await world.remove("secret", "login");
-  await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
-  await world.apply(login);
-  await world.becomes("trunk", "carrier", ACCEPTED);
+  // The second time is the same trouble again: the Event is counted up when the operator stops.
+  for (let times = 0; times < 2; times += 1) {
+    await world.remove("secret", "login");
+    await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
+    await world.apply(login);
+    await world.becomes("trunk", "carrier", ACCEPTED);
+  }
   await world.remove("np", "sales");
   await eventually("a renewed lease", () => used.has("coordination.k8s.io/leases update"), 20_000);
   expect(await operator.ended()).toEqual([]);

@@ -17,6 +17,8 @@ export interface ReflectorOptions {
   readonly onEvent: (event: StoreEvent) => void;
   /** Called once, after the first whole list was told. */
   readonly onSync?: () => void;
+  /** Called after a failure, and when what failed works again. */
+  readonly onState?: () => void;
   /** Objects a page. */
   readonly pageSize?: number;
   /** How long the server keeps a watch open; drawn at random between the two, so that watches do not end together. */
@@ -149,6 +151,7 @@ export class Reflector {
   #opened(): void {
     this.#watching = true;
     this.#watches += 1;
+    if (this.#failures > 0) this.#tellState();
   }
 
   #watchQuery(resourceVersion: string): Query {
@@ -184,8 +187,14 @@ export class Reflector {
   }
 
   #healthy(): void {
+    const recovered = this.#failures > 0;
     this.#failures = 0;
     this.#lastError = undefined;
+    if (recovered) this.#tellState();
+  }
+
+  #tellState(): void {
+    this.#guarded(() => this.#options.onState?.());
   }
 
   async #recover(error: unknown): Promise<void> {
@@ -200,6 +209,7 @@ export class Reflector {
     const say = this.#failures < 3 ? "info" : "warn";
     const { status, reason, message } = this.#lastError;
     logger[say]({ path, status, reason, error: message, failures: this.#failures, retryMilliseconds: delayMs }, "list or watch failed; will retry");
+    this.#tellState();
     await pause(delayMs, this.#stop.signal);
   }
 

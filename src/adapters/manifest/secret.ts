@@ -7,11 +7,15 @@ import { isRecord } from "./schema.ts";
 /** Digest credentials longer than this are no carrier's. */
 const MAX_LENGTH = 256;
 
+const UNWRITABLE = /[\p{Cc}\u2028\u2029]|^\s|\s$/u;
+
 export interface ReadSecret {
   /** `namespace/name`; null when the metadata has errors. */
   readonly key: ResourceKey | null;
   /** null when the Secret does not hold both keys: it is then somebody else's. */
   readonly credentials: Credentials | null;
+  /** Of the two keys those that it does not hold. */
+  readonly lacking: readonly string[];
   readonly errors: readonly Finding[];
 }
 
@@ -21,10 +25,12 @@ export function readSecret(secret: Record<string, unknown>): ReadSecret {
   if (secret["apiVersion"] !== "v1") errors.push(errorAt(["apiVersion"], "must be v1"));
   const username = valueOf(secret, "username", errors);
   const password = valueOf(secret, "password", errors);
-  if (errors.length > 0 || !isRecord(secret["metadata"])) return { key: null, credentials: null, errors };
+  if (errors.length > 0 || !isRecord(secret["metadata"])) return { key: null, credentials: null, lacking: [], errors };
   const { namespace, name } = readMetadata(secret["metadata"]);
-  const complete = username !== undefined && password !== undefined;
-  return { key: `${namespace}/${name}`, credentials: complete ? { username, password } : null, errors };
+  const key = `${namespace}/${name}`;
+  if (username !== undefined && password !== undefined) return { key, credentials: { username, password }, lacking: [], errors };
+  const lacking = [...(username === undefined ? ["username"] : []), ...(password === undefined ? ["password"] : [])];
+  return { key, credentials: null, lacking, errors };
 }
 
 /** `stringData` comes before `data` (base64), as in the API server. */
@@ -40,9 +46,9 @@ function valueOf(secret: Record<string, unknown>, key: string, errors: Finding[]
   return undefined;
 }
 
-/** Control characters would end the line in a configuration file. */
+/** What a line of a configuration file can hold: it ends at control characters, and spaces around a value are lost. */
 function checked(value: unknown, path: string[], errors: Finding[]): string | undefined {
-  if (typeof value === "string" && value.length > 0 && value.length <= MAX_LENGTH && !/\p{Cc}/u.test(value)) return value;
-  errors.push(errorAt(path, `must be a string of 1 to ${MAX_LENGTH} characters without line breaks and control characters`));
+  if (typeof value === "string" && value.length > 0 && value.length <= MAX_LENGTH && !UNWRITABLE.test(value) && value.isWellFormed()) return value;
+  errors.push(errorAt(path, `must be a string of 1 to ${MAX_LENGTH} characters without line breaks, control characters and spaces at its ends`));
   return undefined;
 }

@@ -2,7 +2,7 @@ import { NOTHING_KNOWN } from "../../domain/attribution.ts";
 import type { Declared, PoolEntry } from "../../domain/ports.ts";
 import { parseRange, toNumber } from "../../domain/ranges.ts";
 import type { ResourceKey } from "../../domain/types.ts";
-import { compileWorld, type RuleVerdict, type Verdict, type World } from "../../domain/world.ts";
+import { compileWorld, type RuleVerdict, type TrunkVerdict, type Verdict, type World } from "../../domain/world.ts";
 import { RoutingIndex } from "../../domain/routing-table.ts";
 import type { Ground } from "./ground.ts";
 
@@ -34,7 +34,7 @@ function notInForce({ verdicts }: World, pool: ResourceKey): readonly string[] {
   const attached = [...verdicts.rules].filter(([, verdict]) => concerns(verdict, pool));
   return [
     ...attached.flatMap(([key, verdict]) => faults(`RoutingRule ${key}`, verdict)),
-    ...[...verdicts.trunks].flatMap(([key, verdict]) => faults(`SipTrunk ${key}`, verdict)),
+    ...[...verdicts.trunks].flatMap(([key, verdict]) => [...faults(`SipTrunk ${key}`, verdict), ...secretFaults(`SipTrunk ${key}`, verdict)]),
     ...[...verdicts.pools].filter(([key, verdict]) => key === pool || !verdict.inService).flatMap(([key, verdict]) => faults(`NumberPool ${key}`, verdict)),
   ];
 }
@@ -45,4 +45,8 @@ function concerns(verdict: RuleVerdict, pool: ResourceKey): boolean {
 
 function faults(object: string, { problems, missing }: Verdict): string[] {
   return [...problems, ...missing.map((what) => `${what} is missing`)].map((fault) => `${object}: ${fault}`);
+}
+
+function secretFaults(object: string, { secret }: TrunkVerdict): string[] {
+  return secret === null ? [] : [`${object}: ${secret.message}`];
 }

@@ -219,6 +219,7 @@ describe("a Secret", () => {
   it.each([
     ["a line break", 'stringData: {username: acme, password: "s3cret\\nx=y"}', "stringData.password"],
     ["data that is not base64", "data: {username: YWNtZQ==, password: s3cret!}", "data.password"],
+    ["a space at its end", 'stringData: {username: acme, password: "s3cret "}', "stringData.password"],
     ["a number", "stringData: {username: acme, password: 123456}", "stringData.password"],
   ])("with %s is refused without telling the value", (_, rest, field) => {
     const { credentials, problems } = read(secret(rest));

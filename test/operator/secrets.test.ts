@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { join } from "node:path";
+
+import type { KubeClient } from "../../src/adapters/kubernetes/client.ts";
+import type { DialplaneOperator } from "../../src/operator/operator.ts";
+import { eventually } from "../harness/process.ts";
+import { aPool, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
+
+let world: OperatorWorld;
+beforeAll(async () => {
+  world = await startWorld();
+  await world.kube.mustKubectl(["apply", "--server-side", "-f", join(ROOT, "deploy/operator-rbac.yaml")]);
+  await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "login" } } }), aPool("sales", { ranges: TEN }));
+}, 120_000);
+afterAll(() => world.stop());
+
+const GOOD = { Accepted: "True/Accepted", ResolvedRefs: "True/ResolvedRefs" };
+const said = async () => (await world.condition("trunk", "carrier", "ResolvedRefs"))?.message ?? "";
+const trunksFile = async () => {
+  const data = await world.kube.mustKubectl(["get", "secret", "-n", SYSTEM, "dialplane-trunks", "-o", "jsonpath={.data.trunks\\.conf}"]);
+  return Buffer.from(data, "base64").toString("utf8");
+};
+const isInService = async () => (await world.rows("select 1 from pool where key = 'default/sales' and removed_at is null")).length === 1;
+const aSecret = (stringData: object) => ({ apiVersion: "v1", kind: "Secret", metadata: { name: "login", namespace: "default" }, stringData });
+const login = (password: string) => aSecret({ username: "dialplane", password });
+
+describe("a Secret that a trunk names", { timeout: 60_000 }, () => {
+  let operator: DialplaneOperator;
+  beforeAll(async () => {
+    operator = await operatorIn(world);
+  }, 60_000);
+  afterAll(() => operator.ended());
+
+  test("that was never there takes neither the trunk nor its pool out of service", async () => {
+    await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
+    await world.becomes("np", "sales", GOOD);
+    expect(await said()).toBe("Secret default/login does not exist; meanwhile the trunk is used without authentication");
+    expect(await isInService()).toBe(true);
+    expect(await trunksFile()).toContain("type = endpoint");
+    expect(await trunksFile()).not.toContain("type = auth");
+  });
+
+  test("that is deleted is used as it was last, and its successor as soon as it is there", async () => {
+    await world.apply(login("first-password"));
+    await world.becomes("trunk", "carrier", GOOD);
+    const before = await trunksFile();
+    expect(before).toContain("first-password");
+    await world.remove("secret", "login");
+    await world.becomes("trunk", "carrier", { ResolvedRefs: "False/RefNotFound" });
+    expect(await said()).toBe("Secret default/login does not exist; meanwhile the trunk is used with the credentials that were seen last");
+    expect(await trunksFile()).toBe(before);
+    expect(await world.conditions("np", "sales")).toMatchObject(GOOD);
+    await world.apply(login("second-password"));
+    await world.becomes("trunk", "carrier", GOOD);
+    await eventually("the new password", async () => (await trunksFile()).includes("second-password"), 15_000);
+  });
+
+  test("that becomes invalid is used as it was last, and the trunk says what is wrong and no value", async () => {
+    const before = await trunksFile();
+    await world.apply(login("third-password\n"));
+    await eventually("the trunk says so", async () => (await said()).includes("data.password must be a string of 1 to 256 characters"), 15_000);
+    await world.remove("secret", "login");
+    await world.apply(aSecret({ username: "dialplane", token: "third-password" }));
+    await eventually("the trunk says so", async () => (await said()).includes("Secret default/login can't be used: it must have the key password"), 15_000);
+    expect(await said()).not.toContain("third");
+    expect(await trunksFile()).toBe(before);
+    expect(await isInService()).toBe(true);
+  });
+
+  test("is forgotten when the trunk names another", async () => {
+    await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "other" } } }));
+    await eventually("nothing is used", async () => !(await trunksFile()).includes("second-password"), 15_000);
+    await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "login" } } }));
+    await eventually("the trunk says so", async () => (await said()).endsWith("the trunk is used without authentication"), 15_000);
+  });
+});
+
+test("a right to read Secrets that is taken away takes no trunk's credentials away, and a new operator goes on without", { timeout: 120_000 }, async () => {
+  await world.apply(login("fourth-password"));
+  const kubeconfig = await world.kube.serviceAccountKubeconfig({ namespace: SYSTEM, name: "dialplane-operator" });
+  const cut = breakable();
+  const first = await operatorIn(world, { kubeconfig, client: cut.client });
+  await world.becomes("trunk", "carrier", GOOD);
+  await eventually("the password", async () => (await trunksFile()).includes("fourth-password"), 15_000);
+  await world.kube.mustKubectl(["patch", "clusterrole", "dialplane-operator", "--type=json", "-p", JSON.stringify([{ op: "remove", path: "/rules/3" }])]);
+  cut.now();
+  await eventually("the trunk says so", async () => /can't be read: .* forbidden.*; meanwhile the trunk is used with the credentials/.test(await said()), 30_000);
+  expect(await trunksFile()).toContain("fourth-password");
+  expect(await first.ended()).toEqual([]);
+
+  const second = await operatorIn(world, { kubeconfig });
+  await eventually("the trunk says so", async () => /can't be read: .* forbidden.*; meanwhile the trunk is used without authentication/.test(await said()), 30_000);
+  await eventually("the trunk without it", async () => !(await trunksFile()).includes("type = auth"), 15_000);
+  expect(await isInService()).toBe(true);
+  await world.kube.mustKubectl(["apply", "--server-side", "--force-conflicts", "-f", join(ROOT, "deploy/operator-rbac.yaml")]);
+  await world.becomes("trunk", "carrier", GOOD);
+  expect(await second.ended()).toEqual([]);
+});
+
+/** A client whose open watches over Secrets end when asked to: an API server looks at rights when a watch begins. */
+function breakable(): { readonly client: (real: KubeClient) => KubeClient; readonly now: () => void } {
+  let broken = new AbortController();
+  const client = (real: KubeClient): KubeClient => ({
+    request: (request) => real.request(request),
+    watch: (request) => real.watch(request.path.endsWith("/secrets") ? { ...request, signal: AbortSignal.any([request.signal, broken.signal]) } : request),
+    close: () => real.close(),
+  });
+  const now = () => {
+    broken.abort();
+    broken = new AbortController();
+  };
+  return { client, now };
+}
