@@ -186,7 +186,7 @@ export interface NumberPoolStatus {
   /** The metadata.generation that this status speaks about. */
   readonly observedGeneration?: number;
   /**
-   * Accepted (the specification makes sense and the numbers are this pool's), ResolvedRefs (the trunks exist),
+   * Accepted (the specification makes sense and the numbers are this pool's), ResolvedRefs (the trunks can be used),
    * Programmed (every Asterisk pod runs a dialplan with it) and Ready (all of these).
    */
   readonly conditions?: readonly Condition[];
@@ -455,8 +455,8 @@ export interface RoutingRuleStatus {
   /** The metadata.generation that this status speaks about. */
   readonly observedGeneration?: number;
   /**
-   * Accepted (the specification makes sense), ResolvedRefs (the pools and trunks exist), Programmed (the routers have
-   * it) and Ready (all of these).
+   * Accepted (the specification makes sense), ResolvedRefs (the pools and trunks can be used), Programmed (the routers
+   * have it) and Ready (all of these).
    */
   readonly conditions?: readonly Condition[];
   /** The pools that the rule is attached to, by name; at most 1000 are listed. */

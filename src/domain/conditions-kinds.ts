@@ -28,6 +28,8 @@ interface CommonFacts {
   readonly problems: readonly string[];
   /** Missing things as kind and key: "SipTrunk default/carrier". */
   readonly missing: readonly string[];
+  /** What is declared and can't be used, likewise. */
+  readonly unusable: readonly string[];
   readonly programming: Programming;
 }
 
@@ -52,7 +54,7 @@ export interface TrunkFacts extends CommonFacts {
 export function poolConditions(facts: PoolFacts): readonly Condition[] {
   const conflict = conflictMessage(facts.ownership);
   const accepted = acceptance(facts.problems, conflict === null ? null : refusal(ConditionReason.NumberConflict, conflict));
-  const refs = resolution(facts.missing);
+  const refs = resolution(facts);
   const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
   return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service${retirement(facts.retiring ?? 0)}`);
 }
@@ -60,8 +62,8 @@ export function poolConditions(facts: PoolFacts): readonly Condition[] {
 /** Of an object that was stored under another schema: nothing of it is taken. */
 export function unreadableConditions(facts: Pick<CommonFacts, "problems" | "generation" | "previous" | "now">): readonly Condition[] {
   const none: Programming = { revision: null, readyPods: 0, pods: 0, error: null };
-  const findings = [acceptance(facts.problems, null), programming({ ...facts, missing: [], programming: none }, false)];
-  return finish({ ...facts, missing: [], programming: none }, findings, "");
+  const findings = [acceptance(facts.problems, null), programming({ ...facts, missing: [], unusable: [], programming: none }, false)];
+  return finish({ ...facts, missing: [], unusable: [], programming: none }, findings, "");
 }
 
 /** Said in Ready: what was promised before they were taken out is kept. */
@@ -72,10 +74,10 @@ function retirement(numbers: number): string {
 
 export function ruleConditions(facts: RuleFacts): readonly Condition[] {
   const accepted = acceptance(facts.problems, null);
-  const none = facts.missing.length === 0 && facts.pools.length === 0;
-  const refs = none ? unresolved(ConditionReason.NoMatchingPools, "no NumberPool of the namespace matches poolSelector") : resolution(facts.missing);
+  const none = isResolved(facts) && facts.pools.length === 0;
+  const refs = none ? unresolved(ConditionReason.NoMatchingPools, "no NumberPool of the namespace matches poolSelector") : resolution(facts);
   const serving = facts.pools.filter(({ inService }) => inService);
-  const idle = facts.problems.length === 0 && facts.missing.length === 0 && facts.pools.length > 0 && serving.length === 0;
+  const idle = facts.problems.length === 0 && isResolved(facts) && facts.pools.length > 0 && serving.length === 0;
   const programmed = idle ? withoutService(facts.pools.map(({ key }) => key)) : programming(facts, facts.problems.length === 0);
   return finish(facts, [accepted, refs, programmed], `routes calls of ${serving.length} pools`);
 }
@@ -99,7 +101,7 @@ export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRul
 
 export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
   const accepted = acceptance(facts.problems, null);
-  const refs = facts.secret === null ? resolution(facts.missing) : unresolved(ConditionReason.RefNotFound, facts.secret.message);
+  const refs = facts.secret === null ? resolution(facts) : unresolved(SECRET_REASONS[facts.secret.state], facts.secret.message);
   const programmed = programming(facts, facts.problems.length === 0);
   const reachable = reachability(facts.reachability);
   // A trunk that isn't watched can be used all the same: only a False is worth more than the others' True.
@@ -121,12 +123,28 @@ function refusal(reason: ConditionReason, message: string): Finding {
   return { type: ConditionType.Accepted, status: "False", reason, message };
 }
 
-function resolution(missing: readonly string[]): Finding {
-  if (missing.length === 1) return unresolved(ConditionReason.RefNotFound, `${missing.join("")} does not exist`);
-  if (missing.length > 1) return unresolved(ConditionReason.RefNotFound, `these do not exist: ${missing.join(", ")}`);
-  const message = "everything referred to exists";
+type References = Pick<CommonFacts, "missing" | "unusable">;
+
+function isResolved({ missing, unusable }: References): boolean {
+  return missing.length === 0 && unusable.length === 0;
+}
+
+function resolution({ missing, unusable }: References): Finding {
+  const faults = [
+    ...(missing.length > 1 ? [`these do not exist: ${missing.join(", ")}`] : missing.map((one) => `${one} does not exist`)),
+    ...unusable.map((one) => `${one} can't be used; see its conditions`),
+  ];
+  if (missing.length > 0) return unresolved(ConditionReason.RefNotFound, faults.join("; "));
+  if (unusable.length > 0) return unresolved(ConditionReason.RefNotUsable, faults.join("; "));
+  const message = "everything referred to can be used";
   return { type: ConditionType.ResolvedRefs, status: "True", reason: ConditionReason.ResolvedRefs, message };
 }
+
+const SECRET_REASONS = {
+  Absent: ConditionReason.RefNotFound,
+  Invalid: ConditionReason.SecretInvalid,
+  Unreadable: ConditionReason.SecretUnreadable,
+} as const satisfies Record<SecretFault["state"], ConditionReason>;
 
 function unresolved(reason: ConditionReason, message: string): Finding {
   return { type: ConditionType.ResolvedRefs, status: "False", reason, message };
@@ -139,8 +157,8 @@ function programming(facts: CommonFacts, accepted: boolean): Finding {
   };
   // What is not valid never reaches a pod.
   if (!accepted) return say("False", ConditionReason.NotAccepted, "not sent to the pods: the specification is not valid");
-  // The message of ResolvedRefs names what is missing.
-  if (facts.missing.length > 0) return say("False", ConditionReason.RefsNotResolved, "not complete in the pods: something it refers to is missing");
+  // The message of ResolvedRefs names it.
+  if (!isResolved(facts)) return say("False", ConditionReason.RefsNotResolved, "not complete in the pods: something it refers to is missing or can't be used");
   if (revision === null) return say("False", ConditionReason.Pending, "no revision with it has been made yet");
   if (error !== null) return say("False", ConditionReason.ProgrammingFailed, `${readyPods} of ${pods} pods run revision ${short(revision)}: ${error}`);
   if (pods === 0) return say("Unknown", ConditionReason.NoPods, "no Asterisk pod has reported");

@@ -9,7 +9,7 @@ import type { Condition, ConditionStatus } from "./api.generated.ts";
 export const ConditionType = {
   /** The specification makes sense, and what it claims is its own. */
   Accepted: "Accepted",
-  /** What it refers to exists. */
+  /** What it refers to exists and can be used. */
   ResolvedRefs: "ResolvedRefs",
   /** Every Asterisk pod was verified to run it. */
   Programmed: "Programmed",
@@ -29,10 +29,16 @@ export const ConditionReason = {
   NumberConflict: "NumberConflict",
   /** Accepted=False on a rule's pool: the pool itself was not accepted. */
   PoolNotAccepted: "PoolNotAccepted",
-  /** ResolvedRefs=True: everything referred to exists. */
+  /** ResolvedRefs=True: everything referred to exists and can be used. */
   ResolvedRefs: "ResolvedRefs",
-  /** ResolvedRefs=False: something referred to does not exist, or a Secret lacks a key. */
+  /** ResolvedRefs=False: something referred to does not exist. */
   RefNotFound: "RefNotFound",
+  /** ResolvedRefs=False: a SipTrunk referred to exists and can't be used; its own conditions say why. */
+  RefNotUsable: "RefNotUsable",
+  /** ResolvedRefs=False on a trunk: its Secret lacks a key or holds something unusable; the message names the key and never a value. */
+  SecretInvalid: "SecretInvalid",
+  /** ResolvedRefs=False on a trunk: the operator can't read its Secret, mostly for want of a right; the message has the API server's words. */
+  SecretUnreadable: "SecretUnreadable",
   /** ResolvedRefs=False: the rule's selector takes no pool. */
   NoMatchingPools: "NoMatchingPools",
   /** Programmed=True: all pods run it. */
@@ -43,7 +49,7 @@ export const ConditionReason = {
   ProgrammingFailed: "ProgrammingFailed",
   /** Programmed=False: it was not sent to the pods, because it was not accepted. */
   NotAccepted: "NotAccepted",
-  /** Programmed=False: it was not sent to the pods, because something it needs is missing. */
+  /** Programmed=False: it was not sent to the pods, because something it needs is missing or can't be used. */
   RefsNotResolved: "RefsNotResolved",
   /** Programmed=Unknown: no Asterisk pod has reported. */
   NoPods: "NoPods",

@@ -19,6 +19,8 @@ export interface Verdict {
   readonly problems: readonly string[];
   /** Missing things as kind and key: "SipTrunk default/carrier". */
   readonly missing: readonly string[];
+  /** What is declared and can't be used, likewise. */
+  readonly unusable: readonly string[];
 }
 export interface PoolVerdict extends Verdict {
   readonly ownership: Ownership;
@@ -171,7 +173,7 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing: [], secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
+  return { entry, verdict: { problems, missing: [], unusable: [], secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
@@ -197,9 +199,11 @@ function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readon
   return keys.map((key) => trunks.usable.get(key) ?? trunks.verdicts.has(key));
 }
 
-/** Trunks that are wanted and can't be used, as `missing` says them. */
-function missingTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): string[] {
-  return keys.filter((key) => !trunks.usable.has(key)).map((key) => (trunks.verdicts.has(key) ? `usable SipTrunk ${key}` : `SipTrunk ${key}`));
+/** Of the trunks that are wanted those that can't be used. */
+function lackingTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<Verdict, "missing" | "unusable"> {
+  const lacking = keys.filter((key) => !trunks.usable.has(key));
+  const [unusable, missing] = [lacking.filter((key) => trunks.verdicts.has(key)), lacking.filter((key) => !trunks.verdicts.has(key))];
+  return { missing: missing.map((key) => `SipTrunk ${key}`), unusable: unusable.map((key) => `SipTrunk ${key}`) };
 }
 
 // ---------------------------------------------------------------- pools
@@ -254,12 +258,13 @@ interface PoolSurroundings {
 
 function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks, absent }: PoolSurroundings): JudgedPool {
   const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
-  const missing = missingTrunks(wanted, trunks);
-  const problems = problemsOf(memo, pool, missing.length > 0 ? null : () => assertRenderable(entry satisfies DialplanPool, trunks.entries));
-  const inService = missing.length === 0 && problems.length === 0;
+  const { missing, unusable } = lackingTrunks(wanted, trunks);
+  const hasTrunks = missing.length === 0 && unusable.length === 0;
+  const problems = problemsOf(memo, pool, hasTrunks ? () => assertRenderable(entry satisfies DialplanPool, trunks.entries) : null);
+  const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  return { entry, verdict: { problems, missing: lacking, ownership: owned, inService } };
+  return { entry, verdict: { problems, missing: lacking, unusable, ownership: owned, inService } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
@@ -326,9 +331,11 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
     pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
     spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
   };
+  const lacking = lackingTrunks(wanted, trunks);
   const verdict: RuleVerdict = {
     problems: problemsOf(memo, rule, null),
-    missing: [...missing.map((key) => `NumberPool ${key}`), ...missingTrunks(wanted, trunks)],
+    missing: [...missing.map((key) => `NumberPool ${key}`), ...lacking.missing],
+    unusable: lacking.unusable,
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };

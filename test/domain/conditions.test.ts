@@ -8,7 +8,7 @@ import { aPool } from "./builders.ts";
 const now = new Date("2026-06-01T12:00:00.123Z");
 const later = new Date("2026-06-01T13:00:00Z");
 const running: Programming = { revision: "abcdef0123456789", readyPods: 3, pods: 3, error: null };
-const common = { generation: 2, now, previous: [], problems: [], missing: [], programming: running };
+const common = { generation: 2, now, previous: [], problems: [], missing: [], unusable: [], programming: running };
 
 const holder = aPool({}, { key: "default/older" });
 const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, { key: "default/younger", createdAt: "2026-02-01T00:00:00Z" });
@@ -39,6 +39,18 @@ describe("conditions of a pool", () => {
       pool({ missing: ["SipTrunk default/carrier"] }),
       ["Accepted=True/Accepted", "ResolvedRefs=False/RefNotFound", "Programmed=False/RefsNotResolved", "Ready=False/RefNotFound"],
       "SipTrunk default/carrier does not exist",
+    ],
+    [
+      "whose trunk is there and can't be used",
+      pool({ unusable: ["SipTrunk default/carrier"] }),
+      ["Accepted=True/Accepted", "ResolvedRefs=False/RefNotUsable", "Programmed=False/RefsNotResolved", "Ready=False/RefNotUsable"],
+      "SipTrunk default/carrier can't be used; see its conditions",
+    ],
+    [
+      "of whose trunks one is missing and one can't be used",
+      pool({ missing: ["SipTrunk default/a"], unusable: ["SipTrunk default/b"] }),
+      ["Accepted=True/Accepted", "ResolvedRefs=False/RefNotFound", "Programmed=False/RefsNotResolved", "Ready=False/RefNotFound"],
+      "SipTrunk default/a does not exist; SipTrunk default/b can't be used; see its conditions",
     ],
     [
       "that one pod doesn't run yet",
@@ -104,6 +116,8 @@ describe("conditions of a trunk", () => {
     ["that answers one pod", trunk(), ["Reachable=True/Reachable", "Ready=True/Ready"], "the trunk can be used"],
     ["that answers none", trunk({ reachability: ["Unreachable", "Unknown"] }), ["Reachable=False/Unreachable", "Ready=False/Unreachable"], "the carrier answers 0 of 2 pods"],
     ["that nobody watches can be used all the same", trunk({ reachability: [] }), ["Reachable=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
+    ["whose Secret lacks a key", trunk({ secret: { state: "Invalid", message: "it must have the key password" } }), ["Reachable=True/Reachable", "Ready=False/SecretInvalid"], "it must have the key password"],
+    ["whose Secret can't be read", trunk({ secret: { state: "Unreadable", message: "forbidden" } }), ["Reachable=True/Reachable", "Ready=False/SecretUnreadable"], "forbidden"],
     ["whose Secret is missing", trunk({ secret: { state: "Absent", message: "Secret default/login does not exist" } }), ["Reachable=True/Reachable", "Ready=False/RefNotFound"], "Secret default/login does not exist"],
   ])("%s", (_, conditions, expected, words) => {
     expect(summary(conditions).slice(-2)).toEqual(expected);

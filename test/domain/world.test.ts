@@ -90,6 +90,15 @@ describe("what follows from the declared resources", () => {
     expect(conditionsOf(input)["NumberPool sales"]).toContain("Ready=True/Ready");
   });
 
+  it("says of a pool and a rule whose trunk can't be used that it can't, and not that there is none", () => {
+    const input = declared(pool(), rule({ destinations: [aDestination({ trunkRef: { name: "carrier" } })] }), trunk({ host: "300.1.1.1" }));
+    expect(compileWorld(input).verdicts.pools.get("default/sales")).toMatchObject({ missing: [], unusable: ["SipTrunk default/carrier"], inService: false });
+    expect(conditionsOf(input)).toMatchObject({
+      "NumberPool sales": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
+      "RoutingRule rule": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
+    });
+  });
+
   it("a password that changes makes no pool a new one", () => {
     const compiler = new WorldCompiler();
     const resources = declared(pool(), trunk(login));

@@ -58,6 +58,7 @@ describe("a Secret that a trunk names", { timeout: 60_000 }, () => {
   test("that becomes invalid is used as it was last, and the trunk says what is wrong and no value", async () => {
     const before = await trunksFile();
     await world.apply(login("third-password\n"));
+    await world.becomes("trunk", "carrier", { ResolvedRefs: "False/SecretInvalid", Ready: "False/SecretInvalid" });
     await eventually("the trunk says so", async () => (await said()).includes("data.password must be a string of 1 to 256 characters"), 15_000);
     await world.remove("secret", "login");
     await world.apply(aSecret({ username: "dialplane", token: "third-password" }));
@@ -85,6 +86,7 @@ test("a right to read Secrets that is taken away takes no trunk's credentials aw
   await world.kube.mustKubectl(["patch", "clusterrole", "dialplane-operator", "--type=json", "-p", JSON.stringify([{ op: "remove", path: "/rules/3" }])]);
   cut.now();
   await eventually("the trunk says so", async () => /can't be read: .* forbidden.*; meanwhile the trunk is used with the credentials/.test(await said()), 30_000);
+  expect(await world.conditions("trunk", "carrier")).toMatchObject({ ResolvedRefs: "False/SecretUnreadable", Ready: "False/SecretUnreadable" });
   expect(await trunksFile()).toContain("fourth-password");
   expect(await first.ended()).toEqual([]);
 

@@ -43,8 +43,8 @@ function concerns(verdict: RuleVerdict, pool: ResourceKey): boolean {
   return verdict.pools.some(({ key }) => key === pool) || verdict.pools.length === 0;
 }
 
-function faults(object: string, { problems, missing }: Verdict): string[] {
-  return [...problems, ...missing.map((what) => `${what} is missing`)].map((fault) => `${object}: ${fault}`);
+function faults(object: string, { problems, missing, unusable }: Verdict): string[] {
+  return [...problems, ...missing.map((what) => `${what} is missing`), ...unusable.map((what) => `${what} can't be used`)].map((fault) => `${object}: ${fault}`);
 }
 
 function secretFaults(object: string, { secret }: TrunkVerdict): string[] {
