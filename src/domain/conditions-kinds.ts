@@ -26,6 +26,8 @@ interface CommonFacts {
   readonly previous: readonly Condition[];
   /** What domain validation found, each naming its field; empty if nothing. */
   readonly problems: readonly string[];
+  /** What the author should know, each naming its field. */
+  readonly warnings: readonly string[];
   /** Missing things as kind and key: "SipTrunk default/carrier". */
   readonly missing: readonly string[];
   /** What is declared and can't be used, likewise. */
@@ -53,7 +55,7 @@ export interface TrunkFacts extends CommonFacts {
 
 export function poolConditions(facts: PoolFacts): readonly Condition[] {
   const conflict = conflictMessage(facts.ownership);
-  const accepted = acceptance(facts.problems, conflict === null ? null : refusal(ConditionReason.NumberConflict, conflict));
+  const accepted = acceptance(facts, conflict === null ? null : refusal(ConditionReason.NumberConflict, conflict));
   const refs = resolution(facts);
   const findings = [accepted, refs, programming(facts, facts.problems.length === 0)];
   return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service${retirement(facts.retiring ?? 0)}`);
@@ -62,8 +64,8 @@ export function poolConditions(facts: PoolFacts): readonly Condition[] {
 /** Of an object that was stored under another schema: nothing of it is taken. */
 export function unreadableConditions(facts: Pick<CommonFacts, "problems" | "generation" | "previous" | "now">): readonly Condition[] {
   const none: Programming = { revision: null, readyPods: 0, pods: 0, error: null };
-  const findings = [acceptance(facts.problems, null), programming({ ...facts, missing: [], unusable: [], programming: none }, false)];
-  return finish({ ...facts, missing: [], unusable: [], programming: none }, findings, "");
+  const findings = [acceptance({ ...facts, warnings: [] }, null), programming({ ...facts, missing: [], unusable: [], warnings: [], programming: none }, false)];
+  return finish({ ...facts, missing: [], unusable: [], warnings: [], programming: none }, findings, "");
 }
 
 /** Said in Ready: what was promised before they were taken out is kept. */
@@ -73,7 +75,7 @@ function retirement(numbers: number): string {
 }
 
 export function ruleConditions(facts: RuleFacts): readonly Condition[] {
-  const accepted = acceptance(facts.problems, null);
+  const accepted = acceptance(facts, null);
   const none = isResolved(facts) && facts.pools.length === 0;
   const refs = none ? unresolved(ConditionReason.NoMatchingPools, "no NumberPool of the namespace matches poolSelector") : resolution(facts);
   const serving = facts.pools.filter(({ inService }) => inService);
@@ -89,18 +91,17 @@ function withoutService(pools: readonly ResourceKey[]): Finding {
 
 /** The state of a rule's attachment to each of its pools; `previous` are the entries of the old status. */
 export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRulePoolStatus[]): readonly RoutingRulePoolStatus[] {
-  const usable = facts.problems.length === 0;
   return facts.pools.slice(0, 1000).map(({ key, accepted }) => {
     const name = nameOf(key);
     const before = previous.find((pool) => pool.name === name)?.conditions ?? [];
     const other = accepted ? null : refusal(ConditionReason.PoolNotAccepted, `NumberPool ${key} is not accepted in full; see its conditions`);
-    const finding = acceptance(usable ? [] : facts.problems, other);
+    const finding = acceptance({ problems: facts.problems, warnings: [] }, other);
     return { name, conditions: setConditions(before, [finding], facts) };
   });
 }
 
 export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
-  const accepted = acceptance(facts.problems, null);
+  const accepted = acceptance(facts, null);
   const refs = facts.secret === null ? resolution(facts) : unresolved(SECRET_REASONS[facts.secret.state], facts.secret.message);
   const programmed = programming(facts, facts.problems.length === 0);
   const reachable = reachability(facts.reachability);
@@ -113,10 +114,11 @@ function finish(facts: CommonFacts, findings: readonly Finding[], message: strin
   return setConditions(facts.previous, [...findings, summarise(findings, message)], facts);
 }
 
-function acceptance(problems: readonly string[], otherwise: Finding | null): Finding {
+function acceptance({ problems, warnings }: Pick<CommonFacts, "problems" | "warnings">, otherwise: Finding | null): Finding {
   if (problems.length > 0) return refusal(ConditionReason.Invalid, problems.join("; "));
   if (otherwise !== null) return otherwise;
-  return { type: ConditionType.Accepted, status: "True", reason: ConditionReason.Accepted, message: "the specification is in force" };
+  const but = warnings.length === 0 ? "" : `; but ${listed(warnings, "; ")}`;
+  return { type: ConditionType.Accepted, status: "True", reason: ConditionReason.Accepted, message: `the specification is in force${but}` };
 }
 
 function refusal(reason: ConditionReason, message: string): Finding {
@@ -171,9 +173,9 @@ function waiting(behind: readonly string[]): string {
   return behind.length === 0 ? "" : `; waiting for ${listed(behind)}`;
 }
 
-function listed(names: readonly string[]): string {
+function listed(names: readonly string[], separator = ", "): string {
   const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : "";
-  return `${names.slice(0, MOST_NAMES).join(", ")}${more}`;
+  return `${names.slice(0, MOST_NAMES).join(separator)}${more}`;
 }
 
 /** Enough to find out what they have in common. */

@@ -31,6 +31,8 @@ export interface Resource<K extends string, S, T> {
   readonly metadata: ResourceMetadata;
   readonly spec: S;
   readonly status?: T;
+  /** Fields that an API server stored by newer definitions than ours: they are not in `spec` and have no effect. */
+  readonly unknownFields?: readonly string[];
 }
 
 export type NumberPool = Resource<"NumberPool", NumberPoolSpec, NumberPoolStatus>;

@@ -21,6 +21,8 @@ export interface Verdict {
   readonly missing: readonly string[];
   /** What is declared and can't be used, likewise. */
   readonly unusable: readonly string[];
+  /** What its author should know, each naming its field. Nothing of it keeps the object from being used. */
+  readonly warnings: readonly string[];
 }
 export interface PoolVerdict extends Verdict {
   readonly ownership: Ownership;
@@ -173,7 +175,7 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing: [], unusable: [], secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
+  return { entry, verdict: { problems, missing: [], unusable: [], warnings: warningsOf(trunk), secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
@@ -264,7 +266,7 @@ function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, tr
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  return { entry, verdict: { problems, missing: lacking, unusable, ownership: owned, inService } };
+  return { entry, verdict: { problems, missing: lacking, unusable, warnings: warningsOf(pool), ownership: owned, inService } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
@@ -336,6 +338,7 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
     problems: problemsOf(memo, rule, null),
     missing: [...missing.map((key) => `NumberPool ${key}`), ...lacking.missing],
     unusable: lacking.unusable,
+    warnings: warningsOf(rule),
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };
@@ -371,6 +374,10 @@ function problemsOf(memo: Memos, resource: AnyResource, render: (() => unknown) 
 function errorsOf(resource: AnyResource): string[] {
   const errors = resourceFindings(resource).filter((finding) => finding.severity === "error");
   return errors.map((finding) => `${fieldName(finding.path)}: ${finding.message}`);
+}
+
+function warningsOf({ unknownFields = [] }: AnyResource): string[] {
+  return unknownFields.map((field) => `${field}: is not known to this release and has no effect`);
 }
 
 /** What an expected failure says; anything else is a bug and goes up. */

@@ -17,7 +17,7 @@ export type Meaning =
   | { readonly state: "leaving"; readonly pool: LeavingPool }
   /** Being deleted, and nothing of ours holds it. */
   | { readonly state: "gone" }
-  /** Does not fit our schema: it was stored under another one. */
+  /** Does not fit our schema although what it does not know was passed over: it was stored under another one. */
   | { readonly state: "refused"; readonly problems: readonly string[] };
 
 /** The kind is that of the collection: items of a list need not name it. */
@@ -28,7 +28,7 @@ export function meaningOf(schemas: Schemas, kind: ResourceKind, object: KubeObje
     return held ? { state: "leaving", pool: { uid: object.metadata.uid, reclaimPolicy: reclaimPolicyOf(object) } } : { state: "gone" };
   }
   if (kind === "NumberPool" && !held) return { state: "unprotected" };
-  const conforming = conformResource(schemas, { ...object, kind });
+  const conforming = conformResource(schemas, { ...object, kind }, "stored");
   if (conforming.ok) return { state: "declared", resource: sharing(conforming.resource, object) };
   return { state: "refused", problems: conforming.errors.map(({ path, message }) => `${fieldName(path)}: ${message}`) };
 }

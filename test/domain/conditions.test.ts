@@ -8,7 +8,7 @@ import { aPool } from "./builders.ts";
 const now = new Date("2026-06-01T12:00:00.123Z");
 const later = new Date("2026-06-01T13:00:00Z");
 const running: Programming = { revision: "abcdef0123456789", readyPods: 3, pods: 3, error: null };
-const common = { generation: 2, now, previous: [], problems: [], missing: [], unusable: [], programming: running };
+const common = { generation: 2, now, previous: [], problems: [], warnings: [], missing: [], unusable: [], programming: running };
 
 const holder = aPool({}, { key: "default/older" });
 const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, { key: "default/younger", createdAt: "2026-02-01T00:00:00Z" });
@@ -157,6 +157,13 @@ test("when nothing changes an hour later, nothing is to be written", () => {
   expect(sameConditions(conditions, pool({ previous: conditions, now: later }))).toBe(true);
   expect(sameConditions(conditions, pool({ previous: conditions, now: later, generation: 3 }))).toBe(false);
   expect(sameConditions(conditions, conditions.slice(1))).toBe(false);
+});
+
+test("Accepted=True tells what the author should know, of many only the first", () => {
+  const warnings = [1, 2, 3, 4, 5, 6, 7].map((n) => `spec.field${n}: is not known`);
+  expect(message(trunk({ warnings: warnings.slice(0, 2) }), "Accepted")).toBe("the specification is in force; but spec.field1: is not known; spec.field2: is not known");
+  expect(message(pool({ warnings }), "Accepted")).toMatch(/spec\.field5: is not known and 2 more$/);
+  expect(message(rule({ warnings, problems: ["spec.destinations: must be better"] }), "Accepted")).toBe("spec.destinations: must be better");
 });
 
 test("conditions that no check sets are dropped, and the order is always the same", () => {

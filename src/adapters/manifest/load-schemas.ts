@@ -6,8 +6,8 @@ import { compileRules, type CelCheck } from "./cel.ts";
 import { compileSchema, type SchemaCheck } from "./json-schema.ts";
 import type { StructuralSchema } from "./schema.ts";
 import { OBJECT_META } from "./metadata.ts";
-import { dropNulls, duplicateFindings } from "./structural.ts";
-import type { Finding } from "../../domain/validate/finding.ts";
+import { dropNulls, dropUnknown, duplicateFindings } from "./structural.ts";
+import type { FieldPath, Finding } from "../../domain/validate/finding.ts";
 
 /** The compiled checks of one kind. */
 export interface KindSchema {
@@ -16,6 +16,8 @@ export interface KindSchema {
   readonly maxNameLength: number;
   /** Of the whole object; changes it. */
   readonly dropNulls: (object: unknown) => void;
+  /** Of the whole object; changes it, and answers what it took out. */
+  readonly dropUnknown: (object: unknown) => readonly FieldPath[];
   /** Of `spec`; sets its defaults. */
   readonly checkSpec: SchemaCheck;
   readonly checkDuplicates: (spec: unknown) => Finding[];
@@ -47,11 +49,13 @@ function compileKind({ spec: { group, names, versions } }: Definition): KindSche
   const root = version.schema.openAPIV3Schema;
   const spec = root.properties?.["spec"];
   if (spec === undefined) throw new Error(`the definition of ${names.kind} must have a schema for spec`);
+  const whole = { ...root, properties: { ...root.properties, metadata: OBJECT_META } };
   return {
     kind: names.kind,
     apiVersion: `${group}/${version.name}`,
     maxNameLength: Number(root.properties?.["metadata"]?.properties?.["name"]?.["maxLength"] ?? 253),
-    dropNulls: (object) => dropNulls({ ...root, properties: { ...root.properties, metadata: OBJECT_META } }, object),
+    dropNulls: (object) => dropNulls(whole, object),
+    dropUnknown: (object) => dropUnknown(whole, object, []),
     checkSpec: compileSchema(spec, ["spec"]),
     checkDuplicates: (value) => duplicateFindings(spec, value, ["spec"]),
     checkRules: compileRules({ ...root, properties: { spec } }, []),

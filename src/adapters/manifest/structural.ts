@@ -15,6 +15,20 @@ export function dropNulls(schema: StructuralSchema, value: unknown): void {
   }
 }
 
+/**
+ * Takes out fields that the schema does not know, as an API server does with its own (pruning), and answers which. What is inside one is not
+ * looked at.
+ */
+export function dropUnknown(schema: StructuralSchema, value: unknown, path: FieldPath): FieldPath[] {
+  return steps(value).flatMap(([step, inner]) => {
+    const next = child(schema, step);
+    if (next !== undefined) return next.type === "object" || next.type === "array" ? dropUnknown(next, inner, [...path, step]) : [];
+    if (!isRecord(value)) return [];
+    Reflect.deleteProperty(value, step);
+    return [[...path, step]];
+  });
+}
+
 /** Duplicates in lists of `x-kubernetes-list-type` set and map. The value must satisfy the schema. */
 export function duplicateFindings(schema: StructuralSchema, value: unknown, path: FieldPath): Finding[] {
   const own = Array.isArray(value) ? duplicatesOf(schema, value, path) : [];

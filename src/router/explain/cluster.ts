@@ -67,7 +67,7 @@ function kubeConfigOf({ kubeconfig, context }: ClusterOption): KubeConfig {
 
 /** Items of a list need not name their kind. An object that is being deleted still routes until it is gone. */
 function objectOf(schemas: Schemas, kind: ResourceKind, object: KubeObject): { readonly resource: AnyResource } | { readonly problem: SourceProblem } {
-  const validation = validateResource(schemas, { ...object, apiVersion: "dialplane.io/v1alpha1", kind });
+  const validation = validateResource(schemas, { ...object, apiVersion: "dialplane.io/v1alpha1", kind }, "stored");
   if (validation.ok) return { resource: validation.resource };
   const [first] = validation.errors;
   const file = `${kind} ${object.metadata.namespace ?? ""}/${object.metadata.name}`;
