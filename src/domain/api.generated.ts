@@ -10,8 +10,8 @@ export interface NumberPoolSpec {
    */
   readonly numbers?: readonly string[];
   /**
-   * Blocks of consecutive numbers, both ends included; at most 1000 blocks. Blocks must not overlap each other or
-   * numbers. All blocks and numbers together may hold 1000000 numbers.
+   * Blocks of consecutive numbers, both ends included; at most 1000 blocks. A number that is listed twice counts once.
+   * All blocks and numbers together may hold 1000000 numbers.
    */
   readonly ranges?: readonly NumberRange[];
   /**

@@ -7,7 +7,8 @@ type Pools = ReadonlyMap<ResourceKey, PoolEntry>;
  * May a page of this origin ask for numbers of the pool? Browsers always send `Origin` with a POST and serialise it in one
  * way only (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin), so equality of strings is enough; "null"
  * (sandboxed frames, files) equals none. Without the header it is no web page but an app or a server: allowed, as the
- * pool's description says; it can't be a visitor's browser that was tricked.
+ * pool's description says; it can't be a visitor's browser that was tricked. An allowed origin that no page can have (a port
+ * of 80800, say) is passed over in the same way: nothing is made of it, and no browser ever sends it.
  */
 export function mayAsk(pool: PoolEntry, origin: string | undefined): boolean {
   return origin === undefined || (pool.spec.allowedOrigins ?? []).includes(origin);

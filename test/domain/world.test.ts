@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { mayAsk } from "../../src/domain/origin.ts";
 import type { Declared, PodReport } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
 import { statusesOf } from "../../src/domain/statuses.ts";
@@ -119,6 +120,14 @@ describe("what follows from the declared resources", () => {
     expect(conditionsOf(input)["NumberPool sales"]).toContain("ResolvedRefs=False/RefNotFound");
     const search = pool({ numbers: ["+12025550121"] }, { key: "default/search" });
     expect(conditionsOf(declared(pool({ sources }), mail, search, trunk()))["NumberPool sales"]).toContain("ResolvedRefs=True");
+  });
+
+  it("keeps a pool in service that lists a number twice, or allows an origin that no page can have", () => {
+    const twice = pool({ numbers: ["+12025550101"], ranges: [{ from: "+12025550100", to: "+12025550109" }], allowedOrigins: ["http://localhost:80800", "https://shop.example"] });
+    const world = compileWorld(declared(twice, trunk()));
+    expect(world.desired.pools.map(({ owned }) => owned)).toEqual([[{ from: "+12025550100", to: "+12025550109" }]]);
+    const entry = world.desired.pools[0]!;
+    expect(["https://shop.example", "http://localhost", "http://localhost:8080", "null"].map((origin) => mayAsk(entry, origin))).toEqual([true, false, false, false]);
   });
 
   it("puts a trunk's credentials into its configuration and nowhere else", () => {

@@ -13,9 +13,13 @@ export function destinationFindings(destination: { readonly number?: string; rea
   return sipUri === undefined ? [] : portFindings(sipUri, [...path, "sipUri"]);
 }
 
-/** A port after the host of a URI or an origin, where there is one, is a port. */
-export function portFindings(uri: string, path: FieldPath): Finding[] {
+function portFindings(uri: string, path: FieldPath): Finding[] {
+  const port = impossiblePort(uri);
+  return port === null ? [] : [errorAt(path, `must have a port from 1 to 65535, but has ${port}`)];
+}
+
+/** What stands after the host of a URI or an origin and is no port; null when nothing does. */
+export function impossiblePort(uri: string): string | null {
   const port = /:(\d{1,5})(?:;[^:]*)?$/.exec(uri)?.[1];
-  if (port === undefined || (Number(port) >= 1 && Number(port) <= 65535)) return [];
-  return [errorAt(path, `must have a port from 1 to 65535, but has ${port}`)];
+  return port === undefined || (Number(port) >= 1 && Number(port) <= 65535) ? null : port;
 }

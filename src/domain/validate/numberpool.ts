@@ -1,6 +1,7 @@
 import type { NumberPoolSpec } from "../api.generated.ts";
-import { destinationFindings, impossibleNumber, portFindings } from "./destination.ts";
-import { errorAt, warningAt, type FieldPath, type Finding } from "./finding.ts";
+import { count, normalise } from "../ranges.ts";
+import { destinationFindings, impossibleNumber, impossiblePort } from "./destination.ts";
+import { errorAt, fieldName, warningAt, type FieldPath, type Finding } from "./finding.ts";
 
 /** Numbers in one pool: what design and tests promise to handle. */
 export const MAX_NUMBERS = 1_000_000;
@@ -33,7 +34,7 @@ function blocksOf(spec: NumberPoolSpec): Block[] {
 }
 
 function sizeFindings(blocks: readonly Block[]): Finding[] {
-  const total = blocks.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const total = count(normalise(blocks.map(({ from, to }) => ({ first: from, last: to }))));
   return total <= MAX_NUMBERS ? [] : [errorAt(["spec", "ranges"], `must hold at most ${MAX_NUMBERS} numbers together with numbers, but hold ${total}`)];
 }
 
@@ -48,11 +49,14 @@ function overlapFindings(blocks: readonly Block[]): Finding[] {
   return findings;
 }
 
-/** The field named is the one that stands later in the object. */
+/**
+ * Only a warning: the API server takes it, the number is the pool's either way, and a pool that works must not go out of service for a number
+ * that somebody lists once more (docs/decisions/0002). The field named is the one that stands later in the object.
+ */
 function overlap(a: Block, b: Block): Finding {
   const position = (block: Block): number => Number(block.path[2]) + (block.path[1] === "ranges" ? 1e6 : 0);
   const [first, second] = position(a) <= position(b) ? [a, b] : [b, a];
-  return errorAt(second.path, `must not hold +${Math.max(a.from, b.from)}, which ${String(first.path[0])}.${String(first.path[1])}[${String(first.path[2])}] holds already`);
+  return warningAt(second.path, `should not hold +${Math.max(a.from, b.from)}, which ${fieldName(first.path)} holds already: it counts once`);
 }
 
 /** A default destination inside the pool would call the pool again, for ever. */
@@ -76,5 +80,6 @@ function possibleNumberFindings(spec: NumberPoolSpec): Finding[] {
 function originFindings(origin: string, path: FieldPath): Finding[] {
   const schemesOwnPort = /^(http:.*:80|https:.*:443)$/.test(origin);
   if (schemesOwnPort) return [warningAt(path, "should not name the scheme's own port: browsers leave it out, so this origin never occurs")];
-  return portFindings(origin, path);
+  const port = impossiblePort(origin);
+  return port === null ? [] : [warningAt(path, `should have a port from 1 to 65535, but has ${port}: no page has this origin`)];
 }

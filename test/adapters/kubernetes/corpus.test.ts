@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 const NAMESPACE = "shop";
 
 /** What a sample means to the API server; those of not-accepted are for the operator to refuse. */
-const ACCEPTED = ["test/crds/valid", "test/crds/not-accepted", "examples/quickstart"] as const;
+const ACCEPTED = ["test/crds/valid", "test/crds/with-warnings", "test/crds/not-accepted", "examples/quickstart"] as const;
 const REFUSED = "test/crds/invalid";
 const FOLDERS = [...ACCEPTED, REFUSED] as const;
 type Folder = (typeof FOLDERS)[number];
@@ -90,7 +90,7 @@ describe.each(ACCEPTED)("the API server takes every sample of %s", (folder) => {
   });
 });
 
-describe.each(["test/crds/valid", "examples/quickstart"] as const)("`dialplane validate` takes every sample of %s", (folder) => {
+describe.each(["test/crds/valid", "test/crds/with-warnings", "examples/quickstart"] as const)("`dialplane validate` takes every sample of %s", (folder) => {
   test("and works with exactly what the API server would store", () => {
     const read = samples(folder).map(validate);
     expect(read.flatMap(({ problems }) => problems)).toEqual([]);

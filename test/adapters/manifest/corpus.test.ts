@@ -24,6 +24,16 @@ describe("a valid sample", () => {
   });
 });
 
+describe("a sample in with-warnings", () => {
+  it.each(samples("with-warnings"))("$name is taken with its one warning", ({ name, text }) => {
+    const expected = /^# expect: (\S.*?): (.+)\n/.exec(text);
+    const { resources, problems, warnings } = readManifests(schemas, text, name);
+    expect({ resources: resources.length, problems }).toEqual({ resources: 1, problems: [] });
+    expect(warnings).toMatchObject([{ file: name, field: expected?.[1] }]);
+    expect(warnings[0]?.message.startsWith(expected?.[2] ?? "(no expectation)")).toBe(true);
+  });
+});
+
 describe.each(["invalid", "not-accepted"])("a sample in %s", (folder) => {
   it.each(samples(folder))("$name is refused for its one fault only", ({ name, text }) => {
     const expected = /^# expect: (\S.*?): (.+)\n/.exec(text);

@@ -22,16 +22,25 @@ describe("what a pool's validator finds", () => {
     expect(numberPoolFindings(aPool({ ranges: [{ from: "+12020000000", to: "+12020999999" }] , defaultDestination: { sipUri: "sip:pbx.example" }}))).toEqual([]);
   });
 
-  it("is one overlap a block that overlaps an earlier one, however far that one reaches", () => {
+  it("is a warning for each block that overlaps an earlier one, however far that one reaches", () => {
     const ranges = [
       { from: "+12025550100", to: "+12025550190" },
       { from: "+12025550110", to: "+12025550119" },
       { from: "+12025550180", to: "+12025550180" },
     ];
     expect(numberPoolFindings(aPool({ ranges })).map(({ path, message }) => `${fieldName(path)} ${message}`)).toEqual([
-      "spec.ranges[1] must not hold +12025550110, which spec.ranges[0] holds already",
-      "spec.ranges[2] must not hold +12025550180, which spec.ranges[0] holds already",
+      "spec.ranges[1] should not hold +12025550110, which spec.ranges[0] holds already: it counts once",
+      "spec.ranges[2] should not hold +12025550180, which spec.ranges[0] holds already: it counts once",
     ]);
+    expect(new Set(numberPoolFindings(aPool({ ranges })).map(({ severity }) => severity))).toEqual(new Set(["warning"]));
+  });
+
+  it("counts a number once, however often it is listed", () => {
+    const million = { from: "+12020000000", to: "+12020999999" };
+    const defaultDestination = { sipUri: "sip:pbx.example" };
+    const errors = (ranges: NumberPoolSpec["ranges"]) => numberPoolFindings(aPool({ ranges: ranges ?? [], defaultDestination })).filter(({ severity }) => severity === "error");
+    expect(errors([million, million])).toEqual([]);
+    expect(errors([million, { from: "+12021000000", to: "+12021000000" }])).toMatchObject([{ path: ["spec", "ranges"] }]);
   });
 
   it("tells numbers of different lengths apart, though one is the other's prefix", () => {
