@@ -117,9 +117,18 @@ function finish(facts: CommonFacts, findings: readonly Finding[], message: strin
 function acceptance({ problems, warnings }: Pick<CommonFacts, "problems" | "warnings">, otherwise: Finding | null): Finding {
   if (problems.length > 0) return refusal(ConditionReason.Invalid, problems.join("; "));
   if (otherwise !== null) return otherwise;
-  const but = warnings.length === 0 ? "" : `; but ${listed(warnings, "; ")}`;
-  return { type: ConditionType.Accepted, status: "True", reason: ConditionReason.Accepted, message: `the specification is in force${but}` };
+  const accepted = { type: ConditionType.Accepted, status: "True" } as const;
+  if (warnings.length === 0) return { ...accepted, reason: ConditionReason.Accepted, message: "the specification is in force" };
+  const message = `the specification is in force; but ${listed(warnings.map(shortened), "; ")}`;
+  return { ...accepted, reason: ConditionReason.AcceptedWithWarnings, message };
 }
+
+/** A field's name may come from outside, and be as long as it likes. */
+function shortened(warning: string): string {
+  return warning.length <= LONGEST_WARNING ? warning : `${warning.slice(0, LONGEST_WARNING - 3)}...`;
+}
+
+const LONGEST_WARNING = 300;
 
 function refusal(reason: ConditionReason, message: string): Finding {
   return { type: ConditionType.Accepted, status: "False", reason, message };

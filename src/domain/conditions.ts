@@ -23,6 +23,8 @@ export const ConditionType = {
 export const ConditionReason = {
   /** Accepted=True: nothing speaks against it. */
   Accepted: "Accepted",
+  /** Accepted=True: it is in force, and something of it is probably not meant, or has no effect; the message names the fields. */
+  AcceptedWithWarnings: "AcceptedWithWarnings",
   /** Accepted=False: the specification can't work; the message names field and allowed values. */
   Invalid: "Invalid",
   /** Accepted=False: an older pool holds some of the numbers; the message names them, the holder, and how many stay in service. */

@@ -11,7 +11,7 @@ import { dialplanFor } from "./retiring.ts";
 import { attachmentsAmong } from "./routing-rules.ts";
 import { namespaceOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
-import { fieldName } from "./validate/finding.ts";
+import { fieldName, type Finding } from "./validate/finding.ts";
 import { resourceFindings } from "./validate/resource.ts";
 
 /** What was found about one object. What speaks against it is said in its conditions; it never blocks another object. */
@@ -80,7 +80,7 @@ export class WorldCompiler {
 }
 
 interface Memos {
-  readonly findings: WeakMap<AnyResource, readonly string[]>;
+  readonly findings: WeakMap<AnyResource, Judgement>;
   readonly trunk: Memo<JudgedTrunk>;
   readonly allTrunks: StableList<JudgedTrunk>;
   readonly trunkEntries: StableList<TrunkEntry>;
@@ -175,7 +175,7 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing: [], unusable: [], warnings: warningsOf(trunk), secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
+  return { entry, verdict: { problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
@@ -266,7 +266,7 @@ function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, tr
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  return { entry, verdict: { problems, missing: lacking, unusable, warnings: warningsOf(pool), ownership: owned, inService } };
+  return { entry, verdict: { problems, missing: lacking, unusable, warnings: findingsOf(memo, pool).warnings, ownership: owned, inService } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
@@ -338,7 +338,7 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
     problems: problemsOf(memo, rule, null),
     missing: [...missing.map((key) => `NumberPool ${key}`), ...lacking.missing],
     unusable: lacking.unusable,
-    warnings: warningsOf(rule),
+    warnings: findingsOf(memo, rule).warnings,
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };
@@ -365,19 +365,28 @@ function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks
 
 /** What no schema can know, and what can't be rendered. `render` is null when something needed for it is missing. */
 function problemsOf(memo: Memos, resource: AnyResource, render: (() => unknown) | null): readonly string[] {
-  const found = memo.findings.get(resource) ?? errorsOf(resource);
-  memo.findings.set(resource, found);
-  if (found.length > 0) return found;
+  const { errors } = findingsOf(memo, resource);
+  if (errors.length > 0) return errors;
   return render === null ? [] : expectedFailure(render);
 }
 
-function errorsOf(resource: AnyResource): string[] {
-  const errors = resourceFindings(resource).filter((finding) => finding.severity === "error");
-  return errors.map((finding) => `${fieldName(finding.path)}: ${finding.message}`);
+/** What was found about an object on its own, each naming its field. */
+interface Judgement {
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
 }
 
-function warningsOf({ unknownFields = [] }: AnyResource): string[] {
-  return unknownFields.map((field) => `${field}: is not known to this release and has no effect`);
+function findingsOf(memo: Memos, resource: AnyResource): Judgement {
+  const found = memo.findings.get(resource) ?? judgementOf(resource);
+  memo.findings.set(resource, found);
+  return found;
+}
+
+function judgementOf(resource: AnyResource): Judgement {
+  const findings = resourceFindings(resource);
+  const said = (severity: Finding["severity"]) => findings.filter((finding) => finding.severity === severity).map(({ path, message }) => `${fieldName(path)}: ${message}`);
+  const unknown = (resource.unknownFields ?? []).map((field) => `${field}: is not known to this release and has no effect`);
+  return { errors: said("error"), warnings: [...unknown, ...said("warning")] };
 }
 
 /** What an expected failure says; anything else is a bug and goes up. */

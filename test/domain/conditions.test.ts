@@ -162,7 +162,10 @@ test("when nothing changes an hour later, nothing is to be written", () => {
 test("Accepted=True tells what the author should know, of many only the first", () => {
   const warnings = [1, 2, 3, 4, 5, 6, 7].map((n) => `spec.field${n}: is not known`);
   expect(message(trunk({ warnings: warnings.slice(0, 2) }), "Accepted")).toBe("the specification is in force; but spec.field1: is not known; spec.field2: is not known");
+  expect(summary(trunk({ warnings: warnings.slice(0, 2) }))).toContain("Accepted=True/AcceptedWithWarnings");
   expect(message(pool({ warnings }), "Accepted")).toMatch(/spec\.field5: is not known and 2 more$/);
+  expect(message(pool({ warnings: warnings.map((warning) => warning.padEnd(10_000, "x")) }), "Accepted")?.length).toBeLessThan(1_600);
+  expect(rulePoolStatuses({ ...common, warnings, pools: [{ key: "default/a", accepted: true, inService: true }] }, [])[0]?.conditions?.[0]?.reason).toBe("Accepted");
   expect(message(rule({ warnings, problems: ["spec.destinations: must be better"] }), "Accepted")).toBe("spec.destinations: must be better");
 });
 

@@ -126,6 +126,7 @@ describe("what follows from the declared resources", () => {
     const twice = pool({ numbers: ["+12025550101"], ranges: [{ from: "+12025550100", to: "+12025550109" }], allowedOrigins: ["http://localhost:80800", "https://shop.example"] });
     const world = compileWorld(declared(twice, trunk()));
     expect(world.desired.pools.map(({ owned }) => owned)).toEqual([[{ from: "+12025550100", to: "+12025550109" }]]);
+    expect(conditionsOf(declared(twice, trunk()))["NumberPool sales"]).toMatch(/^Accepted=True\/AcceptedWithWarnings .*Ready=True\/Ready$/);
     const entry = world.desired.pools[0]!;
     expect(["https://shop.example", "http://localhost", "http://localhost:8080", "null"].map((origin) => mayAsk(entry, origin))).toEqual([true, false, false, false]);
   });

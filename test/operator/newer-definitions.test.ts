@@ -51,7 +51,7 @@ test("fields of newer definitions are passed over and named, and everything stay
   await eventually("the API server knows the new fields", () => stores().catch(() => false), 30_000);
   const operator = await operatorIn(world);
   for (const [kind, name] of [["trunk", "carrier"], ["np", "sales"], ["rr", "rule"]] as const) {
-    await world.becomes(kind, name, { Accepted: "True/Accepted", ResolvedRefs: "True/ResolvedRefs" });
+    await world.becomes(kind, name, { Accepted: "True/AcceptedWithWarnings", ResolvedRefs: "True/ResolvedRefs" });
   }
   const said = async (kind: string, name: string) => (await world.condition(kind, name, "Accepted"))?.message;
   const but = (field: string) => `${field}: is not known to this release and has no effect`;

@@ -156,6 +156,20 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     expect((await world.condition("np", "lent", "Ready"))?.message).toBe("4 numbers are in service; 1 number that was taken out is honoured until its lease ends");
   });
 
+  test("what is in force and probably not meant says so", async () => {
+    const spec = { numbers: ["+12025550190"], ranges: [{ from: "+12025550190", to: "+12025550193" }], allowedOrigins: ["http://localhost:80800"] };
+    await world.apply(aTrunk("keys", { mediaEncryption: "SDES", sourceAddresses: ["198.51.100.7/32"] }), aPool("lent", spec));
+    await world.becomes("trunk", "keys", { Accepted: "True/AcceptedWithWarnings" });
+    expect((await world.condition("trunk", "keys", "Accepted"))?.message).toMatch(/^the specification is in force; but spec\.transport: should be TLS/);
+    await world.becomes("np", "lent", { Accepted: "True/AcceptedWithWarnings" });
+    const message = (await world.condition("np", "lent", "Accepted"))?.message;
+    expect(message).toMatch(/^the specification is in force; but spec\.ranges\[0\]: should not hold \+12025550190, .*; spec\.allowedOrigins\[0\]: should have a port/);
+    expect(await numbersOf("lent")).toBe(4);
+    await world.remove("trunk", "keys");
+    await world.apply(aPool("lent", { ranges: [{ from: "+12025550190", to: "+12025550193" }] }));
+    await world.becomes("np", "lent", GOOD);
+  });
+
   test("a status that somebody writes over is put right", async () => {
     await world.kube.mustKubectl(["patch", "np", "lent", "--subresource=status", "--type=merge", "-p", JSON.stringify({ status: { conditions: [] } })]);
     await world.becomes("np", "lent", GOOD);
