@@ -4,6 +4,7 @@ import { conflictMessage, type Ownership } from "./ownership.ts";
 import type { SecretFault } from "./ports.ts";
 import { count } from "./ranges.ts";
 import { nameOf } from "./seniority.ts";
+import { sourceMessage, type SourceConflict } from "./sources.ts";
 import type { ResourceKey } from "./types.ts";
 
 /** What each kind's conditions follow from: plain facts in, the whole list out. Each check is a ladder; its first rung that holds decides. */
@@ -49,6 +50,8 @@ export interface RuleFacts extends CommonFacts {
 export interface TrunkFacts extends CommonFacts {
   /** What is wrong with the Secret that it names, and what is done meanwhile. */
   readonly secret: SecretFault | null;
+  /** Trunks whose calls can't be told from this one's, and are treated otherwise. */
+  readonly sources: readonly SourceConflict[];
   /** As the pods see it; empty if none reported. */
   readonly reachability: readonly ReachabilityState[];
 }
@@ -101,7 +104,8 @@ export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRul
 }
 
 export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
-  const accepted = acceptance(facts, null);
+  const conflict = sourceMessage(facts.sources);
+  const accepted = acceptance(facts, conflict === null ? null : refusal(ConditionReason.SourceConflict, conflict));
   const refs = facts.secret === null ? resolution(facts) : unresolved(SECRET_REASONS[facts.secret.state], facts.secret.message);
   const programmed = programming(facts, facts.problems.length === 0);
   const reachable = reachability(facts.reachability);

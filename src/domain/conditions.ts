@@ -29,6 +29,11 @@ export const ConditionReason = {
   Invalid: "Invalid",
   /** Accepted=False: an older pool holds some of the numbers; the message names them, the holder, and how many stay in service. */
   NumberConflict: "NumberConflict",
+  /**
+   * Accepted=False: calls of the trunk come from addresses of another one with other media settings; the message names the network, that trunk and
+   * what differs. Both stay in service.
+   */
+  SourceConflict: "SourceConflict",
   /** Accepted=False on a rule's pool: the pool itself was not accepted. */
   PoolNotAccepted: "PoolNotAccepted",
   /** ResolvedRefs=True: everything referred to exists and can be used. */

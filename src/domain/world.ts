@@ -10,6 +10,7 @@ import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources
 import { dialplanFor } from "./retiring.ts";
 import { attachmentsAmong } from "./routing-rules.ts";
 import { namespaceOf } from "./seniority.ts";
+import { resolveSources, sameConflicts, type SourceConflict } from "./sources.ts";
 import type { ResourceKey } from "./types.ts";
 import { fieldName, type Finding } from "./validate/finding.ts";
 import { resourceFindings } from "./validate/resource.ts";
@@ -32,6 +33,8 @@ export interface PoolVerdict extends Verdict {
 export interface TrunkVerdict extends Verdict {
   /** What is wrong with the Secret that it names, and what is done meanwhile; null: nothing. The trunk is in service all the same. */
   readonly secret: SecretFault | null;
+  /** Trunks whose calls can't be told from this one's, and are treated otherwise. Both are in service all the same. */
+  readonly sources: readonly SourceConflict[];
 }
 export interface RuleVerdict extends Verdict {
   readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean; readonly inService: boolean }[];
@@ -70,7 +73,7 @@ export class WorldCompiler {
     const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
     const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => dialplanFor({ pools: pools.entries, trunks: trunks.entries }));
     const suspended = [...pools.suspended, ...(declared.unreadable ?? [])];
-    for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.pool, memo.rule, memo.ownership]) each.nextRound();
+    for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.sources, memo.sharing, memo.pool, memo.rule, memo.ownership]) each.nextRound();
     return {
       desired: { pools: pools.entries, rules: rules.entries, trunks: trunks.entries, dialplan, suspended, leaving: declared.leaving ?? [] },
       trunks: trunks.configuration,
@@ -82,6 +85,8 @@ export class WorldCompiler {
 interface Memos {
   readonly findings: WeakMap<AnyResource, Judgement>;
   readonly trunk: Memo<JudgedTrunk>;
+  readonly sources: Memo<ReadonlyMap<ResourceKey, readonly SourceConflict[]>>;
+  readonly sharing: Memo<JudgedTrunk>;
   readonly allTrunks: StableList<JudgedTrunk>;
   readonly trunkEntries: StableList<TrunkEntry>;
   readonly configuration: Memo<TrunkConfiguration>;
@@ -98,6 +103,8 @@ function newMemos(): Memos {
   return {
     findings: new WeakMap(),
     trunk: new Memo(),
+    sources: new Memo(),
+    sharing: new Memo(),
     allTrunks: new StableList(),
     trunkEntries: new StableList(),
     configuration: new Memo(),
@@ -147,12 +154,13 @@ interface JudgedTrunks {
 }
 
 function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, secretFaults }: Pick<Declared, "credentials" | "secretFaults">): JudgedTrunks {
-  const judged = trunks.map((trunk) => {
+  const alone = trunks.map((trunk) => {
     const key = secretOf(trunk);
     const secret = key === null ? null : { key, known: credentials.get(key), fault: secretFaults?.get(key) };
     return memo.trunk.value(identityOf(trunk), [trunk, secret?.known, secret?.fault], (previous) => judgeTrunk(memo, trunk, secret, previous));
   });
-  const entries = memo.trunkEntries.of(judged.filter(({ verdict }) => verdict.problems.length === 0).map(({ entry }) => entry));
+  const entries = memo.trunkEntries.of(alone.filter(({ verdict }) => verdict.problems.length === 0).map(({ entry }) => entry));
+  const judged = besideEachOther(memo, alone, entries);
   const used = [...credentials].flat();
   return {
     all: memo.allTrunks.of(judged),
@@ -161,6 +169,17 @@ function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, se
     configuration: memo.configuration.value("", [entries, ...used], () => renderPjsip({ trunks: entries, credentials })),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
   };
+}
+
+/** What can be said of a trunk only when the others are known. */
+function besideEachOther(memo: Memos, alone: readonly JudgedTrunk[], entries: readonly TrunkEntry[]): readonly JudgedTrunk[] {
+  const conflicts = memo.sources.value("", [entries], (previous) => keepEqual(resolveSources(entries), previous, sameConflicts));
+  return alone.map((judged) => {
+    const { entry, verdict } = judged;
+    const sources = conflicts.get(entry.key);
+    if (sources === undefined) return judged;
+    return memo.sharing.value(`${entry.uid} ${entry.key}`, [judged, sources], () => ({ entry, verdict: { ...verdict, sources } }));
+  });
 }
 
 /** The Secret that a trunk names, and what is known of it. */
@@ -175,7 +194,7 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration) } };
+  return { entry, verdict: { problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration), sources: [] } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
@@ -228,7 +247,7 @@ interface JudgedPools {
 
 function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTrunks): JudgedPools {
   const ownership = memo.ownership.value("", pools, (previous) => {
-    return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous);
+    return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous, sameOwnership);
   });
   const declared = new Set(pools.map(keyOf));
   const judged = pools.map((pool) => {
@@ -272,11 +291,11 @@ function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, tr
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
 
 /** What a change elsewhere did not touch stays the same object. */
-function keepEqual(next: ReadonlyMap<ResourceKey, Ownership>, previous: ReadonlyMap<ResourceKey, Ownership> | undefined): ReadonlyMap<ResourceKey, Ownership> {
+function keepEqual<T>(next: ReadonlyMap<ResourceKey, T>, previous: ReadonlyMap<ResourceKey, T> | undefined, same: (a: T, b: T) => boolean): ReadonlyMap<ResourceKey, T> {
   return new Map(
-    [...next].map(([key, ownership]) => {
+    [...next].map(([key, value]) => {
       const before = previous?.get(key);
-      return [key, before !== undefined && sameOwnership(before, ownership) ? before : ownership];
+      return [key, before !== undefined && same(before, value) ? before : value];
     }),
   );
 }

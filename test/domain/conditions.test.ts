@@ -15,7 +15,7 @@ const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, 
 const ownership = resolveOwnership([holder, loser]);
 const pool = (of: Partial<PoolFacts> = {}): readonly Condition[] => poolConditions({ ...common, ownership: ownership.get("default/older")!, ...of });
 const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true, inService: true }], ...of });
-const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, secret: null, reachability: ["Reachable", "Unreachable"], ...of });
+const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, secret: null, sources: [], reachability: ["Reachable", "Unreachable"], ...of });
 const summary = (conditions: readonly Condition[]): string[] => conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
 const message = (conditions: readonly Condition[], type: string): string | undefined => conditions.find((condition) => condition.type === type)?.message;
 

@@ -24,9 +24,9 @@ interface Edit {
   readonly login: Credentials | null;
 }
 
-const trunkEdit = fc.record({ n: fc.nat(1), port: fc.constantFrom(5060, 5070), secret: fc.boolean() }).map(({ n, port, secret }) => ({
+const trunkEdit = fc.record({ n: fc.nat(1), port: fc.constantFrom(5060, 5070), secret: fc.boolean(), encrypted: fc.boolean() }).map(({ n, port, secret, encrypted }) => ({
   place: `trunk ${n}`,
-  resource: asResource("SipTrunk", aTrunk({ port, ...(secret ? { authentication: { secretRef: { name: "login" } } } : {}) }, { key: `default/trunk-${n}` })),
+  resource: asResource("SipTrunk", aTrunk({ port, mediaEncryption: encrypted ? "DTLS" : "None", ...(secret ? { authentication: { secretRef: { name: "login" } } } : {}) }, { key: `default/trunk-${n}` })),
 }));
 const poolEdit = fc.record({ n: fc.nat(3), first: fc.nat(30), size: fc.nat(20), trunk: fc.nat(2), label: fc.boolean() }).map(({ n, first, size, trunk, label }) => ({
   place: `pool ${n}`,

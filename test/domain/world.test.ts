@@ -122,6 +122,27 @@ describe("what follows from the declared resources", () => {
     expect(conditionsOf(declared(pool({ sources }), mail, search, trunk()))["NumberPool sales"]).toContain("ResolvedRefs=True");
   });
 
+  it("says of two trunks that share a source with other settings that they do, keeps both in service, and forgets it when they agree", () => {
+    const compiler = new WorldCompiler();
+    const sourceAddresses = ["192.0.2.0/24"];
+    const others = [pool(), trunk({ sourceAddresses }), trunk({ host: "198.51.100.1" }, { key: "default/aside" })];
+    const second = (codecs: readonly ("PCMU" | "PCMA" | "G722")[]) => trunk({ sourceAddresses: ["192.0.2.7/32"], codecs: [...codecs] }, { key: "other/second" });
+    const input = declared(...others, second(["G722"]));
+    const world = compiler.compile(input);
+    expect(keys(world.desired.trunks)).toEqual(["default/carrier", "default/aside", "other/second"]);
+    expect(keys(world.desired.pools)).toEqual(["default/sales"]);
+    expect(conditionsOf(input)).toMatchObject({
+      "SipTrunk carrier": expect.stringMatching(/^Accepted=False\/SourceConflict ResolvedRefs=True.* Programmed=True.* Ready=False\/SourceConflict$/) as unknown,
+      "SipTrunk second": expect.stringContaining("Accepted=False/SourceConflict") as unknown,
+      "SipTrunk aside": expect.stringContaining("Accepted=True/Accepted") as unknown,
+      "NumberPool sales": expect.stringContaining("Ready=True/Ready") as unknown,
+    });
+    const again = compiler.compile(declared(...others.slice(1), second(["G722"])));
+    expect(again.verdicts.trunks.get("default/carrier")).toBe(world.verdicts.trunks.get("default/carrier"));
+    const agreed = compiler.compile(declared(...others, second(["PCMU", "PCMA"])));
+    expect([...agreed.verdicts.trunks.values()].flatMap(({ sources }) => sources)).toEqual([]);
+  });
+
   it("keeps a pool in service that lists a number twice, or allows an origin that no page can have", () => {
     const twice = pool({ numbers: ["+12025550101"], ranges: [{ from: "+12025550100", to: "+12025550109" }], allowedOrigins: ["http://localhost:80800", "https://shop.example"] });
     const world = compileWorld(declared(twice, trunk()));
