@@ -19,6 +19,8 @@ export interface Programming {
   readonly error: string | null;
   /** Names of the pods that do not run it. */
   readonly behind?: readonly string[];
+  /** Of a pool or a rule: some of them have all of it but the trunks that it names. */
+  readonly withTrunks?: boolean;
 }
 
 interface CommonFacts {
@@ -175,9 +177,9 @@ function programming(facts: CommonFacts, accepted: boolean): Finding {
   // The message of ResolvedRefs names it.
   if (!isResolved(facts)) return say("False", ConditionReason.RefsNotResolved, "not complete in the pods: something it refers to is missing or can't be used");
   if (revision === null) return say("False", ConditionReason.Pending, "no revision with it has been made yet");
-  if (error !== null) return say("False", ConditionReason.ProgrammingFailed, `${readyPods} of ${pods} pods run revision ${short(revision)}: ${error}`);
+  const message = `${readyPods} of ${pods} pods run revision ${short(revision)}${facts.programming.withTrunks === true ? " with the trunks that it names" : ""}`;
+  if (error !== null) return say("False", ConditionReason.ProgrammingFailed, `${message}: ${error}`);
   if (pods === 0) return say("Unknown", ConditionReason.NoPods, "no Asterisk pod has reported");
-  const message = `${readyPods} of ${pods} pods run revision ${short(revision)}`;
   if (readyPods < pods) return say("False", ConditionReason.Pending, `${message}${waiting(facts.programming.behind ?? [])}`);
   return say("True", ConditionReason.Programmed, message);
 }

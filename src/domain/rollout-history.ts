@@ -23,20 +23,39 @@ export class RolloutHistory {
   /** What was written when an object, as it is now, was first seen. One object for all that came at the same time. */
   readonly #since = new WeakMap<object, Rolled>();
   #newest: Rolled | undefined;
+  /** Which of two came later. */
+  readonly #order = new WeakMap<Rolled, number>();
+  #count = 0;
 
   /** What was written, and everything that it holds. A content that comes back is the newest again. */
   note(rolled: Rolled, objects: Iterable<object>): void {
     if (this.#newest === undefined || !same(this.#newest, rolled)) {
       this.#newest = rolled;
+      this.#order.set(rolled, (this.#count += 1));
       this.#dialplans.add(rolled.dialplan);
       if (rolled.trunks !== null) this.#trunks.add(rolled.trunks);
     }
-    for (const object of objects) if (!this.#since.has(object)) this.#since.set(object, this.#newest);
+    for (const object of objects) if (!this.#isKnown(object, rolled)) this.#since.set(object, this.#newest);
+  }
+
+  /** Trunks that could not be written came with nothing yet: what they came with is what is written next. */
+  #isKnown(object: object, { trunks }: Rolled): boolean {
+    const since = this.#since.get(object);
+    return since !== undefined && (since.trunks !== null || trunks === null);
   }
 
   /** What an object came with; the newest for one never seen. */
   since(object: object | undefined): Rolled | null {
     return (object === undefined ? undefined : this.#since.get(object)) ?? this.#newest ?? null;
+  }
+
+  /** What the last of several objects came with; null of none. */
+  sinceAll(objects: readonly object[]): Rolled | null {
+    return objects.map((object) => this.since(object)).reduce((last, next) => (this.#orderOf(next) > this.#orderOf(last) ? next : last), null);
+  }
+
+  #orderOf(rolled: Rolled | null): number {
+    return rolled === null ? 0 : (this.#order.get(rolled) ?? 0);
   }
 
   /** Whether a pod's Asterisk has the dialplan, and its router the rules, of then or later. A revision that nobody knows is older than all others. */

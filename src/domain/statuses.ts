@@ -6,7 +6,7 @@ import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources
 import { RolloutHistory, type Rolled } from "./rollout-history.ts";
 import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
-import { keyOf, type Verdict, type World } from "./world.ts";
+import { keyOf, type PoolVerdict, type RuleVerdict, type TrunkVerdict, type World } from "./world.ts";
 
 /** One object and what is observed of it, as `kubectl get -o yaml` would show it. */
 export type ResourceStatus = AnyResource & { readonly status: { readonly conditions: readonly Condition[] } };
@@ -57,15 +57,16 @@ export class Statuses {
   observe({ resources, world, pods, written, totals, now }: Observed): readonly ResourceStatus[] {
     const { pools, rules, trunks } = world.verdicts;
     const rolled: Rolled = { dialplan: written?.dialplan ?? world.desired.dialplan([]).hash, routing: written?.routing ?? null, trunks: written?.trunks ?? null };
-    for (const verdicts of [pools, rules, trunks]) this.#history.note(rolled, verdicts.values());
+    const presences = [...trunks.values()].map(({ presence }) => presence);
+    for (const objects of [presences, pools.values(), rules.values(), trunks.values()]) this.#history.note(rolled, objects);
     const programmings = new Programmings(this.#history, pods, written?.trunksError ?? null);
     const statuses = resources.map((resource) => {
-      const programming = programmings.of(resource.kind, verdictOf(resource, world));
+      const programming = programmings.of(verdictOf(resource, world));
       const numbers = resource.kind === "NumberPool" ? totals[keyOf(resource)] : undefined;
       const reachability = resource.kind === "SipTrunk" ? reachabilityOf(keyOf(resource), pods) : [];
-      const { revision, readyPods, error, behind = [] } = programming;
+      const { revision, readyPods, error, behind = [], withTrunks } = programming;
       const states = reachability.flatMap(({ pod, state }) => [pod, state]);
-      const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, behind.join(), ...countsOf(numbers), ...states];
+      const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, behind.join(), withTrunks, ...countsOf(numbers), ...states];
       return this.#memo.value(resource.metadata.uid, inputs, (previous) => {
         return statusOf(resource, { world, numbers, reachability }, { now, programming, before: previous ?? this.#recorded(resource) });
       });
@@ -95,12 +96,22 @@ function countsOf(numbers: PoolTotals | undefined): readonly (number | undefined
   return [total, leased, coolingDown, available, retiring, demand?.arrivalsPerHour, demand?.visitSeconds];
 }
 
-/** Most objects share what can be said of their programming: it is worked out once a revision. */
+/** What a pod has to have. */
+interface Needs {
+  /** Dialplan and rules of then or later. */
+  readonly since: Rolled | null;
+  /** Trunks of then or later; null: none. */
+  readonly trunks: Rolled | null;
+  /** Of a trunk itself. */
+  readonly isTrunk: boolean;
+}
+
+/** Most objects share what can be said of their programming: it is worked out once for each pair of revisions. */
 class Programmings {
   readonly #history: RolloutHistory;
   readonly #pods: readonly PodReport[];
   readonly #trunksError: string | null;
-  readonly #known = { trunks: new Map<Rolled | null, Programming>(), others: new Map<Rolled | null, Programming>() };
+  readonly #known = { trunks: new Map<Rolled | null, Map<Rolled | null, Programming>>(), others: new Map<Rolled | null, Map<Rolled | null, Programming>>() };
 
   constructor(history: RolloutHistory, pods: readonly PodReport[], trunksError: string | null) {
     this.#history = history;
@@ -108,29 +119,38 @@ class Programmings {
     this.#trunksError = trunksError;
   }
 
-  of(kind: AnyResource["kind"], verdict: object | undefined): Programming {
+  /** A pool or a rule needs the dialplan, the router's rules, and in Asterisk's PJSIP the trunks that it names; a trunk needs itself there. */
+  of(verdict: AnyVerdict | undefined): Programming {
     const since = this.#history.since(verdict);
-    const all = kind === "SipTrunk" ? this.#known.trunks : this.#known.others;
-    const known = all.get(since) ?? this.#make(kind === "SipTrunk", since);
-    all.set(since, known);
+    if (verdict === undefined || !("trunks" in verdict)) return this.#once({ since, trunks: since, isTrunk: true });
+    return this.#once({ since, trunks: this.#history.sinceAll(verdict.trunks), isTrunk: false });
+  }
+
+  #once(needs: Needs): Programming {
+    const all = needs.isTrunk ? this.#known.trunks : this.#known.others;
+    const ofSince = all.get(needs.since) ?? new Map<Rolled | null, Programming>();
+    const known = ofSince.get(needs.trunks) ?? this.#make(needs);
+    all.set(needs.since, ofSince.set(needs.trunks, known));
     return known;
   }
 
-  /** A pool or a rule needs the dialplan and the router's rules; a trunk needs to be in Asterisk's PJSIP besides. */
-  #make(isTrunk: boolean, since: Rolled | null): Programming {
-    const has = (pod: PodReport) => since !== null && this.#history.routes(pod, since) && (!isTrunk || this.#history.hasTrunks(pod, since));
-    const behind = this.#pods.filter((pod) => !has(pod));
+  #make({ since, trunks, isTrunk }: Needs): Programming {
+    const routes = (pod: PodReport) => since !== null && this.#history.routes(pod, since);
+    const hasTrunks = (pod: PodReport) => trunks === null || this.#history.hasTrunks(pod, trunks);
+    const behind = this.#pods.filter((pod) => !routes(pod) || !hasTrunks(pod));
     const errors = behind.flatMap((pod) => {
-      const said = (isTrunk ? pod.trunks?.error : null) ?? pod.error;
+      const said = (hasTrunks(pod) ? null : pod.trunks?.error) ?? pod.error;
       return said === null ? [] : [`${pod.pod}: ${said}`];
     });
-    const unwritten = isTrunk ? this.#trunksError : null;
+    // What the pods have of older trunks they keep, and with it the pools of those.
+    const unwritten = isTrunk || trunks?.trunks === null ? this.#trunksError : null;
     return {
       revision: since?.dialplan ?? null,
       readyPods: this.#pods.length - behind.length,
       pods: this.#pods.length,
       error: unwritten ?? errorOf(errors),
       behind: behind.map(({ pod }) => pod),
+      withTrunks: !isTrunk && behind.some((pod) => routes(pod)),
     };
   }
 }
@@ -142,7 +162,9 @@ function errorOf(errors: readonly string[]): string | null {
   return errors.length === 1 ? first : `${first} (and ${errors.length - 1} more)`;
 }
 
-function verdictOf(resource: AnyResource, { verdicts }: World): Verdict | undefined {
+type AnyVerdict = PoolVerdict | RuleVerdict | TrunkVerdict;
+
+function verdictOf(resource: AnyResource, { verdicts }: World): AnyVerdict | undefined {
   const ofKind = { NumberPool: verdicts.pools, RoutingRule: verdicts.rules, SipTrunk: verdicts.trunks }[resource.kind];
   return ofKind.get(keyOf(resource));
 }

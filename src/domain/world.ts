@@ -25,18 +25,27 @@ export interface Verdict {
   /** What its author should know, each naming its field. Nothing of it keeps the object from being used. */
   readonly warnings: readonly string[];
 }
+/** One object from when a trunk comes into service until it leaves it, whatever changes of it meanwhile. */
+export interface TrunkPresence {
+  readonly key: ResourceKey;
+}
 export interface PoolVerdict extends Verdict {
+  /** Those that it names and that can be used. */
+  readonly trunks: readonly TrunkPresence[];
   readonly ownership: Ownership;
   /** Its numbers are handed out and its calls are routed. */
   readonly inService: boolean;
 }
 export interface TrunkVerdict extends Verdict {
+  readonly presence: TrunkPresence;
   /** What is wrong with the Secret that it names, and what is done meanwhile; null: nothing. The trunk is in service all the same. */
   readonly secret: SecretFault | null;
   /** Trunks whose calls can't be told from this one's, and are treated otherwise. Both are in service all the same. */
   readonly sources: readonly SourceConflict[];
 }
 export interface RuleVerdict extends Verdict {
+  /** Those that it names and that can be used. */
+  readonly trunks: readonly TrunkPresence[];
   readonly pools: readonly { readonly key: ResourceKey; readonly accepted: boolean; readonly inService: boolean }[];
 }
 
@@ -194,7 +203,8 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const entry: TrunkEntry = previous?.entry.spec === trunk.spec ? previous.entry : { ...entryOf(trunk), spec: trunk.spec };
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
-  return { entry, verdict: { problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration), sources: [] } };
+  const presence = previous?.verdict.problems.length === 0 ? previous.verdict.presence : { key: entry.key };
+  return { entry, verdict: { presence, problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration), sources: [] } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
@@ -220,11 +230,15 @@ function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readon
   return keys.map((key) => trunks.usable.get(key) ?? trunks.verdicts.has(key));
 }
 
-/** Of the trunks that are wanted those that can't be used. */
-function lackingTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<Verdict, "missing" | "unusable"> {
+/** The trunks that are wanted, and those of them that can't be used. */
+function namedTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<PoolVerdict, "trunks" | "missing" | "unusable"> {
   const lacking = keys.filter((key) => !trunks.usable.has(key));
   const [unusable, missing] = [lacking.filter((key) => trunks.verdicts.has(key)), lacking.filter((key) => !trunks.verdicts.has(key))];
-  return { missing: missing.map((key) => `SipTrunk ${key}`), unusable: unusable.map((key) => `SipTrunk ${key}`) };
+  return {
+    trunks: keys.filter((key) => trunks.usable.has(key)).flatMap((key) => trunks.verdicts.get(key)?.presence ?? []),
+    missing: missing.map((key) => `SipTrunk ${key}`),
+    unusable: unusable.map((key) => `SipTrunk ${key}`),
+  };
 }
 
 // ---------------------------------------------------------------- pools
@@ -279,13 +293,13 @@ interface PoolSurroundings {
 
 function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks, absent }: PoolSurroundings): JudgedPool {
   const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
-  const { missing, unusable } = lackingTrunks(wanted, trunks);
+  const { missing, unusable, ...named } = namedTrunks(wanted, trunks);
   const hasTrunks = missing.length === 0 && unusable.length === 0;
   const problems = problemsOf(memo, pool, hasTrunks ? () => assertRenderable(entry satisfies DialplanPool, trunks.entries) : null);
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  return { entry, verdict: { problems, missing: lacking, unusable, warnings: findingsOf(memo, pool).warnings, ownership: owned, inService } };
+  return { entry, verdict: { problems, missing: lacking, unusable, warnings: findingsOf(memo, pool).warnings, ownership: owned, inService, ...named } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
@@ -352,11 +366,12 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
     pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
     spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
   };
-  const lacking = lackingTrunks(wanted, trunks);
+  const named = namedTrunks(wanted, trunks);
   const verdict: RuleVerdict = {
     problems: problemsOf(memo, rule, null),
-    missing: [...missing.map((key) => `NumberPool ${key}`), ...lacking.missing],
-    unusable: lacking.unusable,
+    missing: [...missing.map((key) => `NumberPool ${key}`), ...named.missing],
+    unusable: named.unusable,
+    trunks: named.trunks,
     warnings: findingsOf(memo, rule).warnings,
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));

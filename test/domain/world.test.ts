@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { mayAsk } from "../../src/domain/origin.ts";
 import type { Declared, PodReport } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
-import { statusesOf } from "../../src/domain/statuses.ts";
+import { Statuses, statusesOf } from "../../src/domain/statuses.ts";
 import { compileWorld, WorldCompiler } from "../../src/domain/world.ts";
 import { aDestination, aPool, aReport, aRule, aTrunk } from "./builders.ts";
 
@@ -206,6 +206,58 @@ describe("the status of what is declared", () => {
 
   it("is unknown before any pod reported", () => {
     expect(conditionsOf(world, [])["NumberPool sales"]).toContain("Programmed=Unknown/NoPods");
+  });
+
+  describe("of a pool and a rule waits for the trunks that they name", () => {
+    const trunks = (running: string | null, error: string | null = null) => ({ running, loaded: running !== null, error, reachability: {} });
+    const report = (running: string, of: ReturnType<typeof trunks>) => [aReport({ pod: "a", running, routing: 5, trunks: of })];
+    const named = declared(rule({ destinations: [aDestination({ trunkRef: { name: "carrier" } })] }), rule({}, { key: "default/unnamed" }), pool(), trunk());
+    const hash = compileWorld(named).desired.dialplan([]).hash;
+    const written = { dialplan: hash, routing: 5, trunks: "first", trunksError: null };
+    const programmed = (statuses: ReturnType<typeof statusesOf>) =>
+      Object.fromEntries(statuses.map(({ metadata, status }) => [metadata.name, status.conditions.find(({ type }) => type === "Programmed")]));
+    const look = (of: ReturnType<typeof trunks>) => programmed(statusesOf({ resources: named.resources, world: compileWorld(named), written, pods: report(hash, of), totals: {}, previous: [], now: NOW }));
+
+    it("and no longer", () => {
+      const message = `0 of 1 pods run revision ${hash.slice(0, 12)} with the trunks that it names; waiting for a`;
+      expect(look(trunks("older"))).toMatchObject({ sales: { status: "False", reason: "Pending", message }, rule: { status: "False", message }, unnamed: { status: "True" } });
+      expect(look(trunks("older", "no transport"))).toMatchObject({ sales: { reason: "ProgrammingFailed", message: expect.stringContaining("a: no transport") as unknown } });
+      expect(look(trunks("first"))).toMatchObject({ sales: { status: "True" }, rule: { status: "True" }, carrier: { status: "True" } });
+    });
+
+    it("and for no others", () => {
+      const [compiler, statuses] = [new WorldCompiler(), new Statuses()];
+      const observe = (input: Declared, more: object, of: ReturnType<typeof trunks>) =>
+        programmed(statuses.observe({ resources: input.resources, world: compiler.compile(input), written: { ...written, ...more }, pods: report(hash, of), totals: {}, now: NOW }));
+      expect(observe(named, {}, trunks("first"))).toMatchObject({ sales: { status: "True" } });
+      const second = { ...named, resources: [...named.resources, trunk({}, { key: "default/second" })] };
+      expect(observe(second, { trunks: "second" }, trunks("first"))).toMatchObject({ sales: { status: "True" }, rule: { status: "True" }, second: { status: "False" } });
+    });
+
+    it("and not for a change of them, until they were out of service", () => {
+      const [compiler, statuses] = [new WorldCompiler(), new Statuses()];
+      const observe = (port: number, host: string, revision: string, of: ReturnType<typeof trunks>) => {
+        const input = declared(pool(), trunk({ port, host }));
+        const world = compiler.compile(input);
+        const { hash: dialplan } = world.desired.dialplan([]);
+        return programmed(statuses.observe({ resources: input.resources, world, written: { ...written, dialplan, trunks: revision }, pods: report(dialplan, of), totals: {}, now: NOW }));
+      };
+      expect(observe(5060, "192.0.2.7", "first", trunks("first"))).toMatchObject({ sales: { status: "True" } });
+      expect(observe(5070, "192.0.2.7", "second", trunks("first"))).toMatchObject({ sales: { status: "True" }, carrier: { status: "False" } });
+      expect(observe(5070, "300.1.1.1", "third", trunks("first"))).toMatchObject({ sales: { reason: "RefsNotResolved" } });
+      expect(observe(5070, "192.0.2.7", "fourth", trunks("first"))).toMatchObject({ sales: { reason: "Pending" } });
+      expect(observe(5070, "192.0.2.7", "fourth", trunks("fourth"))).toMatchObject({ sales: { status: "True" } });
+    });
+
+    it("that could not be written, and then for what was written", () => {
+      const [compiler, statuses] = [new WorldCompiler(), new Statuses()];
+      const observe = (more: object, of: ReturnType<typeof trunks>) =>
+        programmed(statuses.observe({ resources: named.resources, world: compiler.compile(named), written: { ...written, ...more }, pods: report(hash, of), totals: {}, now: NOW }));
+      const refused = observe({ trunks: null, trunksError: "too large" }, trunks("older"));
+      expect(refused).toMatchObject({ sales: { reason: "ProgrammingFailed", message: expect.stringContaining("too large") as unknown }, unnamed: { status: "True" } });
+      expect(observe({}, trunks("older"))).toMatchObject({ sales: { reason: "Pending" } });
+      expect(observe({}, trunks("first"))).toMatchObject({ sales: { status: "True" } });
+    });
   });
 
   it("moves a transition time only when a status flips", () => {
