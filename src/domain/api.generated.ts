@@ -190,7 +190,7 @@ export interface NumberPoolStatus {
    * Programmed (every Asterisk pod runs a dialplan with it) and Ready (all of these).
    */
   readonly conditions?: readonly Condition[];
-  /** Counts, refreshed at most every 30 seconds. Metrics hold the live values. */
+  /** Counts, refreshed at most every 30 seconds. The operator's metric dialplane_pool_numbers has the same. */
   readonly numbers?: NumberPoolNumbers;
   /**
    * Numbers needed so that at most 1 % of the prospects find none free (Erlang B), from the measured arrivals and
@@ -219,7 +219,7 @@ export interface Condition {
 
 export type ConditionStatus = "True" | "False" | "Unknown";
 
-/** Counts, refreshed at most every 30 seconds. Metrics hold the live values. */
+/** Counts, refreshed at most every 30 seconds. The operator's metric dialplane_pool_numbers has the same. */
 export interface NumberPoolNumbers {
   /** Numbers of the pool that are in service. */
   readonly total: number;

@@ -1,14 +1,28 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { ReflectorState } from "../adapters/kubernetes/reflector.ts";
+import type { ResourceKind } from "../domain/resources.ts";
+import type { ResourceStatus } from "../domain/statuses.ts";
 import { KINDS, TYPES } from "./kinds.ts";
 import type { ReconcilerMetrics } from "./reconciler.ts";
 
 export interface OperatorMetrics {
   readonly leader: Gauge;
   readonly reconciler: ReconcilerMetrics;
+  /** Where statuses are looked up when somebody scrapes; the answer ends it. */
+  observe(observed: Observed): () => void;
   queue(name: "statuses" | "finalizers"): WorkQueueMetrics;
 }
+
+/** An object as it was last said to be. */
+export interface ObservedObject {
+  readonly kind: ResourceKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly status: ResourceStatus["status"];
+}
+
+export type Observed = () => readonly ObservedObject[];
 
 export type WatchStates = () => readonly { readonly plural: string; readonly objects: number; readonly state: ReflectorState }[];
 
@@ -22,7 +36,13 @@ export function operatorMetrics(registry: Registry, watches: WatchStates): Opera
   const handled = new Histogram({ name: "dialplane_operator_work_seconds", help: "Work on one object, by outcome", labelNames: ["queue", "outcome"], buckets, registers });
   const retries = new Counter({ name: "dialplane_operator_retries_total", help: "Work that failed and is tried again", labelNames: ["queue"], registers });
   watchGauges(registry, watches);
+  let observed: Observed = NONE;
+  objectGauges(registry, () => observed());
   return {
+    observe: (look) => {
+      observed = look;
+      return () => (observed = NONE);
+    },
     leader: new Gauge({ name: "dialplane_operator_leader", help: "1 in the operator that leads", registers }),
     reconciler: { pass: (seconds, outcome) => pass.observe({ outcome }, seconds) },
     queue: (queue) => ({
@@ -48,6 +68,35 @@ function watchGauges(registry: Registry, watches: WatchStates): void {
     ...{ name: "dialplane_operator_watch_failures", help: "Failures in a row of the watch over a kind; 0 while it works", labelNames, registers: [registry] },
     collect() {
       for (const { kind, state } of byKind()) this.set({ kind }, state.failures);
+    },
+  });
+}
+
+const NONE: Observed = () => [];
+const POOL_STATES = ["leased", "coolingDown", "available"] as const;
+
+/** Of the leader only, out of what it has in memory: nobody's scrape counts a million numbers. */
+function objectGauges(registry: Registry, observed: Observed): void {
+  const registers = [registry];
+  const states = "leased, coolingDown and available add up to the pool's numbers in service; counted at most every 30 seconds; of the leader only";
+  new Gauge({
+    ...{ name: "dialplane_pool_numbers", help: `Numbers of a pool, by state: ${states}`, labelNames: ["namespace", "pool", "state"] as const, registers },
+    collect() {
+      this.reset();
+      for (const { namespace, name, status } of observed()) {
+        const numbers = "numbers" in status ? status.numbers : undefined;
+        if (numbers !== undefined) for (const state of POOL_STATES) this.set({ namespace, pool: name, state }, numbers[state]);
+      }
+    },
+  });
+  const help = "1 for each condition of an object that is not True; one that is True has no series, so that there are few; of the leader only";
+  new Gauge({
+    ...{ name: "dialplane_condition", help, labelNames: ["kind", "namespace", "name", "type", "status"] as const, registers },
+    collect() {
+      this.reset();
+      for (const { kind, namespace, name, status: { conditions } } of observed()) {
+        for (const { type, status } of conditions) if (status !== "True") this.set({ kind, namespace, name, type, status }, 1);
+      }
     },
   });
 }

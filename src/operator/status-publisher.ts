@@ -11,6 +11,7 @@ import type { ResourceKind } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
 import { TYPES } from "./kinds.ts";
 import type { Known, KubernetesSource } from "./kubernetes-source.ts";
+import type { ObservedObject } from "./metrics.ts";
 
 export interface StatusPublisherOptions {
   readonly source: KubernetesSource;
@@ -56,6 +57,15 @@ export class StatusPublisher {
     const before = this.#wanted;
     this.#wanted = new Map(statuses.map((status) => [status.metadata.uid, status]));
     for (const [uid, status] of this.#wanted) if (before.get(uid) !== status) this.#queue.add(uid);
+  }
+
+  /** Everything that is there, as it was last said to be. */
+  observed(): readonly ObservedObject[] {
+    return this.#options.source.all().flatMap((known) => {
+      const status = this.#statusOf(known);
+      const { namespace = "", name } = known.object.metadata;
+      return status === undefined ? [] : [{ kind: known.kind, namespace, name, status }];
+    });
   }
 
   async stop(): Promise<void> {

@@ -56,6 +56,7 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   const finalizers = new PoolFinalizers({ client, source, isLeader, logger, metrics: metrics.queue("finalizers") });
   const writer = new StatusWriter({ client, fieldManager: FIELD_MANAGER });
   const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses"), noticeAfterMs: deps.noticeAfterMs });
+  const unobserve = metrics.observe(() => publisher.observed());
   const overruled = Promise.withResolvers<undefined>();
   const reconciler = new Reconciler({
     source,
@@ -74,6 +75,7 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   return {
     overruled: overruled.promise,
     stop: async () => {
+      unobserve();
       overruled.resolve(undefined);
       await reconciler.stop();
       await Promise.all([finalizers.stop(), publisher.stop()]);

@@ -39,6 +39,7 @@ const withHistory = (...names: string[]) => world.rows(
   "select distinct p.key from association a join pool p on p.uid = a.pool_uid where p.key = any ($1::text[])",
   [names.map((name) => `default/${name}`)],
 );
+const scrape = async () => (await fetch(`${health}/metrics`)).text();
 const trunksFile = async () => {
   const data = await world.kube.mustKubectl(["get", "secret", "-n", SYSTEM, "dialplane-trunks", "-o", "jsonpath={.data.trunks\\.conf}"]);
   return Buffer.from(data, "base64").toString("utf8");
@@ -61,10 +62,13 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     const answer = await fetch(`${health}/readyz`);
     expect(await answer.json()).toMatchObject({ ready: true, parts: { resources: { ready: true }, election: { ready: true } } });
     expect(answer.status).toBe(200);
-    const metrics = await (await fetch(`${health}/metrics`)).text();
+    const metrics = await scrape();
     expect(metrics).toMatch(/^dialplane_operator_leader 1$/m);
     expect(metrics).toMatch(/^dialplane_operator_objects\{kind="NumberPool"\} 1$/m);
     expect(metrics).toMatch(/^dialplane_operator_reconcile_seconds_count\{outcome="changed"\} [1-9]/m);
+    await eventually("the pool's numbers", async () => /^dialplane_pool_numbers\{namespace="default",pool="sales",state="available"\} 10$/m.test(await scrape()), 40_000);
+    expect(await scrape()).toMatch(/^dialplane_pool_numbers\{namespace="default",pool="sales",state="leased"\} 0$/m);
+    expect(await scrape()).toMatch(/^dialplane_condition\{kind="NumberPool",namespace="default",name="sales",type="Programmed",status="Unknown"\} 1$/m);
     expect(metrics).toMatch(/^dialplane_operator_queue_depth\{queue="statuses"\} 0$/m);
   });
 
@@ -103,12 +107,15 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     await world.apply(aPool("early", { ranges: [{ from: "+12025550170", to: "+12025550179" }], trunkRef: { name: "late" } }));
     await world.becomes("np", "early", { ResolvedRefs: "False/RefNotFound" });
     expect((await world.condition("np", "early", "ResolvedRefs"))?.message).toBe("SipTrunk default/late does not exist");
+    const unresolved = 'dialplane_condition{kind="NumberPool",namespace="default",name="early",type="ResolvedRefs",status="False"} 1';
+    expect(await scrape()).toContain(unresolved);
     await world.apply(aTrunk("late", { authentication: { secretRef: { name: "login" } } }));
     await world.becomes("trunk", "late", { ResolvedRefs: "False/RefNotFound" });
     await world.apply(aSecret("first-password"));
     await world.becomes("trunk", "late", GOOD);
     await world.becomes("np", "early", GOOD);
     expect(await numbersOf("early")).toBe(10);
+    expect(await scrape()).not.toContain(unresolved);
   });
 
   test("a password that is changed reaches the pods' Secret, and nothing else", async () => {
