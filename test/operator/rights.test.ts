@@ -44,6 +44,29 @@ test("the operator needs every right of its manifest, and no other", { timeout: 
   expect([...used].sort()).toEqual(await granted());
 });
 
+/** An API server alone: the built-in roles are put together from these by the controller manager, by their labels. */
+test("people have the rights of dialplane-view and dialplane-edit, and nobody that of writing a status", { timeout: 60_000 }, async () => {
+  const allowed = async (group: string) => {
+    await world.kube.mustKubectl(["create", "clusterrolebinding", group, `--clusterrole=dialplane-${group}`, `--group=${group}`]);
+    const answers = ASKED.map(async ([verb, resource, ...more]) => [`${verb} ${[resource, ...more].join("")}`, (await world.kube.kubectl(["auth", "can-i", verb, resource, ...more, "--as=somebody", `--as-group=${group}`])).stdout.trim()]);
+    return Object.fromEntries(await Promise.all(answers)) as Record<string, string>;
+  };
+  expect(await allowed("view")).toMatchObject({ "list numberpools": "yes", "watch siptrunks": "yes", "create routingrules": "no", "patch numberpools--subresource=status": "no" });
+  expect(await allowed("edit")).toMatchObject({ "list numberpools": "no", "create routingrules": "yes", "delete siptrunks": "yes", "patch numberpools--subresource=status": "no" });
+  const labels = (name: string) => world.kube.mustKubectl(["get", "clusterrole", name, "-o", "jsonpath={.metadata.labels}"]);
+  const label = (role: string) => ({ [`rbac.authorization.k8s.io/aggregate-to-${role}`]: "true" });
+  expect(JSON.parse(await labels("dialplane-view"))).toEqual({ ...label("view"), ...label("edit"), ...label("admin") });
+  expect(JSON.parse(await labels("dialplane-edit"))).toEqual({ ...label("edit"), ...label("admin") });
+});
+
+const ASKED = [
+  ["list", "numberpools"],
+  ["watch", "siptrunks"],
+  ["create", "routingrules"],
+  ["delete", "siptrunks"],
+  ["patch", "numberpools", "--subresource=status"],
+] as const;
+
 interface Watch {
   readonly used: Set<string>;
   readonly refusals: string[];
@@ -100,13 +123,13 @@ function resourceOf(path: string): { resource: string; name: string | undefined;
 }
 
 interface Role {
-  readonly kind?: string;
+  readonly metadata: { readonly name: string };
   readonly rules?: readonly { readonly apiGroups: readonly string[]; readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
 }
 
 async function granted(): Promise<string[]> {
   const documents = parseAllDocuments(await readFile(MANIFEST, "utf8")).map((document) => document.toJS() as Role);
-  const rules = documents.flatMap(({ rules = [] }) => rules);
+  const rules = documents.filter(({ metadata }) => metadata.name === "dialplane-operator").flatMap(({ rules = [] }) => rules);
   const rights = rules.flatMap(({ apiGroups, resources, verbs }) =>
     apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`))),
   );
