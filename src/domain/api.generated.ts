@@ -459,6 +459,11 @@ export interface RoutingRuleStatus {
    * have it) and Ready (all of these).
    */
   readonly conditions?: readonly Condition[];
+  /**
+   * The same pools in a line, for lists of rules: the first three by name, and how many more there are. A column of
+   * `kubectl get` shows only the first element of a list.
+   */
+  readonly poolSummary?: string;
   /** The pools that the rule is attached to, by name; at most 1000 are listed. */
   readonly pools?: readonly RoutingRulePoolStatus[];
 }
@@ -597,8 +602,6 @@ export interface TrunkReachability {
   readonly pod: string;
   /** Reachable when the last OPTIONS was answered, Unreachable when not, Unknown when none was sent. */
   readonly state: ReachabilityState;
-  /** How long the last answer took. */
-  readonly roundTripMilliseconds?: number;
 }
 
 export type ReachabilityState = "Reachable" | "Unreachable" | "Unknown";

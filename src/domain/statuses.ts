@@ -4,6 +4,7 @@ import { Memo } from "./memo.ts";
 import type { PodReport, PoolTotals } from "./ports.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
 import { RolloutHistory, type Rolled } from "./rollout-history.ts";
+import { nameOf } from "./seniority.ts";
 import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
 import { keyOf, type PoolVerdict, type RuleVerdict, type TrunkVerdict, type World } from "./world.ts";
@@ -233,8 +234,14 @@ function ruleStatus(rule: RoutingRule, { world }: Observation, common: Common, b
   const previousPools = before?.kind === "RoutingRule" ? (before.status.pools ?? []) : [];
   return {
     ...rule,
-    status: { observedGeneration: common.generation, conditions: ruleConditions(facts), pools: rulePoolStatuses(facts, previousPools) },
+    status: { observedGeneration: common.generation, conditions: ruleConditions(facts), poolSummary: summaryOf(verdict.pools), pools: rulePoolStatuses(facts, previousPools) },
   };
+}
+
+/** Three names of at most 63 characters fit the schema's limit. */
+function summaryOf(pools: RuleVerdict["pools"]): string {
+  const more = pools.length > 3 ? ` and ${pools.length - 3} more` : "";
+  return `${pools.slice(0, 3).map(({ key }) => nameOf(key)).join(", ")}${more}`;
 }
 
 function trunkStatus(trunk: SipTrunk, { world, reachability }: Observation, common: Common): ResourceStatus {

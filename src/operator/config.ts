@@ -28,8 +28,6 @@ const environment = z.object({
   DIALPLANE_TRUNKS_SECRET: z.string().regex(dnsSubdomain, "must be the name of a Secret").default("dialplane-trunks"),
   DIALPLANE_HEALTH_PORT: whole(0, 65_535, 8081),
   DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
-  /** Path of a kubeconfig; without it that of the pod's service account, or what kubectl would take. */
-  KUBECONFIG: z.string().optional(),
 });
 
 export interface OperatorConfig {
@@ -41,7 +39,6 @@ export interface OperatorConfig {
   readonly trunksSecret: string;
   readonly healthPort: number;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
-  readonly kubeconfig: string | undefined;
 }
 
 /** @throws ConfigError naming every variable that is out of format */
@@ -56,6 +53,5 @@ export function operatorConfig(env: NodeJS.ProcessEnv): OperatorConfig {
     trunksSecret: read.DIALPLANE_TRUNKS_SECRET,
     healthPort: read.DIALPLANE_HEALTH_PORT,
     logLevel: read.DIALPLANE_LOG_LEVEL,
-    kubeconfig: read.KUBECONFIG,
   };
 }

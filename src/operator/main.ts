@@ -1,14 +1,14 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { messageOf, ExpectedError } from "../domain/errors.ts";
 import { createLogger } from "../shared/logger.ts";
-import { operatorConfig, type OperatorConfig } from "./config.ts";
+import { operatorConfig } from "./config.ts";
 import { startOperator } from "./operator.ts";
 
 /** `dialplane operator`: runs until SIGTERM or SIGINT. @throws ConfigError and ExpectedError for what can't be used as it is */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const config = operatorConfig(env);
   const logger = createLogger(config.logLevel, { app: "operator", pod: config.podName });
-  const operator = await startOperator(config, { kubeConfig: kubeConfigOf(config), logger });
+  const operator = await startOperator(config, { kubeConfig: readKubeConfig(), logger });
   await new Promise<void>((resolve) => {
     process.once("SIGTERM", () => resolve());
     process.once("SIGINT", () => resolve());
@@ -18,14 +18,17 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   return errors.length === 0 ? 0 : 1;
 }
 
-/** @throws ExpectedError InvalidInput */
-function kubeConfigOf({ kubeconfig }: OperatorConfig): KubeConfig {
+/**
+ * That of the pod's service account, or what kubectl would take: the client's own loader reads `KUBECONFIG`, which may be a list of files, whose
+ * first one has the context.
+ * @throws ExpectedError InvalidInput
+ */
+export function readKubeConfig(): KubeConfig {
   const read = new KubeConfig();
   try {
-    if (kubeconfig === undefined) read.loadFromDefault();
-    else read.loadFromFile(kubeconfig);
+    read.loadFromDefault(undefined, true);
   } catch (error) {
-    throw new ExpectedError("InvalidInput", `KUBECONFIG: must be a kubeconfig that can be read: ${messageOf(error)}`, { field: "KUBECONFIG", cause: error });
+    throw new ExpectedError("InvalidInput", `KUBECONFIG: must be a kubeconfig that can be read, or a list of them: ${messageOf(error)}`, { field: "KUBECONFIG", cause: error });
   }
   return read;
 }

@@ -273,6 +273,15 @@ describe("the status of what is declared", () => {
     expect(times(third)).toMatchObject({ Accepted: "2026-06-01T12:00:00Z", Programmed: "2026-06-01T12:01:00Z" });
   });
 
+  it("of a rule names its pools in a line", () => {
+    const pools = ["a", "b", "c", "d", "e"].map((name, i) => pool({ numbers: [`+1202555030${i}`] }, { key: `default/${name}` }));
+    const summary = (count: number) => {
+      const input = declared(rule({ poolSelector: {} }), ...pools.slice(0, count), trunk());
+      return statusesOf({ resources: input.resources, world: compileWorld(input), pods: [], totals: {}, previous: [], now: NOW })[0]?.status;
+    };
+    expect([0, 1, 3, 5].map(summary)).toMatchObject([{ poolSummary: "" }, { poolSummary: "a" }, { poolSummary: "a, b, c" }, { poolSummary: "a, b, c and 2 more" }]);
+  });
+
   it("counts a pool's numbers and how much of it is in use", () => {
     const totals = { "default/sales": { total: 10, leased: 5, coolingDown: 2, available: 3, retiring: 1 } };
     const statuses = statusesOf({ resources: world.resources, world: compileWorld(world), pods: [], totals, previous: [], now: NOW });

@@ -1,6 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { operatorConfig } from "../../src/operator/config.ts";
+import { readKubeConfig } from "../../src/operator/main.ts";
 
 const URL = "postgres://u:p@127.0.0.1/d";
 
@@ -8,12 +12,37 @@ describe("the operator's environment", () => {
   it("needs a database and nothing else", () => {
     expect(operatorConfig({ DATABASE_URL: URL, DIALPLANE_POD_NAME: "operator-0" })).toEqual({
       ...{ databaseUrl: URL, namespace: "dialplane-system", podName: "operator-0", leaseName: "dialplane-operator", leaseSeconds: 9 },
-      ...{ trunksSecret: "dialplane-trunks", healthPort: 8081, logLevel: "info", kubeconfig: undefined },
+      ...{ trunksSecret: "dialplane-trunks", healthPort: 8081, logLevel: "info" },
     });
   });
 
   it("is refused with everything that is wrong with it at once", () => {
     const env = { DIALPLANE_NAMESPACE: "Not A Namespace", DIALPLANE_LEASE_SECONDS: "1", DIALPLANE_HEALTH_PORT: "99999", DIALPLANE_LOG_LEVEL: "loud" };
     for (const name of ["DATABASE_URL", ...Object.keys(env)]) expect(() => operatorConfig(env), name).toThrow(name);
+  });
+});
+
+describe("the operator's kubeconfig", () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it("may be a list of files: the first has the context, and what it names may be in another", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kubeconfig-"));
+    const [contexts, clusters] = [join(folder, "contexts"), join(folder, "clusters")];
+    const context = (name: string) => ({ name, context: { cluster: "production", user: "operator" } });
+    const config = { apiVersion: "v1", kind: "Config" };
+    await writeFile(contexts, JSON.stringify({ ...config, "current-context": "first", contexts: [context("first")] }));
+    await writeFile(clusters, JSON.stringify({
+      ...{ ...config, "current-context": "second", contexts: [context("second")] },
+      ...{ clusters: [{ name: "production", cluster: { server: "https://192.0.2.7:6443" } }], users: [{ name: "operator", user: { token: "t" } }] },
+    }));
+    vi.stubEnv("KUBECONFIG", [contexts, clusters].join(delimiter));
+    expect(readKubeConfig().getCurrentContext()).toBe("first");
+    expect(readKubeConfig().getCurrentCluster()?.server).toBe("https://192.0.2.7:6443");
+    await rm(folder, { recursive: true });
+  });
+
+  it("that can't be read is named", () => {
+    vi.stubEnv("KUBECONFIG", "/nowhere");
+    expect(() => readKubeConfig()).toThrow(/^KUBECONFIG: must be a kubeconfig that can be read, or a list of them: .*nowhere/);
   });
 });

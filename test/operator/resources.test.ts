@@ -87,6 +87,13 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     expect(await settled()).toEqual(before);
   });
 
+  test("the list of rules names more than one pool", async () => {
+    await world.apply(aRule("both", { poolRefs: [{ name: "other" }, { name: "sales" }] }));
+    await world.becomes("rr", "both", GOOD);
+    expect(await world.kube.mustKubectl(["get", "rr", "both"])).toMatch(/^both .* other, sales +\d+s$/m);
+    await world.remove("rr", "both");
+  });
+
   test("a number of two pools stays with the older, the younger says so, an Event too, and it recovers when the older goes", async () => {
     await world.apply(aPool("older", { ranges: [{ from: "+12025550150", to: "+12025550159" }] }));
     await world.becomes("np", "older", GOOD);

@@ -39,6 +39,8 @@ interface Series {
   /** Whether it was POSTed. */
   stored: boolean;
   unwritten: boolean;
+  /** In a row. */
+  failures: number;
   lastAt: Date;
   lastUsed: number;
 }
@@ -47,6 +49,8 @@ const EVENTS = { group: "events.k8s.io", version: "v1", plural: "events" } as co
 const SERIES_MILLISECONDS = 60_000;
 /** An Event lives an hour in the API server; a series that was silent this long begins anew. */
 const FORGET_MILLISECONDS = 30 * 60_000;
+/** An Event that can't be written so often (no right to, or its namespace is going) is let go; one of its kind that comes later is tried again. */
+const MAX_TRIES = 5;
 /** Limits of the API. */
 const MAX_NOTE = 1_024;
 const MAX_INSTANCE = 128;
@@ -95,7 +99,7 @@ export class EventRecorder {
 
   #begin(input: EventInput, key: string): Series {
     const name = `${input.regarding.name.slice(0, 200)}.${randomBytes(8).toString("hex")}`;
-    const series: Series = { input, name, count: 0, stored: false, unwritten: true, lastAt: this.#options.clock.now(), lastUsed: this.#now() };
+    const series: Series = { input, name, count: 0, stored: false, unwritten: true, failures: 0, lastAt: this.#options.clock.now(), lastUsed: this.#now() };
     this.#series.set(key, series);
     return series;
   }
@@ -119,8 +123,10 @@ export class EventRecorder {
       const patched = series.stored && (await this.#patch(series));
       if (!patched) await this.#post(series);
       series.stored = true;
+      series.failures = 0;
     } catch (error) {
-      series.unwritten = true;
+      series.failures += 1;
+      series.unwritten = series.failures < MAX_TRIES;
       const { reason, regarding } = series.input;
       this.#options.logger.warn({ reason, object: `${regarding.kind} ${regarding.namespace ?? ""}/${regarding.name}`, error: messageOf(error) }, "event not recorded");
     }

@@ -52,7 +52,7 @@ export async function clusterDeclared(option: ClusterOption, logger: Logger): Pr
 function kubeConfigOf({ kubeconfig, context }: ClusterOption): KubeConfig {
   const config = new KubeConfig();
   try {
-    if (kubeconfig === undefined) config.loadFromDefault();
+    if (kubeconfig === undefined) config.loadFromDefault(undefined, true);
     else config.loadFromFile(kubeconfig);
   } catch (error) {
     throw new ExpectedError("InvalidInput", `--kubeconfig must be a readable kubeconfig: ${messageOf(error)}`, { field: "--kubeconfig" });

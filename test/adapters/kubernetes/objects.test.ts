@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 
 import type { KubeClient, KubeRequest } from "../../../src/adapters/kubernetes/client.ts";
 import { EventRecorder, type EventInput } from "../../../src/adapters/kubernetes/events.ts";
+import { KubeError } from "../../../src/adapters/kubernetes/kube-error.ts";
 import { addFinalizer, removeFinalizer } from "../../../src/adapters/kubernetes/finalizer.ts";
 import { listAll } from "../../../src/adapters/kubernetes/list.ts";
 import { collectionPath, objectPath, parseObject, type KubeObject } from "../../../src/adapters/kubernetes/objects.ts";
@@ -273,6 +274,27 @@ describe("an event", () => {
     await recorder.stop();
     expect(await eventsOf(pool.metadata.uid)).toHaveLength(1);
     expect(logger.said.filter(({ level }) => level === "warn")).toHaveLength(1);
+  });
+
+  test("that can't be recorded again and again is let go, and a later one is tried", async () => {
+    let [tries, isRefused] = [0, true];
+    const refusing: KubeClient = {
+      ...client,
+      request: (request) => {
+        tries += 1;
+        return isRefused ? Promise.reject(new KubeError(403, "Forbidden", "events is forbidden")) : client.request(request);
+      },
+    };
+    const recorder = new EventRecorder({ client: refusing, logger: silent, seriesMs: 10, ...options });
+    recorder.record(conflict());
+    await eventually("five tries", () => tries === 5);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(tries).toBe(5);
+    isRefused = false;
+    recorder.record(conflict());
+    await eventually("the later one", async () => (await eventsOf(pool.metadata.uid)).length === 1);
+    await recorder.stop();
+    expect(tries).toBe(6);
   });
 });
 
