@@ -1,6 +1,6 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import { collectionPath, type KubeObject } from "../adapters/kubernetes/objects.ts";
-import { Reflector } from "../adapters/kubernetes/reflector.ts";
+import { Reflector, type ReflectorState } from "../adapters/kubernetes/reflector.ts";
 import { readSecret } from "../adapters/manifest/secret.ts";
 import type { Credentials, Logger, SecretFault } from "../domain/ports.ts";
 import { nameOf, namespaceOf } from "../domain/seniority.ts";
@@ -8,8 +8,13 @@ import type { ResourceKey } from "../domain/types.ts";
 import { fieldName } from "../domain/validate/finding.ts";
 import { SECRETS } from "./kinds.ts";
 
-/** A Secret that can't be read (no right to) must not hold up everything else; then its trunk says so. */
-const FAILURES_UNTIL_UNREADABLE = 3;
+/** A Secret that the operator has no right to must not hold up everything else; then its trunk says so. */
+const REFUSALS_UNTIL_UNREADABLE = 3;
+/**
+ * Some twenty seconds. Whatever else fails is mostly over by then, and until then nothing is written: an operator that starts beside an API
+ * server in trouble takes no trunk's authentication away.
+ */
+const FAILURES_UNTIL_UNREADABLE = 8;
 
 /**
  * Watches the Secrets that trunks refer to, each by its name: no other Secret is ever read, and the operator needs no right to more
@@ -39,7 +44,7 @@ export class CredentialsWatch {
 
   /** Whether of every one it is known if it is there. */
   get settled(): boolean {
-    return [...this.#watched.values()].every(({ state }) => state.synced || state.failures >= FAILURES_UNTIL_UNREADABLE);
+    return [...this.#watched.values()].every(({ state }) => state.synced || isUnreadable(state));
   }
 
   /** As they were seen last when they could be used. */
@@ -104,11 +109,14 @@ interface Seen {
 function seen(key: ResourceKey, { state, store }: Reflector): Seen {
   const [secret] = store.list();
   const now = secret !== undefined ? read(key, secret) : state.synced ? { fault: absent(key) } : {};
-  const { failures, watching, lastError } = state;
-  if (failures < FAILURES_UNTIL_UNREADABLE || watching || lastError === undefined) return now;
-  // An API server that is away for a while, and showed it before, says nothing about the Secret.
+  return isUnreadable(state) ? { fault: { state: "Unreadable", message: `Secret ${key} can't be read: ${state.lastError?.message ?? "unknown"}` } } : now;
+}
+
+/** An API server that is away for a while, and showed it before, says nothing about the Secret. */
+function isUnreadable({ synced, watching, failures, lastError }: ReflectorState): boolean {
+  if (watching || lastError === undefined) return false;
   const isRefused = lastError.status === 401 || lastError.status === 403;
-  return state.synced && !isRefused ? now : { fault: { state: "Unreadable", message: `Secret ${key} can't be read: ${lastError.message}` } };
+  return isRefused ? failures >= REFUSALS_UNTIL_UNREADABLE : !synced && failures >= FAILURES_UNTIL_UNREADABLE;
 }
 
 function read(key: ResourceKey, secret: KubeObject): Seen {

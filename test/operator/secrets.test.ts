@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { join } from "node:path";
 
 import type { KubeClient } from "../../src/adapters/kubernetes/client.ts";
+import { KubeError } from "../../src/adapters/kubernetes/kube-error.ts";
 import type { DialplaneOperator } from "../../src/operator/operator.ts";
 import { eventually } from "../harness/process.ts";
 import { aPool, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
@@ -74,6 +75,26 @@ describe("a Secret that a trunk names", { timeout: 60_000 }, () => {
     await world.apply(aTrunk("carrier", { authentication: { secretRef: { name: "login" } } }));
     await eventually("the trunk says so", async () => (await said()).endsWith("the trunk is used without authentication"), 15_000);
   });
+});
+
+test("an operator that starts beside an API server in trouble waits for the Secrets, and takes no authentication away", { timeout: 60_000 }, async () => {
+  await world.apply(login("third-password"));
+  const before = await operatorIn(world);
+  await eventually("the password", async () => (await trunksFile()).includes("third-password"), 15_000);
+  expect(await before.ended()).toEqual([]);
+  const file = await trunksFile();
+  let failures = 5;
+  const client = (real: KubeClient): KubeClient => ({
+    request: (request) => (request.path.endsWith("/secrets") && failures-- > 0 ? Promise.reject(new KubeError(500, "InternalError", "no quorum")) : real.request(request)),
+    watch: (request) => real.watch(request),
+    close: () => real.close(),
+  });
+  const operator = await operatorIn(world, { client });
+  await eventually("everything was read", () => failures < 0, 30_000);
+  await world.becomes("trunk", "carrier", GOOD);
+  // Each file that is written has a revision of its own.
+  expect(await trunksFile()).toBe(file);
+  expect(await operator.ended()).toEqual([]);
 });
 
 test("a right to read Secrets that is taken away takes no trunk's credentials away, and a new operator goes on without", { timeout: 120_000 }, async () => {
