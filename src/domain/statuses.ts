@@ -234,7 +234,12 @@ function ruleStatus(rule: RoutingRule, { world }: Observation, common: Common, b
   const previousPools = before?.kind === "RoutingRule" ? (before.status.pools ?? []) : [];
   return {
     ...rule,
-    status: { observedGeneration: common.generation, conditions: ruleConditions(facts), poolSummary: summaryOf(verdict.pools), pools: rulePoolStatuses(facts, previousPools) },
+    status: {
+      observedGeneration: common.generation,
+      conditions: ruleConditions(facts),
+      poolSummary: summaryOf(verdict.pools),
+      pools: rulePoolStatuses(facts, previousPools),
+    },
   };
 }
 

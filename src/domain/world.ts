@@ -204,7 +204,9 @@ function judgeTrunk(memo: Memos, trunk: SipTrunk, secret: NamedSecret | null, pr
   const credentials = new Map(secret?.known === undefined ? [] : [[secret.key, secret.known]]);
   const problems = problemsOf(memo, trunk, () => renderPjsip({ trunks: [entry], credentials }));
   const presence = previous?.verdict.problems.length === 0 ? previous.verdict.presence : { key: entry.key };
-  return { entry, verdict: { presence, problems, missing: [], unusable: [], warnings: findingsOf(memo, trunk).warnings, secret: secret === null ? null : faultOf(secret, trunk.spec.registration), sources: [] } };
+  const { warnings } = findingsOf(memo, trunk);
+  const fault = secret === null ? null : faultOf(secret, trunk.spec.registration);
+  return { entry, verdict: { presence, problems, missing: [], unusable: [], warnings, secret: fault, sources: [] } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */
