@@ -7,14 +7,13 @@ import { startPstn } from "../../demo/pstn/pstn.ts";
 import type { Pstn } from "../../demo/pstn/types.ts";
 import type { TlsSettings } from "../../src/adapters/asterisk-process/transports.ts";
 import type { SipTrunkSpec } from "../../src/domain/api.generated.ts";
-import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { aDestination } from "../domain/builders.ts";
 import { testAsteriskLocation } from "../harness/asterisk.ts";
 import { freeTcpPort, loopbackAddress } from "../harness/ports.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { startSippServer } from "../harness/sipp.ts";
 import { createAuthority } from "../harness/x509.ts";
-import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, type World } from "./world.ts";
+import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 const DESK = "+12025550142";
 
@@ -147,21 +146,21 @@ describe("a carrier that asks for a password", () => {
     expect(router.store.final()[0]).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
   });
 
-  test("refuses the password: the leg is declined, nobody else is rung, and the caller gets 403", async () => {
+  test("refuses the password: that is no callee's word, and the next destination is rung", async () => {
     await using parts = new AsyncDisposableStack();
     const desk = parts.use(await startSippServer({ scenario: "challenged-401.xml" }));
     const settings = {
       trunk: { host: desk.address, authentication: { secretRef: { name: "login" } } },
       credentials: new Map([["default/login", { username: "acme", password: "wrong" }]]),
     };
+    const other = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
     const world = await startWorld("sip:nobody@127.0.0.9", settings);
     parts.defer(() => world.stop());
-    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK }), aDestination({ name: "other", sipUri: toUri(other) })] } });
     parts.defer(() => router.stop());
-    const result = await world.call({ address: desk.address, scenario: refusedWith(403), keys: { headers: "Subject: none" } });
-    expect(result).toMatchObject({ exitCode: 0 });
+    expect(await world.call({ address: desk.address })).toMatchObject({ exitCode: 0 });
     await eventually("the record", () => router.store.final().length === 1);
-    expect(router.store.final()[0]).toMatchObject({ end: "declined", legs: [{ result: "declined" }] });
+    expect(router.store.final()[0]).toMatchObject({ end: "completed", answeredBy: toUri(other), legs: [{ result: "unreachable" }, { result: "answered" }] });
   });
 });
 
