@@ -1,4 +1,5 @@
 import type { RoutingRuleSpec } from "./api.generated.ts";
+import { circleOfPool, circlesOfRule, defaultsFrom, ownersIn, ownersOfDestinations, type OwnerOf } from "./circles.ts";
 import { assertRenderable, type DialplanPool } from "./dialplan.ts";
 import { ExpectedError } from "./errors.ts";
 import { Memo, sameItems, StableList } from "./memo.ts";
@@ -100,6 +101,7 @@ interface Memos {
   readonly trunkEntries: StableList<TrunkEntry>;
   readonly configuration: Memo<TrunkConfiguration>;
   readonly ownership: Memo<ReadonlyMap<ResourceKey, Ownership>>;
+  readonly owners: Memo<OwnerOf>;
   readonly pool: Memo<JudgedPool>;
   readonly allPools: StableList<JudgedPool>;
   readonly poolEntries: StableList<DesiredPool>;
@@ -118,6 +120,7 @@ function newMemos(): Memos {
     trunkEntries: new StableList(),
     configuration: new Memo(),
     ownership: new Memo(),
+    owners: new Memo(),
     pool: new Memo(),
     allPools: new StableList(),
     poolEntries: new StableList(),
@@ -259,18 +262,23 @@ interface JudgedPools {
   readonly suspended: readonly string[];
   readonly byNamespace: ReadonlyMap<string, readonly DesiredPool[]>;
   readonly verdicts: ReadonlyMap<ResourceKey, PoolVerdict>;
+  readonly ownerOf: OwnerOf;
 }
 
 function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTrunks): JudgedPools {
   const ownership = memo.ownership.value("", pools, (previous) => {
     return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous, sameOwnership);
   });
+  const ownerOf = memo.owners.value("", [ownership], () => ownersIn(ownership));
+  const defaults = new Map(pools.map((pool) => [keyOf(pool), pool.spec.defaultDestination.number]));
   const declared = new Set(pools.map(keyOf));
   const judged = pools.map((pool) => {
     const owned = ownership.get(keyOf(pool)) ?? NOTHING;
     const absent = absentSources(pool, declared);
     const wanted = trunkKeys([pool.spec.trunkRef.name, pool.spec.defaultDestination.trunkRef?.name], pool.metadata.namespace);
-    return memo.pool.value(identityOf(pool), [pool, owned, ...trunkStates(wanted, trunks), ...absent], () => judgePool(memo, pool, owned, { wanted, trunks, absent }));
+    const met = defaultsFrom(keyOf(pool), (key) => defaults.get(key), ownerOf);
+    const inputs = [pool, owned, ...trunkStates(wanted, trunks), absent.length, ...absent, ...met];
+    return memo.pool.value(identityOf(pool), inputs, () => judgePool(memo, pool, owned, { wanted, trunks, absent, met }));
   });
   return {
     all: memo.allPools.of(judged),
@@ -278,6 +286,7 @@ function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTru
     suspended: judged.filter(({ verdict }) => !verdict.inService).map(({ entry }) => entry.uid),
     byNamespace: Map.groupBy(judged.map(({ entry }) => entry), (entry) => namespaceOf(entry.key)),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
+    ownerOf,
   };
 }
 
@@ -291,9 +300,11 @@ interface PoolSurroundings {
   readonly wanted: readonly ResourceKey[];
   readonly trunks: JudgedTrunks;
   readonly absent: readonly ResourceKey[];
+  /** Pools that a call comes to which no rule takes. */
+  readonly met: readonly ResourceKey[];
 }
 
-function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks, absent }: PoolSurroundings): JudgedPool {
+function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, trunks, absent, met }: PoolSurroundings): JudgedPool {
   const entry = { ...poolEntry(pool), generation: pool.metadata.generation, owned: toE164Ranges(owned.owned) };
   const { missing, unusable, ...named } = namedTrunks(wanted, trunks);
   const hasTrunks = missing.length === 0 && unusable.length === 0;
@@ -301,7 +312,8 @@ function judgePool(memo: Memos, pool: NumberPool, owned: Ownership, { wanted, tr
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  return { entry, verdict: { problems, missing: lacking, unusable, warnings: findingsOf(memo, pool).warnings, ownership: owned, inService, ...named } };
+  const warnings = [...findingsOf(memo, pool).warnings, ...circleOfPool(entry.key, pool.spec.defaultDestination.number, met)];
+  return { entry, verdict: { problems, missing: lacking, unusable, warnings, ownership: owned, inService, ...named } };
 }
 
 const NOTHING: Ownership = { owned: [], leasable: [], overflow: null, conflicts: [], listed: 0 };
@@ -349,32 +361,36 @@ function judgeRuleAgain(memo: Memos, rule: RoutingRule, { pools, trunks }: Pick<
   const near = pools.byNamespace.get(rule.metadata.namespace) ?? [];
   const { attached, missing } = attachmentsAmong({ key: keyOf(rule), spec: rule.spec }, near, pools.verdicts);
   const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
-  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...missing, ...trunkStates(wanted, trunks)];
+  const owners = ownersOfDestinations(rule.spec, pools.ownerOf);
+  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...missing, ...trunkStates(wanted, trunks), ...owners];
   if (previous !== undefined && sameItems(previous.inputs, inputs)) return previous;
-  return { ...judgeRule(memo, rule, { attached, missing, wanted, pools, trunks }), inputs };
+  return { ...judgeRule(memo, rule, { attached, missing, wanted, owners, pools, trunks }), inputs };
 }
 
 interface RuleSurroundings {
   readonly attached: readonly ResourceKey[];
   readonly missing: readonly ResourceKey[];
   readonly wanted: readonly ResourceKey[];
+  /** Whose numbers the destinations are. */
+  readonly owners: readonly (ResourceKey | undefined)[];
   readonly pools: JudgedPools;
   readonly trunks: JudgedTrunks;
 }
 
-function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
+function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, owners, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
   const entry: RuleEntry = {
     ...entryOf(rule),
     pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
     spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
   };
   const named = namedTrunks(wanted, trunks);
+  const circles = circlesOfRule(rule.spec, owners, attached);
   const verdict: RuleVerdict = {
-    problems: problemsOf(memo, rule, null),
+    problems: [...problemsOf(memo, rule, null), ...circles.problems],
     missing: [...missing.map((key) => `NumberPool ${key}`), ...named.missing],
     unusable: named.unusable,
     trunks: named.trunks,
-    warnings: findingsOf(memo, rule).warnings,
+    warnings: [...findingsOf(memo, rule).warnings, ...circles.warnings],
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };

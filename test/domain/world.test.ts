@@ -288,3 +288,43 @@ describe("the status of what is declared", () => {
     expect(statuses[1]?.status).toMatchObject({ numbers: { total: 10, leased: 5, coolingDown: 2, available: 3, utilizationPercent: 70 } });
   });
 });
+
+describe("destinations that are numbers of ours", () => {
+  const other = (number: string) => pool({ ranges: [{ from: "+12025550150", to: "+12025550159" }], defaultDestination: { number } }, { key: "default/other" });
+  const verdictsOf = (...resources: AnyResource[]) => compileWorld(declared(trunk(), ...resources)).verdicts;
+  const calling = (number: string) => rule({ destinations: [aDestination({ number: "+12025550199" }), aDestination({ name: "ours", number })] });
+
+  it("puts no rule into force that calls a number of its own pool: the call would come back for ever", () => {
+    const world = compileWorld(declared(trunk(), pool(), calling("+12025550105")));
+    expect(world.verdicts.rules.get("default/rule")?.problems).toEqual([
+      "spec.destinations[1].number: must not be a number of NumberPool default/sales, which the rule is for, but +12025550105 is: calls would go in circles",
+    ]);
+    expect(world.desired.rules).toEqual([]);
+  });
+
+  it("only says so of a number of another pool, and of none of a number that is nobody's", () => {
+    const { rules } = verdictsOf(pool(), other("+12025550199"), calling("+12025550150"));
+    const { problems, warnings } = rules.get("default/rule") ?? {};
+    expect([problems, warnings]).toEqual([[], ["spec.destinations[1].number: +12025550150 is a number of NumberPool default/other: its calls come back through the carrier as new ones"]]);
+    expect(verdictsOf(pool(), other("+12025550199"), calling("+12025550160")).rules.get("default/rule")?.warnings).toEqual([]);
+  });
+
+  it("says of default destinations that lead to each other that calls go in circles, and keeps the pools in service", () => {
+    const there = pool({ defaultDestination: { number: "+12025550155" } });
+    const world = compileWorld(declared(trunk(), there, other("+12025550100")));
+    const warnings = (key: string) => world.verdicts.pools.get(key)?.warnings;
+    expect(warnings("default/sales")).toEqual(["spec.defaultDestination.number: calls that no rule takes go in circles: default/sales, default/other, default/sales"]);
+    expect(warnings("default/other")).toEqual(["spec.defaultDestination.number: calls that no rule takes go in circles: default/other, default/sales, default/other"]);
+    expect(keys(world.desired.pools)).toHaveLength(2);
+    expect(verdictsOf(there, other("+12025550199")).pools.get("default/sales")?.warnings).toEqual([
+      "spec.defaultDestination.number: +12025550155 is a number of NumberPool default/other: its calls come back through the carrier as new ones",
+    ]);
+  });
+
+  it("finds out when the other pool comes later", () => {
+    const compiler = new WorldCompiler();
+    const mine = [trunk(), pool(), calling("+12025550150")];
+    expect(compiler.compile(declared(...mine)).verdicts.rules.get("default/rule")?.warnings).toEqual([]);
+    expect(compiler.compile(declared(...mine, other("+12025550199"))).verdicts.rules.get("default/rule")?.warnings).toHaveLength(1);
+  });
+});
