@@ -96,7 +96,8 @@ async function numberIsShown(a: Prospect, read: Reader): Promise<string> {
 
 async function associationOf(read: Reader, number: string, prospect: string, mediaElement: string) {
   const history = await read.history(number);
-  const found = history.find((association) => association.prospect === prospect && association.mediaElement === mediaElement);
+  // The newest is the first of the history.
+  const found = history.findLast((association) => association.prospect === prospect && association.mediaElement === mediaElement);
   must(found !== undefined, `no association of ${number} with ${prospect} and "${mediaElement}" is stored`);
   return { found, evidence: `Postgres: ${number} <-> PUID ${prospect}, "${mediaElement}", since ${found.leasedFrom}` };
 }

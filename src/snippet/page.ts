@@ -59,6 +59,8 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
     if (!answer) withdraw();
     if (released || !answer) return;
     shown.set(keyOf(answer), { ...answer, arrived: Date.now() });
+    // What was pushed need not be asked for, but renewed.
+    asked.add(keyOf(answer));
     const elements = marked().filter((one) => one.key === keyOf(answer)).map((one) => swap(one.element, answer));
     for (const target of elements[0] ? elements : [document]) target.dispatchEvent(new CustomEvent(numberEvent, { bubbles: true, detail: answer }));
     // When all elements of the answer are swapped.
@@ -102,8 +104,7 @@ export function createPage(settings: DOMStringMap, session: Session): Dialplane 
   const moved = (): unknown => released || refresh();
   // Said on an earlier page.
   if (isDenied()) void release();
-  watchPage(scan, moved, seen);
   // The service sees the stream end by itself; another tab of the device may take it over.
-  addEventListener("pagehide", () => stream?.hangUp());
+  watchPage(scan, moved, seen, () => stream?.hangUp());
   return { identify: (token) => otherPerson("identify", { token, consent: settings["visitorConsent"] }), leave: () => otherPerson("leave"), refresh, release };
 }

@@ -7,8 +7,9 @@ const addressMs = 500;
  * @param scan looks through the page
  * @param moved the page shows something else, or is back
  * @param seen it was looked at again, or a while has passed
+ * @param left another page takes its place
  */
-export function watchPage(scan: () => void, moved: () => unknown, seen: () => void): void {
+export function watchPage(scan: () => void, moved: () => unknown, seen: () => void, left: () => void): void {
   // Not before: the page's own scripts, which may wait for our events, are there then, and all elements travel in one request.
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => observe(scan));
   else observe(scan);
@@ -17,6 +18,7 @@ export function watchPage(scan: () => void, moved: () => unknown, seen: () => vo
   setInterval(() => last !== (last = address()) && moved(), addressMs);
   addEventListener("visibilitychange", seen);
   setInterval(seen, dueMs);
+  addEventListener("pagehide", left);
   // Back from the back/forward cache, perhaps days later.
   addEventListener("pageshow", (event) => event.persisted && moved());
 }
