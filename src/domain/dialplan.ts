@@ -168,6 +168,13 @@ function shardContext(length: number, { prefix, entries }: Shard): string[] {
   return ["", `[${numbersContext(length, prefix)}]`, ...lines, `include = ${UNKNOWN_CONTEXT}`];
 }
 
+/**
+ * One setting more of an MSet() when the caller's `Privacy` header asks for anything but `none` (RFC 3323, RFC 3325): Asterisk by itself reads
+ * it beside a P-Asserted-Identity only. Its letters without those of "none" are asked, in upper and lower case: nothing of them is left
+ * of a header that isn't there or says `none`, and nothing else of the caller's text gets as far.
+ */
+const HIDE_NUMBER = "${IF(${FILTER(A-DF-MP-Za-df-mp-z,${PJSIP_HEADER(read,Privacy)})}?,CALLERID(pres)=prohib_not_screened)}";
+
 /** Taken and finished by the router (SUCCESS): ends. Not claimed (TIMEOUT), no router or a broken one (FAILED): default destination. */
 function offerContext(key: ResourceKey, offer: "Broadcast" | "Stasis"): string[] {
   const pool = dialplanText(assertResourceKey(key), "key");
@@ -179,7 +186,7 @@ function offerContext(key: ResourceKey, offer: "Broadcast" | "Stasis"): string[]
     "",
     `[${poolContext(key)}]`,
     // One step: Asterisk tells everybody inside it of each step that a channel takes.
-    `exten = _X!,1,MSet(TIMEOUT(absolute)=${BACKSTOP_SECONDS},DIALPLANE_POOL=${pool})`,
+    `exten = _X!,1,MSet(TIMEOUT(absolute)=${BACKSTOP_SECONDS},DIALPLANE_POOL=${pool}${HIDE_NUMBER})`,
     ` same = n,${application}`,
     ' same = n,GotoIf($["${STASISSTATUS}" = "SUCCESS"]?done)',
     ` same = n,Goto(${fallbackContext(key)},\${EXTEN},1)`,

@@ -65,14 +65,27 @@ test("the trap works: evaluated text leaves the file behind", async () => {
   await eventually("the trap springs", () => existsSync(control));
 });
 
-test("a number that its owner hides is told to nobody and recorded nowhere", async () => {
+const ASSERTED = `P-Asserted-Identity: <sip:${CALLER}@carrier.example>`;
+
+test.each([`${ASSERTED}\r\nPrivacy: id`, `${ASSERTED}\r\nPrivacy: user;id`, "Privacy: id", "Privacy: user;id", "Privacy: ID", "privacy: none;id"])(
+  "a number that its owner hides is told to nobody and recorded nowhere: %j",
+  async (headers) => {
+    await setRules(world, router, profile({ from: "Caller", pAssertedIdentity: "Caller" }));
+    const before = router.store.final().length;
+    const invite = await callFrom(CALLER, headers);
+    expect(invite.raw).not.toContain(CALLER.slice(1));
+    expect(invite.header("From")).toContain(`<sip:${DID}@`);
+    const last = await eventually("its record", () => router.store.final()[before]);
+    expect(last).toMatchObject({ caller: null, end: "completed" });
+    expect(router.store.asked.at(-1)).toMatchObject({ caller: null });
+  },
+);
+
+test.each([`${ASSERTED}\r\nPrivacy: none`, "Privacy: none", "Privacy: None", "Privacy:"])("a number that its owner shows is shown: %j", async (headers) => {
   await setRules(world, router, profile({ from: "Caller", pAssertedIdentity: "Caller" }));
-  const invite = await callFrom(CALLER, `P-Asserted-Identity: <sip:${CALLER}@carrier.example>\r\nPrivacy: id`);
-  expect(invite.raw).not.toContain(CALLER.slice(1));
-  expect(invite.header("From")).toContain(`<sip:${DID}@`);
-  const [last] = await eventually("its record", () => (router.store.final().length > 0 ? router.store.final().slice(-1) : undefined));
-  expect(last).toMatchObject({ caller: null, end: "completed" });
-  expect(router.store.asked.at(-1)).toMatchObject({ caller: null });
+  const before = router.store.final().length;
+  expect((await callFrom(CALLER, headers)).header("From")).toContain(`<sip:${CALLER}@`);
+  expect(await eventually("its record", () => router.store.final()[before])).toMatchObject({ caller: CALLER });
 });
 
 test("a Call-ID that is no text hides nobody: Asterisk can't list that call, and what is ours is found all the same", async () => {
@@ -173,6 +186,7 @@ describe("a caller's text is never evaluated, stored or logged", () => {
     ["a From of 10 kB", () => "9".repeat(10_000), () => "Subject: none"],
     ["a variable in P-Asserted-Identity", () => "x", () => `P-Asserted-Identity: <sip:${encodeURIComponent(`1),${payload}"`)}@host>`],
     ["a variable in Diversion", () => "x", () => `Diversion: "${payload}" <sip:${encodeURIComponent(payload)}@host>;reason="${payload}"`],
+    ["a variable in Privacy", () => "x", () => `Privacy: id,${payload},X-Evil=${payload}"?:)`],
     ["a folded header", () => "x", () => `Subject: one\r\n ${payload}\r\n\tX-Evil: yes`],
     ["a header that names a variable", () => "x", () => `X-${"A".repeat(200)}: ${payload}`],
   ];

@@ -69,9 +69,10 @@ describe("without a router", () => {
     const scenario = (await scenarioText("call-answered.xml")).replace("Max-Forwards: 70", "Max-Forwards: 70\n      [extra]").replaceAll("[caller]", "[sender]");
     const from = (sender: string, extra = "Subject: none") => world.call({ scenario, transport: "tcp", keys: { sender, extra } });
     expect(await from(CALLER, `P-Asserted-Identity: <sip:${CALLER}@carrier.example>\r\nPrivacy: id`)).toMatchObject({ exitCode: 0 });
+    expect(await from(CALLER, "Privacy: user;id")).toMatchObject({ exitCode: 0 });
     expect(await from(encodeURIComponent("+1|x|${SHELL(id)}|"))).toMatchObject({ exitCode: 0 });
-    const records = await recorded(2);
-    expect(records.map(({ caller }) => caller)).toEqual([null, null]);
+    const records = await recorded(3);
+    expect(records.map(({ caller }) => caller)).toEqual([null, null, null]);
     expect(JSON.stringify(records)).not.toContain("SHELL");
   });
 });
