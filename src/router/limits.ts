@@ -24,7 +24,7 @@ const RENEW_MS = 20_000;
 /** The limits of destinations (over all pods) and trunks (concurrent calls over all pods, calls a second of this pod). */
 export class Limits {
   readonly #deps: LimitsDeps;
-  readonly #seated = new Set<string>();
+  #seated = new Set<string>();
   readonly #next = new Map<ResourceKey, number>();
   readonly #renewal: NodeJS.Timeout;
 
@@ -58,6 +58,11 @@ export class Limits {
     if (this.#seated.delete(channel)) this.#giveBack(channel);
   }
 
+  /** The calls are another router's now, and so are their seats: they are not ours to give back, nor those that are being asked for or renewed. */
+  forget(): void {
+    this.#seated = new Set();
+  }
+
   #giveBack(channel: string): void {
     this.#deps.store.leaveSeat(channel).catch((error: unknown) => {
       this.#deps.logger.warn({ channel, error: messageOf(error) }, "a seat was not given back, it expires");
@@ -76,11 +81,11 @@ export class Limits {
   }
 
   async #sit(seat: SeatRequest): Promise<void> {
-    this.#seated.add(seat.channel);
+    const seated = this.#seated.add(seat.channel);
     const answer = this.#deps.store.takeSeat(seat).catch((error: unknown) => messageOf(error));
     // Who left meanwhile has given back what was not taken yet.
     void answer.then((taken) => {
-      if (taken === null && !this.#seated.has(seat.channel)) this.#giveBack(seat.channel);
+      if (taken === null && !seated.has(seat.channel)) this.#giveBack(seat.channel);
     });
     const late = sleep(this.#deps.withinMs, "the database did not answer in time", { ref: false });
     const reached = await Promise.race([answer, late]);
@@ -89,7 +94,7 @@ export class Limits {
       this.#deps.logger.warn({ channel: seat.channel, error: reached }, "limits could not be asked for, the call passes");
       return;
     }
-    this.#seated.delete(seat.channel);
+    seated.delete(seat.channel);
     throw this.#reached(reached, `${reached === "trunk" ? `trunk ${seat.trunk}` : "the destination"} has as many calls as it may`);
   }
 
@@ -104,10 +109,11 @@ export class Limits {
   }
 
   async #renew(): Promise<void> {
-    for (const channel of await this.#deps.store.keepSeats(this.#deps.living())) this.#seated.add(channel);
+    const seated = this.#seated;
+    for (const channel of await this.#deps.store.keepSeats(this.#deps.living())) seated.add(channel);
     const living = new Set(this.#deps.living());
     // Who left while the database was asked has been given back nothing.
-    for (const channel of this.#seated) {
+    for (const channel of seated) {
       if (!living.has(channel)) this.leave(channel);
     }
   }

@@ -314,6 +314,7 @@ class RunningRouter implements Router {
   /** The calls are the other router's: hanging up or dialling for them would be one too many. */
   #replaced(): void {
     this.#calls.abandon();
+    this.#limits.forget();
     this.#settled = false;
   }
 

@@ -57,4 +57,33 @@ describe("a seat", () => {
     expect([...store.seats.keys()]).toEqual([]);
     limits.stop();
   });
+
+  test.each(["before", "while"])("of a call that another router took over %s seats are renewed is not given back", async (when) => {
+    const living = ["leg"];
+    const { store, limits } = limitsOf(living);
+    await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    if (when === "while") limits.keepSeats();
+    living.pop();
+    limits.forget();
+    limits.keepSeats();
+    limits.leave("leg");
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual(["leg"]);
+    limits.stop();
+  });
+
+  test("that is taken after another router took the call over is not given back", async () => {
+    const { store, limits } = limitsOf([]);
+    const take = store.takeSeat.bind(store);
+    store.takeSeat = async (request) => {
+      await sleep(20);
+      return take(request);
+    };
+    const admitted = limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    limits.forget();
+    await admitted;
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual(["leg"]);
+    limits.stop();
+  });
 });
