@@ -10,6 +10,8 @@ export interface DrainReport {
   readonly draining: boolean;
   /** Channels that Asterisk holds, those of the dialplan's own calls included; null when it can't be asked. */
   readonly channels: number | null;
+  /** Calls that this router sees to, whether Asterisk can be asked or not. */
+  readonly calls: number;
   /** Call records that the database does not have yet, and files of them that the dialplan wrote. */
   readonly records: number;
 }
@@ -48,7 +50,7 @@ export function createDrain({ telephony, calls, records, served, metrics, logger
     },
     report: async () => {
       const channels = await telephony.channels().then(({ length }) => length, () => null);
-      return { draining, channels, records: records.waiting + (await served.unread()) };
+      return { draining, channels, calls: calls.live, records: records.waiting + (await served.unread()) };
     },
     refuse: (channel) => {
       metrics.drainRefused.inc();

@@ -1,7 +1,7 @@
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
-import { listenForHealth } from "../../src/adapters/http/health-server.ts";
+import { type Endpoint, listenForHealth, sendJson } from "../../src/adapters/http/health-server.ts";
 import { drainEndpoint } from "../../src/router/drain-endpoint.ts";
 import { drainCommand } from "../../src/router/drain-command.ts";
 import { Health } from "../../src/shared/health.ts";
@@ -36,9 +36,9 @@ interface Pod {
   stop(): Promise<void>;
 }
 
-async function startPod(destination: SippServer): Promise<Pod> {
-  const router = await startTestRouter(world, { rule: null });
-  await setRules(world, router, { rule: { destinations: [aDestination({ sipUri: toUri(destination) })] } });
+async function startPod(destination: SippServer, at = world): Promise<Pod> {
+  const router = await startTestRouter(at, { rule: null });
+  await setRules(at, router, { rule: { destinations: [aDestination({ sipUri: toUri(destination) })] } });
   const port = await freeTcpPort();
   const health = new Health();
   health.register("router", () => router.ready());
@@ -120,6 +120,42 @@ describe("a pod that is drained", () => {
     expect(await pod.drain()).toMatchObject({ code: 0 });
     await pod.stop();
   });
+});
+
+test("a pod whose Asterisk has ended is drained as soon as that has lasted for ten seconds", async () => {
+  await using own = new AsyncDisposableStack();
+  const ending = await startWorld(toUri(fallback));
+  const pod = await startPod(answers, ending);
+  own.defer(() => pod.stop());
+  await ending.stop();
+  const before = performance.now();
+  const { code, output } = await pod.drain(20);
+  expect([code, output]).toEqual([0, "draining: Asterisk can't be asked, 0 calls are live, 0 records to write\ndrained\n"]);
+  expect(performance.now() - before).toBeGreaterThan(9_500);
+});
+
+/** What routers in a state that is hard to bring about would report. */
+async function drainOf(reports: readonly object[], seconds: number): Promise<number> {
+  const port = await freeTcpPort();
+  const waiting = [...reports];
+  const report: Endpoint = (_, response) => {
+    const next = waiting.length > 1 ? waiting.shift() : waiting[0];
+    sendJson(response, 200, { draining: true, channels: null, calls: 0, records: 0, ...next });
+    return Promise.resolve();
+  };
+  const close = await listenForHealth(port, { health: new Health(), registry: new Registry(), further: { "/drain": report } });
+  const out = { write: () => undefined };
+  const code = await drainCommand({ DIALPLANE_HEALTH_PORT: String(port), DIALPLANE_DRAIN_SECONDS: String(seconds) }, { stdout: out, stderr: out });
+  await close();
+  return code;
+}
+
+test.concurrent.each([
+  ["a live call", [{ calls: 1 }]],
+  ["a record to write", [{ records: 1 }]],
+  ["an Asterisk that answers again with calls", [...Array.from({ length: 10 }, () => ({})), { channels: 2 }, {}]],
+])("a pod whose Asterisk can't be asked is not drained with %s", async (_, reports) => {
+  expect(await drainOf(reports, 12)).toBe(1);
 });
 
 describe("dialplane drain", () => {
