@@ -219,12 +219,18 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
   ];
 }
 
+/**
+ * The caller's number, if all of what he sent is one in a form that `parseCaller` takes: digits picked out of other text would be somebody
+ * else's number. FILTER once more because the pattern is asked of text that has brackets of its own.
+ */
+const CALLER_NUMBER = '${IF(${REGEX("^([+]|00)[1-9][0-9]{6,14}$|^[1-9][0-9]{10,14}$" ${CALLERID(num)})}?${FILTER(+0-9,${CALLERID(num)}):0:17})}';
+
 /** What the hang-up handler writes down, as it is before the caller ID is made another: whoever takes the call, no router sees it. */
 function servedLines({ pool, destination, trunk }: { readonly pool: ResourceKey; readonly destination: string; readonly trunk: ResourceKey }): string[] {
   const fixed = [dialplanText(pool, "key"), dialplanDialString(destination, "spec.defaultDestination"), dialplanText(assertResourceKey(trunk), "spec.trunkRef.name")];
   return [
-    "exten = _X!,1,Set(_DIALPLANE_DID=+${FILTER(0-9,${EXTEN}):0:15})",
-    ` same = n,Set(DIALPLANE_SERVED=${fixed.join("|")}|\${DIALPLANE_DID}|\${CALLERID(num-pres)}|\${FILTER(+0-9,\${CALLERID(num)}):0:32}|\${STRFTIME(,,%s%3q)})`,
+    `exten = _X!,1,MSet(_DIALPLANE_DID=+\${FILTER(0-9,\${EXTEN}):0:15},DIALPLANE_CALLER=${CALLER_NUMBER})`,
+    ` same = n,Set(DIALPLANE_SERVED=${fixed.join("|")}|\${DIALPLANE_DID}|\${CALLERID(num-pres)}|\${DIALPLANE_CALLER}|\${STRFTIME(,,%s%3q)})`,
     ` same = n,Set(CHANNEL(hangup_handler_push)=${SERVED_CONTEXT},s,1)`,
   ];
 }
@@ -242,7 +248,7 @@ function callerIdLines({ from, fixed, pAssertedIdentity }: SipTrunkSpec["callerI
     None: [],
     Tracking: [" same = n,Set(_DIALPLANE_ASSERTED=${DIALPLANE_DID})"],
     Caller: [
-      " same = n,Set(_DIALPLANE_ASSERTED=${FILTER(+0-9,${CALLERID(num)}):0:16})",
+      " same = n,Set(_DIALPLANE_ASSERTED=${DIALPLANE_CALLER})",
       ' same = n,GotoIf($["${CALLERID(num-pres):0:7}" = "allowed"]?shown)',
       " same = n,Set(_DIALPLANE_ASSERTED=)",
     ],

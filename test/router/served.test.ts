@@ -10,7 +10,7 @@ import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { startServedCalls } from "../../src/router/served-calls.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { scenarioText, type SippCall, startSippServer, type SippServer } from "../harness/sipp.ts";
-import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+import { CALLER, DID, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 /** Calls that the dialplan serves by itself leave a record all the same. */
 let world: World;
@@ -75,6 +75,20 @@ describe("without a router", () => {
     expect(records.map(({ caller }) => caller)).toEqual([null, null, null]);
     expect(JSON.stringify(records)).not.toContain("SHELL");
   });
+});
+
+test("a caller whose user part is no number is not named, to nobody: digits within it would be somebody else's", async () => {
+  const first = await startTestRouter(world, { rule: null });
+  await setRules(world, first, { rule: null, callerId: { pAssertedIdentity: "Caller" } });
+  await first.stop();
+  const before = (await fallback.messages()).length;
+  const scenario = (await scenarioText("call-answered.xml")).replaceAll("[caller]", "[sender]");
+  const others = ["x447911123456y", "sales.441134960000", "+1312+5550123", "3125550123", "+1-312-555-0123", "+12345678901234567", encodeURIComponent('+13125550123"')];
+  for (const sender of [...others, CALLER, CALLER.slice(1)]) expect(await world.call({ scenario, transport: "tcp", keys: { sender } })).toMatchObject({ exitCode: 0 });
+  const asserted = (await fallback.messages()).slice(before).filter(({ startLine, direction }) => direction === "received" && startLine.startsWith("INVITE"));
+  const user = (header: string | undefined) => (header === undefined ? null : /sip:(.*)@/.exec(header)?.[1]);
+  expect(asserted.map((invite) => user(invite.header("P-Asserted-Identity")))).toEqual([...others.map(() => null), CALLER, CALLER.slice(1)]);
+  expect((await recorded(others.length + 2)).map(({ caller }) => caller)).toEqual([...others.map(() => null), CALLER, CALLER]);
 });
 
 test("calls of a router that is never idle are recorded as soon as the database has what it had saved of them", async () => {
