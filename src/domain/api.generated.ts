@@ -50,8 +50,8 @@ export interface NumberPoolSpec {
    */
   readonly consent: ConsentMode;
   /**
-   * Prefixes of callers' numbers whose calls are refused (SIP 603). A whole number blocks one caller, +1900 blocks a
-   * range. At most 1000.
+   * Prefixes of callers' numbers whose calls are refused (SIP 403). A whole number blocks one caller, +1900 blocks a
+   * range. Who hides the number is not refused. At most 1000.
    */
   readonly blockedCallers?: readonly string[];
   /**

@@ -25,6 +25,9 @@ export const NO_FORWARD_CONTEXT = "dialplane-no-forward";
 /** Hang-up handler of calls that the dialplan serves by itself: writes down what became of them. */
 export const SERVED_CONTEXT = "dialplane-served";
 
+/** Instead of the result of a Dial(): the pool refuses the caller. */
+export const BLOCKED_STATUS = "BLOCKED";
+
 /** Global variable with the path of the file for them; where Asterisk's configuration sets none, nothing is written down. */
 export const SERVED_FILE_VARIABLE = "DIALPLANE_SERVED_FILE";
 
@@ -48,6 +51,8 @@ const KEY = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const MAX_NAME = 40;
 const FALLBACK = "fallback";
 const HASH_DIGITS = 10;
+/** Nothing but the hash tells lists apart. */
+const LIST_HASH_DIGITS = 32;
 const OUTGOING = ["-out", "-out2", "-out3", "-out4"] as const;
 
 /** The PJSIP id of a trunk's incoming endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
@@ -85,6 +90,11 @@ export function poolContext(key: ResourceKey): string {
  */
 export function fallbackContext(key: ResourceKey): string {
   return `dialplane-${readableName(FALLBACK, key)}`;
+}
+
+/** The context whose extensions are the callers that pools with this list refuse. @param patterns their digits without "+", in one order */
+export function blockedContext(patterns: readonly string[]): string {
+  return `dialplane-blocked-${createHash("sha256").update(patterns.join(",")).digest("hex").slice(0, LIST_HASH_DIGITS)}`;
 }
 
 /** A caller who is there is the dialplan's, whoever is told of the channel. */

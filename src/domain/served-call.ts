@@ -1,5 +1,7 @@
+import { BLOCKED_STATUS } from "./asterisk-names.ts";
 import { callId } from "./call/ids.ts";
 import { parseCaller, parseE164 } from "./e164.ts";
+import { RouteReason } from "./routing-reasons.ts";
 import type { CallEnd, CallRecord, E164, LegResult, Why } from "./types.ts";
 
 /**
@@ -20,6 +22,13 @@ const ENDS: Readonly<Record<string, { readonly end: CallEnd; readonly result: Le
 };
 /** Hung up before Dial() said anything: no trunk to dial over. */
 const NOT_DIALLED = { end: "congestion", result: "not-tried" } as const;
+
+/** The pool refuses this caller: nobody was to be rung. */
+const BY_POOL: Pick<CallRecord, "end" | "legs" | "why"> = {
+  end: "refused",
+  legs: [],
+  why: [{ rule: null, matched: true, reason: RouteReason.CallerBlocked, message: "no router had the call: the dialplan refused it, since the pool refuses callers of this number" }],
+};
 
 export const BY_DIALPLAN: Why = {
   rule: null,
@@ -71,6 +80,7 @@ function recordOf(fields: Fields, pod: string, did: E164): CallRecord {
     bridge: null,
     legs: [{ channel: `${id}.default`, destination, trunk, startedAt: began, answeredAt, endedAt: ended, result, hangupCause }],
     why: [BY_DIALPLAN],
+    ...(fields.status === BLOCKED_STATUS ? BY_POOL : {}),
   };
 }
 

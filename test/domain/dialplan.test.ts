@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { poolContext, trunkEndpoint, UNKNOWN_CONTEXT } from "../../src/domain/asterisk-names.ts";
+import { fallbackContext, poolContext, trunkEndpoint, UNKNOWN_CONTEXT } from "../../src/domain/asterisk-names.ts";
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
 import { assertRenderable, dialplanFile, dialplanHash, renderDialplan, type DialplanPool } from "../../src/domain/dialplan.ts";
 import { dialplanProbes } from "../../src/domain/dialplan-probes.ts";
@@ -12,7 +12,7 @@ const POOLS = [
   aDialplanPool("acme/support", [["+12025550130", "+12025550134"]], {
     defaultDestination: { sipUri: "sip:desk@[2001:db8::7]:5070;transport=tcp", trunkRef: { name: "pbx" } },
   }),
-  aDialplanPool("beta/orphan", ["+4930901820"]),
+  aDialplanPool("beta/orphan", ["+4930901820"], { blockedCallers: ["+1900", "+1901", "+4420718387"] }),
 ];
 const TRUNKS = [
   aTrunk("acme/carrier"),
@@ -122,6 +122,22 @@ describe("renderDialplan", () => {
     const free = ["+13030000001", "+13031234567", "+13039999999"].filter((did) => !scattered.includes(did));
     expect(free.map((did) => targetOf(content, did))).toEqual(free.map(() => UNKNOWN_CONTEXT));
     expect(free).not.toEqual([]);
+  });
+
+  test("tells blocked callers by their beginnings, in one context of at most 1,000 extensions a list, and only where there are any", () => {
+    const blockedCallers = ["+1900", "+1901", "+44", "+4", "+0", ...Array.from({ length: 995 }, (_, i) => `+1303${String(i * 7_919).padStart(7, "0")}`)];
+    const withList = POOLS.map((pool) => ({ ...pool, spec: { ...pool.spec, blockedCallers: pool.key === "beta/orphan" ? [] : blockedCallers } }));
+    const without = readConfig(renderDialplan({ pools: POOLS.map((pool) => ({ ...pool, spec: { ...pool.spec, blockedCallers: [] } })), trunks: TRUNKS }).content);
+    const sections = readConfig(renderDialplan({ pools: withList, trunks: TRUNKS }).content);
+    const changed = sections.filter(({ name, entries }) => JSON.stringify(without.find((one) => one.name === name)?.entries) !== JSON.stringify(entries));
+    const [, , blocked, ...more] = changed;
+    expect(changed.map(({ name }) => name)).toEqual([fallbackContext("acme/sales"), fallbackContext("acme/support"), expect.stringMatching(/^dialplane-blocked-/)]);
+    expect(more).toEqual([]);
+    const extensions = blocked!.entries.map(([, value]) => value.split(",")[0]!);
+    expect(extensions).toHaveLength(998);
+    const isBlocked = (digits: string) => extensions.some((exten) => matches(exten, digits));
+    expect(["1900", "19015550123", "4420", "49", "13030007919"].filter((digits) => !isBlocked(digits))).toEqual([]);
+    expect(["19", "19025550123", "13030007918", "0", ""].filter(isBlocked)).toEqual([]);
   });
 
   test("names pool and field of a destination out of format, and assertRenderable finds it alone", () => {

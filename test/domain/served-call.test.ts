@@ -44,6 +44,11 @@ describe("a call that the dialplan served", () => {
     expect(parse({ status, talked: "" })).toMatchObject({ end, answeredAt: null, bridgedAt: null, answeredBy: null, legs: [{ result, answeredAt: null }] });
   });
 
+  test("that the pool refuses was to ring nobody", () => {
+    const refused = { end: "refused", hangupCause: 21, answeredAt: null, answeredBy: null, legs: [], why: [{ rule: null, matched: true, reason: "CallerBlocked" }] };
+    expect(parse({ status: "BLOCKED", talked: "", cause: "21" })).toMatchObject(refused);
+  });
+
   test.each([
     ["withheld", { presentation: "prohib_passed_screen" }],
     ["of unknown presentation", { presentation: "" }],

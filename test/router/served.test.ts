@@ -91,6 +91,25 @@ test("a caller whose user part is no number is not named, to nobody: digits with
   expect((await recorded(others.length + 2)).map(({ caller }) => caller)).toEqual([...others.map(() => null), CALLER, CALLER]);
 });
 
+test("a caller whom the pool refuses is refused as the router would, and recorded; others are answered", async () => {
+  const first = await startTestRouter(world, { rule: null });
+  await setRules(world, first, { rule: null, pool: { blockedCallers: ["+1312", "+442071838750", "+0", "+19"] } });
+  await first.stop();
+  const text = (await scenarioText("call-answered.xml")).replace("Max-Forwards: 70", "Max-Forwards: 70\n      [headers]");
+  const call = (from: string, scenario: string, headers = "Subject: none") => world.call({ scenario, transport: "tcp", from, keys: { headers } });
+  const blocked = [CALLER, CALLER.slice(1), `00${CALLER.slice(1)}`, "+442071838750"];
+  for (const from of blocked) expect(await call(from, refusedWith(403))).toMatchObject({ exitCode: 0 });
+  const others = ["+442071838751", "+4413125550123", "+1800", "anonymous", encodeURIComponent(`${CALLER},1)} | 1`)];
+  for (const from of others) expect(await call(from, text)).toMatchObject({ exitCode: 0 });
+  expect(await call(CALLER, text, "Privacy: id")).toMatchObject({ exitCode: 0 });
+  const records = await recorded(blocked.length + others.length + 1);
+  for (const record of records.slice(0, blocked.length)) {
+    expect(record).toMatchObject({ end: "refused", hangupCause: 21, legs: [], answeredAt: null, answeredBy: null, why: [{ reason: "CallerBlocked", matched: true }] });
+  }
+  expect(records.slice(0, blocked.length).map(({ caller }) => caller)).toEqual([CALLER, CALLER, CALLER, "+442071838750"]);
+  expect(records.slice(blocked.length).map(({ end }) => end)).toEqual(Array.from({ length: others.length + 1 }, () => "completed"));
+});
+
 test("calls of a router that is never idle are recorded as soon as the database has what it had saved of them", async () => {
   const folder = await temporaryFolder("served");
   const line = "1|1795911968.2|YQ==|acme/sales|+12025550199|acme/carrier|+12025550110|allowed|+13125550123|1795911969047|1795911970259|ANSWER|1207|16";
