@@ -83,7 +83,7 @@ export class WorldCompiler {
     const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
     const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => dialplanFor({ pools: pools.entries, trunks: trunks.entries }));
     const suspended = [...pools.suspended, ...(declared.unreadable ?? [])];
-    for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.sources, memo.sharing, memo.pool, memo.rule, memo.ownership]) each.nextRound();
+    for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.sources, memo.sharing, memo.pool, memo.rule, memo.ownership, memo.owners]) each.nextRound();
     return {
       desired: { pools: pools.entries, rules: rules.entries, trunks: trunks.entries, dialplan, suspended, leaving: declared.leaving ?? [] },
       trunks: trunks.configuration,
