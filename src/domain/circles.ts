@@ -31,6 +31,8 @@ export interface Circles {
   readonly warnings: readonly string[];
 }
 
+const NONE: Circles = { problems: [], warnings: [] };
+
 /** Whose number each destination is, in order. */
 export function ownersOfDestinations({ destinations }: RoutingRuleSpec, ownerOf: OwnerOf): readonly (ResourceKey | undefined)[] {
   return destinations.map(({ number }) => (number === undefined ? undefined : ownerOf(number)));
@@ -38,6 +40,7 @@ export function ownersOfDestinations({ destinations }: RoutingRuleSpec, ownerOf:
 
 /** @param attached pools that the rule is for */
 export function circlesOfRule({ destinations }: RoutingRuleSpec, owners: readonly (ResourceKey | undefined)[], attached: readonly ResourceKey[]): Circles {
+  if (owners.every((owner) => owner === undefined)) return NONE;
   const [problems, warnings]: [string[], string[]] = [[], []];
   for (const [index, owner] of owners.entries()) {
     if (owner === undefined) continue;

@@ -235,8 +235,17 @@ function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readon
   return keys.map((key) => trunks.usable.get(key) ?? trunks.verdicts.has(key));
 }
 
+const NO_TRUNKS = { trunks: [], missing: [], unusable: [] } as const;
+
+/** Of ten thousand objects most have nothing to be said of: they share one empty list. */
+function joined<T>(some: readonly T[], more: readonly T[]): readonly T[] {
+  if (more.length === 0) return some;
+  return some.length === 0 ? more : [...some, ...more];
+}
+
 /** The trunks that are wanted, and those of them that can't be used. */
 function namedTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<PoolVerdict, "trunks" | "missing" | "unusable"> {
+  if (keys.length === 0) return NO_TRUNKS;
   const lacking = keys.filter((key) => !trunks.usable.has(key));
   const [unusable, missing] = [lacking.filter((key) => trunks.verdicts.has(key)), lacking.filter((key) => !trunks.verdicts.has(key))];
   return {
@@ -386,11 +395,11 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
   const named = namedTrunks(wanted, trunks);
   const circles = circlesOfRule(rule.spec, owners, attached);
   const verdict: RuleVerdict = {
-    problems: [...problemsOf(memo, rule, null), ...circles.problems],
-    missing: [...missing.map((key) => `NumberPool ${key}`), ...named.missing],
+    problems: joined(problemsOf(memo, rule, null), circles.problems),
+    missing: joined(named.missing, missing.map((key) => `NumberPool ${key}`)),
     unusable: named.unusable,
     trunks: named.trunks,
-    warnings: [...findingsOf(memo, rule).warnings, ...circles.warnings],
+    warnings: joined(findingsOf(memo, rule).warnings, circles.warnings),
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };
@@ -419,7 +428,7 @@ function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks
 function problemsOf(memo: Memos, resource: AnyResource, render: (() => unknown) | null): readonly string[] {
   const { errors } = findingsOf(memo, resource);
   if (errors.length > 0) return errors;
-  return render === null ? [] : expectedFailure(render);
+  return render === null ? CLEAN.errors : expectedFailure(render);
 }
 
 /** What was found about an object on its own, each naming its field. */
@@ -434,8 +443,11 @@ function findingsOf(memo: Memos, resource: AnyResource): Judgement {
   return found;
 }
 
+const CLEAN: Judgement = { errors: [], warnings: [] };
+
 function judgementOf(resource: AnyResource): Judgement {
   const findings = resourceFindings(resource);
+  if (findings.length === 0 && resource.unknownFields === undefined) return CLEAN;
   const said = (severity: Finding["severity"]) => findings.filter((finding) => finding.severity === severity).map(({ path, message }) => `${fieldName(path)}: ${message}`);
   const unknown = (resource.unknownFields ?? []).map((field) => `${field}: is not known to this release and has no effect`);
   return { errors: said("error"), warnings: [...unknown, ...said("warning")] };

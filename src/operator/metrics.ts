@@ -22,7 +22,7 @@ export interface ObservedObject {
   readonly status: ResourceStatus["status"];
 }
 
-export type Observed = () => readonly ObservedObject[];
+export type Observed = () => Iterable<ObservedObject>;
 
 export type WatchStates = () => readonly { readonly plural: string; readonly objects: number; readonly state: ReflectorState }[];
 
@@ -89,13 +89,14 @@ function objectGauges(registry: Registry, observed: Observed): void {
       }
     },
   });
-  const help = "1 for each condition of an object that is not True; one that is True has no series, so that there are few; of the leader only";
+  // Not one series an object: while a pod starts, something is not True of each of ten thousand.
+  const help = "Objects of which a condition is not True, by its reason; kubectl says which they are; of the leader only";
   new Gauge({
-    ...{ name: "dialplane_condition", help, labelNames: ["kind", "namespace", "name", "type", "status"] as const, registers },
+    ...{ name: "dialplane_conditions", help, labelNames: ["kind", "namespace", "type", "status", "reason"] as const, registers },
     collect() {
       this.reset();
-      for (const { kind, namespace, name, status: { conditions } } of observed()) {
-        for (const { type, status } of conditions) if (status !== "True") this.set({ kind, namespace, name, type, status }, 1);
+      for (const { kind, namespace, status: { conditions } } of observed()) {
+        for (const { type, status, reason } of conditions) if (status !== "True") this.inc({ kind, namespace, type, status, reason });
       }
     },
   });

@@ -60,12 +60,12 @@ export class StatusPublisher {
   }
 
   /** Everything that is there, as it was last said to be. */
-  observed(): readonly ObservedObject[] {
-    return this.#options.source.all().flatMap((known) => {
+  *observed(): Iterable<ObservedObject> {
+    for (const known of this.#options.source.all()) {
       const status = this.#statusOf(known);
       const { namespace = "", name } = known.object.metadata;
-      return status === undefined ? [] : [{ kind: known.kind, namespace, name, status }];
-    });
+      if (status !== undefined) yield { kind: known.kind, namespace, name, status };
+    }
   }
 
   async stop(): Promise<void> {

@@ -114,7 +114,7 @@ async function firstSync(bench: Bench, operator: TestProcess, { healthPort, tota
   bench.say(`in the database after ${databaseSeconds.toFixed(1)} s`);
   let statusSeconds = 0;
   const allWritten = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     statusSeconds = since();
     return (await waiting(healthPort)) === 0 && (await settled(bench)) >= total;
   };

@@ -68,7 +68,7 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     expect(metrics).toMatch(/^dialplane_operator_reconcile_seconds_count\{outcome="changed"\} [1-9]/m);
     await eventually("the pool's numbers", async () => /^dialplane_pool_numbers\{namespace="default",pool="sales",state="available"\} 10$/m.test(await scrape()), 40_000);
     expect(await scrape()).toMatch(/^dialplane_pool_numbers\{namespace="default",pool="sales",state="leased"\} 0$/m);
-    expect(await scrape()).toMatch(/^dialplane_condition\{kind="NumberPool",namespace="default",name="sales",type="Programmed",status="Unknown"\} 1$/m);
+    expect(await scrape()).toMatch(/^dialplane_conditions\{kind="NumberPool",namespace="default",type="Programmed",status="Unknown",reason="NoPods"\} 1$/m);
     expect(metrics).toMatch(/^dialplane_operator_queue_depth\{queue="statuses"\} 0$/m);
   });
 
@@ -114,7 +114,7 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     await world.apply(aPool("early", { ranges: [{ from: "+12025550170", to: "+12025550179" }], trunkRef: { name: "late" } }));
     await world.becomes("np", "early", { ResolvedRefs: "False/RefNotFound" });
     expect((await world.condition("np", "early", "ResolvedRefs"))?.message).toBe("SipTrunk default/late does not exist");
-    const unresolved = 'dialplane_condition{kind="NumberPool",namespace="default",name="early",type="ResolvedRefs",status="False"} 1';
+    const unresolved = 'dialplane_conditions{kind="NumberPool",namespace="default",type="ResolvedRefs",status="False",reason="RefNotFound"} 1';
     expect(await scrape()).toContain(unresolved);
     await world.apply(aTrunk("late", { authentication: { secretRef: { name: "login" } } }));
     await world.becomes("trunk", "late", { ResolvedRefs: "False/RefNotFound" });
