@@ -1,6 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
-import type { SeenChannel } from "../domain/call/events.ts";
+import { youngLegs } from "../domain/call/legs.ts";
 import type { Call } from "../domain/call/states.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { Calls } from "./calls.ts";
@@ -65,16 +65,11 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
       const call = calls.find(id);
       if (call === undefined || openOf(call, before).every((channel) => listed.has(channel))) continue;
       logger.warn({ call: id, state: call.kind }, "a channel is not there any more, and no event had told so");
-      calls.happen(id, { type: "Resynced", channels: new Map([...young(call, before), ...listed]), inBridge: new Set([call.inbound.channel]) });
+      calls.happen(id, { type: "Resynced", channels: new Map([...youngLegs(call, new Date(before)), ...listed]), inBridge: new Set([call.inbound.channel]) });
     }
   } catch (error) {
     logger.debug({ error: messageOf(error) }, "live calls could not be compared with Asterisk's channels");
   }
-}
-
-/** Legs that may not be in the list yet: they are not missing. */
-function young({ legs }: Call, before: number): readonly (readonly [string, SeenChannel])[] {
-  return legs.filter(({ startedAt }) => startedAt.getTime() >= before).map(({ channel }) => [channel, { up: false, young: true }]);
 }
 
 function unwatched(listed: readonly string[], own: readonly string[]): readonly string[] {

@@ -5,7 +5,7 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext, isFallbackContext } from "../domain/asterisk-names.ts";
 import type { SeenChannel } from "../domain/call/events.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
-import { openChannels } from "../domain/call/legs.ts";
+import { openChannels, youngLegs } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
 import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
@@ -101,13 +101,10 @@ interface Seen {
 
 /** A leg that was begun since may still be on its way to Asterisk when the lists are made: it is not in them, and not missing either. */
 function catchUp(calls: Calls, call: Call, { channels, bridges, asOf }: Seen): void {
-  const listed = new Map<string, SeenChannel>(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
-  const now = calls.callOf(call.inbound.channel);
-  for (const { channel, startedAt } of now?.legs ?? []) {
-    if (!listed.has(channel) && startedAt >= asOf) listed.set(channel, { up: false, young: true });
-  }
+  const listed = channels.map(({ id, state }): [string, SeenChannel] => [id, { up: state === "Up" }]);
+  const young = youngLegs(calls.callOf(call.inbound.channel) ?? call, asOf);
   const members = bridges.find(({ id }) => id === call.bridge)?.channels ?? [];
-  calls.happen(call.id, { type: "Resynced", channels: listed, inBridge: new Set(members) });
+  calls.happen(call.id, { type: "Resynced", channels: new Map([...young, ...listed]), inBridge: new Set(members) });
 }
 
 function counts(plan: readonly RecoveryAction[]): Record<string, number> {

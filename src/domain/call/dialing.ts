@@ -171,8 +171,7 @@ function decided(leg: Leg, winner: string, at: Date): Leg {
 
 /** A leg ended before an answer. When it was the last of its group, the next group is rung, or the call ends. */
 export function legFailed(call: Dialing, channel: string, hangup: HowItEnded, at: Date): Stepped {
-  const failed = call.legs.map((leg) => (leg.channel === channel ? failedLeg(leg, { ...hangup, at, timedOut: isTimeOut(call, leg, hangup, at) }) : leg));
-  return advance({ ...call, legs: failed }, at);
+  return advance(withLeg(call, channel, (leg) => failedLeg(leg, { ...hangup, at, timedOut: isTimeOut(call, leg, hangup, at) })), at);
 }
 
 interface HowItEnded {

@@ -1,4 +1,5 @@
 import type { Attempt, LegResult } from "../types.ts";
+import type { SeenChannel } from "./events.ts";
 import type { Call, Leg } from "./states.ts";
 
 export function newLeg(channel: string, attempt: Attempt, { early, at }: { readonly early: boolean; readonly at: Date }): Leg {
@@ -37,6 +38,11 @@ export function closeLeg(leg: Leg, result: LegResult, at: Date): Leg {
 /** Still being called: neither answered nor given up. */
 export function isRinging(leg: Leg): boolean {
   return leg.result === null && !leg.gone;
+}
+
+/** Legs that may not be in Asterisk's list yet: they are not missing. */
+export function youngLegs({ legs }: Call, since: Date): readonly (readonly [string, SeenChannel])[] {
+  return legs.filter(({ startedAt }) => startedAt >= since).map(({ channel }) => [channel, { up: false, young: true }]);
 }
 
 /** Channels that Asterisk may still hold. */
