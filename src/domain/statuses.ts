@@ -5,6 +5,7 @@ import type { PodReport, PoolTotals } from "./ports.ts";
 import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
 import { RolloutHistory, type Rolled } from "./rollout-history.ts";
 import { nameOf } from "./seniority.ts";
+import { Shared } from "./shared-values.ts";
 import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
 import { keyOf, type PoolVerdict, type RuleVerdict, type TrunkVerdict, type World } from "./world.ts";
@@ -49,6 +50,7 @@ export class Statuses {
   readonly #recorded: (resource: AnyResource) => ResourceStatus | undefined;
   readonly #memo = new Memo<ResourceStatus>();
   readonly #history = new RolloutHistory();
+  readonly #shared = new Shared();
 
   /** @param recorded what was said of an object before it was seen here: its transition times go on */
   constructor(recorded: (resource: AnyResource) => ResourceStatus | undefined = () => undefined) {
@@ -69,7 +71,8 @@ export class Statuses {
       const states = reachability.flatMap(({ pod, state }) => [pod, state]);
       const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, behind.join(), withTrunks, ...countsOf(numbers), ...states];
       return this.#memo.value(resource.metadata.uid, inputs, (previous) => {
-        return statusOf(resource, { world, numbers, reachability }, { now, programming, before: previous ?? this.#recorded(resource) });
+        const said = statusOf(resource, { world, numbers, reachability }, { now, programming, before: previous ?? this.#recorded(resource) });
+        return { ...said, status: this.#shared.of(said.status) };
       });
     });
     this.#memo.nextRound();

@@ -421,7 +421,8 @@ function isInForce({ entry, verdict }: JudgedRule): boolean {
 /** A destination whose trunk is missing is left out; the others go on serving. */
 function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks: JudgedTrunks): RoutingRuleSpec {
   const usable = (name: string | undefined) => name === undefined || trunks.usable.has(`${namespace}/${name}`);
-  return { ...spec, destinations: spec.destinations.filter((destination) => usable(destination.trunkRef?.name)) };
+  const destinations = spec.destinations.filter((destination) => usable(destination.trunkRef?.name));
+  return destinations.length === spec.destinations.length ? spec : { ...spec, destinations };
 }
 
 /** What no schema can know, and what can't be rendered. `render` is null when something needed for it is missing. */

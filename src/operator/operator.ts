@@ -19,6 +19,7 @@ import { Shutdown } from "../shared/shutdown.ts";
 import type { OperatorConfig } from "./config.ts";
 import { CONTROLLER, FIELD_MANAGER, KINDS, TYPES } from "./kinds.ts";
 import { KubernetesSource } from "./kubernetes-source.ts";
+import { leanObjects } from "./lean-objects.ts";
 import { operatorMetrics } from "./metrics.ts";
 import { startTerm, type RunningTerm, type TermDependencies } from "./term.ts";
 
@@ -54,7 +55,7 @@ export class DialplaneOperator extends OperatorBase {
   readonly #shutdown = new Shutdown();
 
   constructor(config: OperatorConfig, options: OperatorOptions) {
-    super({ ...options, fieldManager: FIELD_MANAGER });
+    super({ ...options, fieldManager: FIELD_MANAGER, reflector: { transform: leanObjects() } });
     this.#config = config;
     this.#options = options;
     this.#shutdown.add("the watches and the connections to the API server", () => super.stopped());

@@ -59,8 +59,8 @@ export function parseObject(value: unknown): KubeObject {
   if (!isRecord(value) || !isText(name) || !isText(uid) || !isText(resourceVersion)) {
     throw new KubeError(0, "Malformed", "must be an object with metadata.name, metadata.uid and metadata.resourceVersion");
   }
-  const kept = { ...metadata };
-  delete kept["managedFields"];
+  // Left out, not deleted: V8 keeps an object that something was deleted from as a hash table, several times its size.
+  const kept = Object.fromEntries(Object.entries(metadata).filter(([field]) => field !== "managedFields"));
   return { ...value, metadata: kept } as unknown as KubeObject;
 }
 

@@ -25,7 +25,7 @@ export interface OperatorBaseOptions {
   readonly fieldManager: string;
   /** Handlers that run at once, a watch; never two for one object. */
   readonly workers?: number;
-  readonly reflector?: Pick<ReflectorOptions, "pageSize" | "watchSeconds" | "quietMs" | "backoff">;
+  readonly reflector?: Pick<ReflectorOptions, "transform" | "pageSize" | "watchSeconds" | "quietMs" | "backoff">;
 }
 
 /** As the base class has them. */

@@ -1,7 +1,7 @@
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
 import { backoffMs, pause, type Backoff } from "./backoff.ts";
-import { Store, type StoreEvent } from "./cache/store.ts";
+import { Store, type StoreEvent, type Transform } from "./cache/store.ts";
 import type { KubeClient, Query } from "./client.ts";
 import { isGone, KubeError } from "./kube-error.ts";
 import { listAll } from "./list.ts";
@@ -19,6 +19,7 @@ export interface ReflectorOptions {
   readonly onSync?: () => void;
   /** Called after a failure, and when what failed works again. */
   readonly onState?: () => void;
+  readonly transform?: Transform;
   /** Objects a page. */
   readonly pageSize?: number;
   /** How long the server keeps a watch open; drawn at random between the two, so that watches do not end together. */
@@ -67,7 +68,7 @@ const FAILURES_BEFORE_LIST = 5;
  * a broken watch goes on where it was, one whose history is gone is replaced by a list and its differences.
  */
 export class Reflector {
-  readonly store = new Store();
+  readonly store: Store;
   readonly #options: ReflectorOptions & Required<Pick<ReflectorOptions, Tunable>>;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -82,6 +83,7 @@ export class Reflector {
 
   constructor(options: ReflectorOptions) {
     this.#options = { ...DEFAULTS, ...options };
+    this.store = new Store(options.transform);
   }
 
   /** Whether the cache holds everything that was there at some moment since the start. */

@@ -19,7 +19,7 @@ export interface ResourceWatchOptions {
   readonly onEvent: OnResourceEvent;
   readonly logger: Logger;
   readonly workers: number;
-  readonly reflector: Pick<ReflectorOptions, "pageSize" | "watchSeconds" | "quietMs" | "backoff">;
+  readonly reflector: Pick<ReflectorOptions, "transform" | "pageSize" | "watchSeconds" | "quietMs" | "backoff">;
 }
 
 /** `ResourceMeta`, and which object of that name it is. */

@@ -6,9 +6,17 @@ export type StoreEvent =
   /** `object` is the last state that was seen; the very last one where the API server told of it. */
   | { readonly type: "deleted"; readonly key: string; readonly object: KubeObject };
 
+/** What is kept of an object: equal, and smaller in memory. What client-go's informers call SetTransform. `previous`: the state before, of whatever object of that name. */
+export type Transform = (object: KubeObject, previous: KubeObject | undefined) => KubeObject;
+
 /** The last known state of a collection. resourceVersions are compared for equality only: nothing else of them is defined. */
 export class Store {
   readonly #objects = new Map<string, KubeObject>();
+  readonly #transform: Transform;
+
+  constructor(transform: Transform = (object) => object) {
+    this.#transform = transform;
+  }
 
   get size(): number {
     return this.#objects.size;
@@ -27,10 +35,11 @@ export class Store {
   }
 
   /** Takes a state; answers what changed: nothing for one already known, delete and add for another object of the same name. */
-  put(object: KubeObject): readonly StoreEvent[] {
-    const key = objectKey(object.metadata);
+  put(state: KubeObject): readonly StoreEvent[] {
+    const key = objectKey(state.metadata);
     const old = this.#objects.get(key);
-    if (old?.metadata.resourceVersion === object.metadata.resourceVersion && old.metadata.uid === object.metadata.uid) return [];
+    if (old?.metadata.resourceVersion === state.metadata.resourceVersion && old.metadata.uid === state.metadata.uid) return [];
+    const object = this.#transform(state, old);
     this.#objects.set(key, object);
     if (old === undefined) return [{ type: "added", key, object }];
     if (old.metadata.uid === object.metadata.uid) return [{ type: "modified", key, object, old }];
