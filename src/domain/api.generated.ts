@@ -589,10 +589,14 @@ export interface SipTrunkStatus {
   readonly observedGeneration?: number;
   /**
    * Accepted (the specification makes sense), ResolvedRefs (the Secret exists and can be used), Programmed (every
-   * Asterisk pod runs it), Reachable (the carrier answers at least one pod) and Ready (it can be used).
+   * Asterisk pod runs it), Reachable (the carrier answers at least one pod), Registered (at least one pod is
+   * registered with the carrier; only with `registration: Enabled`) and Ready (it can be used).
    */
   readonly conditions?: readonly Condition[];
-  /** Whether the carrier answers, as each Asterisk pod sees it; at most 1000 pods are listed. */
+  /**
+   * Whether the carrier answers and has accepted the registration, as each Asterisk pod sees it; at most 1000 pods are
+   * listed.
+   */
   readonly reachability?: readonly TrunkReachability[];
 }
 
@@ -602,6 +606,13 @@ export interface TrunkReachability {
   readonly pod: string;
   /** Reachable when the last OPTIONS was answered, Unreachable when not, Unknown when none was sent. */
   readonly state: ReachabilityState;
+  /**
+   * Registered when the carrier accepted the last REGISTER, Refused when it did not or was silent, Unknown before the
+   * first answer, and where Asterisk does not say (it needs res_prometheus). Only with `registration: Enabled`.
+   */
+  readonly registration?: RegistrationState;
 }
 
 export type ReachabilityState = "Reachable" | "Unreachable" | "Unknown";
+
+export type RegistrationState = "Registered" | "Refused" | "Unknown";

@@ -1,4 +1,4 @@
-import type { Condition, ReachabilityState, RoutingRulePoolStatus } from "./api.generated.ts";
+import type { Condition, ReachabilityState, RegistrationState, RoutingRulePoolStatus } from "./api.generated.ts";
 import { ConditionReason, ConditionType, setConditions, summarise, type Finding } from "./conditions.ts";
 import { conflictMessage, type Ownership } from "./ownership.ts";
 import type { SecretFault } from "./ports.ts";
@@ -56,6 +56,8 @@ export interface TrunkFacts extends CommonFacts {
   readonly sources: readonly SourceConflict[];
   /** As the pods see it; empty if none reported. */
   readonly reachability: readonly ReachabilityState[];
+  /** Likewise; null for a trunk that does not register. */
+  readonly registrations: readonly RegistrationState[] | null;
 }
 
 export function poolConditions(facts: PoolFacts): readonly Condition[] {
@@ -110,10 +112,10 @@ export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
   const accepted = acceptance(facts, conflict === null ? null : refusal(ConditionReason.SourceConflict, conflict));
   const refs = facts.secret === null ? resolution(facts) : unresolved(SECRET_REASONS[facts.secret.state], facts.secret.message);
   const programmed = programming(facts, facts.problems.length === 0);
-  const reachable = reachability(facts.reachability);
+  const seen = [reachability(facts.reachability), ...(facts.registrations === null ? [] : [registration(facts.registrations)])];
   // A trunk that isn't watched can be used all the same: only a False is worth more than the others' True.
-  const decisive = [accepted, refs, programmed, ...(reachable.status === "Unknown" ? [] : [reachable])];
-  return setConditions(facts.previous, [accepted, refs, programmed, reachable, summarise(decisive, "the trunk can be used")], facts);
+  const decisive = [accepted, refs, programmed, ...seen.filter(({ status }) => status !== "Unknown")];
+  return setConditions(facts.previous, [accepted, refs, programmed, ...seen, summarise(decisive, "the trunk can be used")], facts);
 }
 
 function finish(facts: CommonFacts, findings: readonly Finding[], message: string): readonly Condition[] {
@@ -208,4 +210,15 @@ function reachability(states: readonly ReachabilityState[]): Finding {
   if (states.includes("Unreachable")) return { type: ConditionType.Reachable, status: "False", reason: ConditionReason.Unreachable, message };
   const unknown = "no pod has measured it, or keep-alive is off";
   return { type: ConditionType.Reachable, status: "Unknown", reason: ConditionReason.NotMeasured, message: unknown };
+}
+
+function registration(states: readonly RegistrationState[]): Finding {
+  const registered = states.filter((state) => state === "Registered").length;
+  const message = `${registered} of ${states.length} pods are registered with the carrier`;
+  if (registered > 0) return { type: ConditionType.Registered, status: "True", reason: ConditionReason.Registered, message };
+  if (states.includes("Refused")) {
+    const why = "it refuses the registration or does not answer it: check the Secret's username and password, and host, port and transport";
+    return { type: ConditionType.Registered, status: "False", reason: ConditionReason.NotRegistered, message: `${message}; ${why}` };
+  }
+  return { type: ConditionType.Registered, status: "Unknown", reason: ConditionReason.NotMeasured, message: "no pod has an answer of the carrier yet, or Asterisk does not say" };
 }

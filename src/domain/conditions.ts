@@ -15,6 +15,8 @@ export const ConditionType = {
   Programmed: "Programmed",
   /** Trunks only: the carrier answers at least one pod. */
   Reachable: "Reachable",
+  /** Trunks that register only: the carrier has accepted the registration of at least one pod. */
+  Registered: "Registered",
   /** Sums up all others. */
   Ready: "Ready",
 } as const;
@@ -66,6 +68,10 @@ export const ConditionReason = {
   Unreachable: "Unreachable",
   /** Reachable=Unknown: nothing was measured, or keep-alive is off. */
   NotMeasured: "NotMeasured",
+  /** Registered=True: the carrier has accepted the registration. Registered=Unknown has NotMeasured. */
+  Registered: "Registered",
+  /** Registered=False: the carrier refuses the registration of every pod, or does not answer it. */
+  NotRegistered: "NotRegistered",
   /** Ready=True: all conditions hold. */
   Ready: "Ready",
 } as const;

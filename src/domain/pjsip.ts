@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 import type { Codec, MediaEncryption, SipTrunkSpec } from "./api.generated.ts";
-import { pjsipValue } from "./asterisk-escape.ts";
+import { pjsipValue, unescapeValue } from "./asterisk-escape.ts";
 import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, outgoingEndpoints, PJSIP_REVISION_AOR, trunkEndpoint, uriHost } from "./asterisk-names.ts";
 import { readConfig } from "./asterisk-reader.ts";
 import { parseE164 } from "./e164.ts";
@@ -72,6 +72,13 @@ export function readPjsip(content: string): { readonly hash: string; readonly en
   return { hash, endpoints: objects.filter(({ type }) => type === "identify").map(({ name }) => name) };
 }
 
+/** The address that each trunk registers as, by endpoint; only those that register. @param content of `renderPjsip` */
+export function registrationsIn(content: string): ReadonlyMap<string, string> {
+  const valueOf = (entries: readonly (readonly [string, string])[], wanted: string) => entries.find(([key]) => key === wanted)?.[1];
+  const registering = readConfig(content).filter(({ entries }) => valueOf(entries, "type") === "registration");
+  return new Map(registering.map(({ name, entries }) => [name, unescapeValue(valueOf(entries, "client_uri") ?? "")]));
+}
+
 /** An address of record (nothing can register to it) whose mailbox extension is the hash: it can be read back over ARI. */
 function markerSection(hash: string): string {
   return `${section(PJSIP_REVISION_AOR, [["type", "aor"], ["voicemail_extension", hash]])}\n`;
@@ -107,7 +114,7 @@ function trunkSections({ key, spec }: Trunk, credentials: Credentials | undefine
   const { username, password } = credentials;
   sections.push(section(id, [["type", "auth"], ["auth_type", "digest"], ["username", username], ["password", password]]));
   if (spec.registration === "Enabled") {
-    sections.push(section(id, registrationSettings(id, spec, username)));
+    sections.push(section(id, registrationSettings(id, spec, credentials)));
   }
   return sections;
 }
@@ -175,8 +182,13 @@ function sources({ host, sourceAddresses }: SipTrunkSpec): Setting[] {
   });
 }
 
-function registrationSettings(id: string, spec: SipTrunkSpec, username: string): Setting[] {
-  const user = encodeURIComponent(username);
+/** More tries than there will be. Asterisk registers anew only when something of these settings changes: new credentials count as well. */
+function triesOf({ username, password }: Credentials): number {
+  return 1_000_000 + (createHash("sha256").update(JSON.stringify([username, password])).digest().readUInt32BE(0) % 1_000_000);
+}
+
+function registrationSettings(id: string, spec: SipTrunkSpec, credentials: Credentials): Setting[] {
+  const user = encodeURIComponent(credentials.username);
   const server = contactUri(spec);
   return [
     ["type", "registration"],
@@ -193,7 +205,7 @@ function registrationSettings(id: string, spec: SipTrunkSpec, username: string):
     ["forbidden_retry_interval", "300"],
     ["fatal_retry_interval", "300"],
     ["auth_rejection_permanent", "no"],
-    ["max_retries", "1000000"],
+    ["max_retries", String(triesOf(credentials))],
   ];
 }
 

@@ -1,7 +1,7 @@
 import type { CallCursor, CallFilter } from "./call-filter.ts";
 import type { CallContext, CallRecord, ClaimRequest, ClaimResult, ContextNeeds, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource } from "./resources.ts";
-import type { NumberPoolSpec, ReachabilityState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
+import type { NumberPoolSpec, ReachabilityState, RegistrationState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
 import type { Demand } from "./sizing.ts";
 
 /** Everything that `domain` needs of the outside, and everything apps receive as arguments. */
@@ -167,6 +167,8 @@ export interface TrunkReport {
   readonly error: string | null;
   /** What OPTIONS found out about each trunk that is asked. */
   readonly reachability: Readonly<Record<ResourceKey, ReachabilityState>>;
+  /** Of each trunk that registers with its carrier. Not given by routers of before it was looked at. */
+  readonly registrations?: Readonly<Record<ResourceKey, RegistrationState>>;
 }
 
 /** A place at a destination and on a trunk, for as long as the leg's channel lives. */

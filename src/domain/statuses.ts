@@ -68,7 +68,7 @@ export class Statuses {
       const numbers = resource.kind === "NumberPool" ? totals[keyOf(resource)] : undefined;
       const reachability = resource.kind === "SipTrunk" ? reachabilityOf(keyOf(resource), pods) : [];
       const { revision, readyPods, error, behind = [], withTrunks } = programming;
-      const states = reachability.flatMap(({ pod, state }) => [pod, state]);
+      const states = reachability.flatMap(({ pod, state, registration }) => [pod, state, registration]);
       const inputs = [resource, verdictOf(resource, world), revision, readyPods, pods.length, error, behind.join(), withTrunks, ...countsOf(numbers), ...states];
       return this.#memo.value(resource.metadata.uid, inputs, (previous) => {
         const said = statusOf(resource, { world, numbers, reachability }, { now, programming, before: previous ?? this.#recorded(resource) });
@@ -80,12 +80,13 @@ export class Statuses {
   }
 }
 
-/** Pods that ask the carrier with OPTIONS. */
+/** Pods that ask the carrier with OPTIONS or register with it. */
 function reachabilityOf(trunk: ResourceKey, pods: readonly PodReport[]): readonly TrunkReachability[] {
   return pods
     .flatMap(({ pod, trunks }) => {
-      const state = trunks?.reachability[trunk];
-      return state === undefined ? [] : [{ pod, state }];
+      const [state, registration] = [trunks?.reachability[trunk], trunks?.registrations?.[trunk]];
+      if (state === undefined && registration === undefined) return [];
+      return [{ pod, state: state ?? ("Unknown" as const), ...(registration === undefined ? {} : { registration }) }];
     })
     .slice(0, MOST_PODS);
 }
@@ -255,6 +256,7 @@ function summaryOf(pools: RuleVerdict["pools"]): string {
 function trunkStatus(trunk: SipTrunk, { world, reachability }: Observation, common: Common): ResourceStatus {
   const verdict = world.verdicts.trunks.get(keyOf(trunk));
   if (verdict === undefined) return { ...trunk, status: { conditions: common.previous } };
-  const conditions = trunkConditions({ ...common, ...verdict, reachability: reachability.map(({ state }) => state) });
+  const registrations = trunk.spec.registration === "Enabled" ? reachability.flatMap(({ registration = [] }) => registration) : null;
+  const conditions = trunkConditions({ ...common, ...verdict, reachability: reachability.map(({ state }) => state), registrations });
   return { ...trunk, status: { observedGeneration: common.generation, conditions, ...(reachability.length === 0 ? {} : { reachability }) } };
 }

@@ -1,5 +1,6 @@
 import { createAriHttp } from "../adapters/ari/http.ts";
 import { endpointStates } from "../adapters/ari/endpoints.ts";
+import { registrationStates } from "../adapters/ari/registrations.ts";
 import { programDialplan, runningRevision, unknownCalls } from "../adapters/asterisk-config/dialplan.ts";
 import { programPjsip, runningPjsipRevision } from "../adapters/asterisk-config/pjsip.ts";
 import { readTrunkFolder, watchTrunkFolder } from "../adapters/asterisk-config/trunk-folder.ts";
@@ -100,7 +101,7 @@ function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, cloc
   };
 }
 
-function trunkPart({ asteriskConfigDir, trunksDir }: RouterConfig & { readonly trunksDir: string }, { logger, clock, table }: PodRolloutDeps, ari: Ari) {
+function trunkPart({ ari: { url, user, password }, asteriskConfigDir, trunksDir }: RouterConfig & { readonly trunksDir: string }, { logger, clock, table }: PodRolloutDeps, ari: Ari) {
   return createTrunkPart({
     logger,
     clock,
@@ -108,6 +109,7 @@ function trunkPart({ asteriskConfigDir, trunksDir }: RouterConfig & { readonly t
     running: () => runningPjsipRevision(ari.asked),
     program: (content) => programPjsip({ dir: asteriskConfigDir, ari: ari.told, content }),
     states: () => endpointStates(ari.asked),
+    registrations: () => registrationStates({ url, user, password, requestTimeoutMs: READ_BACK_TIMEOUT_MS }),
     trunks: () => table()?.trunks.values() ?? [],
   });
 }

@@ -1,6 +1,7 @@
-import type { ReachabilityState } from "../domain/api.generated.ts";
+import type { ReachabilityState, RegistrationState } from "../domain/api.generated.ts";
 import { trunkEndpoint } from "../domain/asterisk-names.ts";
 import { messageOf } from "../domain/errors.ts";
+import { registrationsIn } from "../domain/pjsip.ts";
 import type { Clock, Logger, TrunkEntry, TrunkReport } from "../domain/ports.ts";
 import type { TrunkFile } from "../domain/trunk-file.ts";
 import type { ResourceKey } from "../domain/types.ts";
@@ -16,6 +17,8 @@ export interface TrunkPartDeps {
   readonly program: (content: string) => Promise<{ readonly unidentified: readonly string[] }>;
   /** What OPTIONS found out, by endpoint. */
   readonly states: () => Promise<ReadonlyMap<string, ReachabilityState>>;
+  /** What became of registrations, by the address that was registered. */
+  readonly registrations: () => Promise<ReadonlyMap<string, RegistrationState>>;
   readonly trunks: () => Iterable<TrunkEntry>;
 }
 
@@ -54,7 +57,8 @@ export function createTrunkPart(deps: TrunkPartDeps): () => Promise<TrunkReport>
   return async () => {
     const { running, error } = await installer.look();
     const isFile = file !== null && running === file.trunks.hash;
-    return { running: isFile ? (file?.revision ?? null) : null, loaded: running !== null, error, reachability: await reachabilityOf(deps) };
+    const [reachability, registrations] = await Promise.all([reachabilityOf(deps), registrationsOf(deps, isFile ? (file?.trunks.content ?? "") : "")]);
+    return { running: isFile ? (file?.revision ?? null) : null, loaded: running !== null, error, reachability, registrations };
   };
 }
 
@@ -69,4 +73,16 @@ async function reachabilityOf({ trunks, states, logger }: TrunkPartDeps): Promis
     logger.debug({ error: messageOf(error) }, "whether carriers answer could not be read");
     return {};
   }
+}
+
+/** Only trunks that register. Asterisk says nothing before the carrier's first answer. @param content the trunks that Asterisk runs */
+async function registrationsOf({ trunks, registrations, logger }: TrunkPartDeps, content: string): Promise<Readonly<Record<ResourceKey, RegistrationState>>> {
+  const registering = [...trunks()].filter(({ spec }) => spec.registration === "Enabled");
+  if (registering.length === 0) return {};
+  const addresses = registrationsIn(content);
+  const found = await registrations().catch((error: unknown) => {
+    logger.debug({ error: messageOf(error) }, "whether carriers accepted the registration could not be read");
+    return new Map<string, RegistrationState>();
+  });
+  return Object.fromEntries(registering.map(({ key }) => [key, found.get(addresses.get(trunkEndpoint(key)) ?? "") ?? "Unknown"]));
 }

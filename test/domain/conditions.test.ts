@@ -15,7 +15,7 @@ const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, 
 const ownership = resolveOwnership([holder, loser]);
 const pool = (of: Partial<PoolFacts> = {}): readonly Condition[] => poolConditions({ ...common, ownership: ownership.get("default/older")!, ...of });
 const rule = (of: Partial<RuleFacts> = {}): readonly Condition[] => ruleConditions({ ...common, pools: [{ key: "default/sales", accepted: true, inService: true }], ...of });
-const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, secret: null, sources: [], reachability: ["Reachable", "Unreachable"], ...of });
+const trunk = (of: Partial<TrunkFacts> = {}): readonly Condition[] => trunkConditions({ ...common, secret: null, sources: [], reachability: ["Reachable", "Unreachable"], registrations: null, ...of });
 const summary = (conditions: readonly Condition[]): string[] => conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`);
 const message = (conditions: readonly Condition[], type: string): string | undefined => conditions.find((condition) => condition.type === type)?.message;
 
@@ -116,6 +116,15 @@ describe("conditions of a trunk", () => {
     ["that answers one pod", trunk(), ["Reachable=True/Reachable", "Ready=True/Ready"], "the trunk can be used"],
     ["that answers none", trunk({ reachability: ["Unreachable", "Unknown"] }), ["Reachable=False/Unreachable", "Ready=False/Unreachable"], "the carrier answers 0 of 2 pods"],
     ["that nobody watches can be used all the same", trunk({ reachability: [] }), ["Reachable=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
+    ["that registered one pod", trunk({ registrations: ["Refused", "Registered"] }), ["Registered=True/Registered", "Ready=True/Ready"], "the trunk can be used"],
+    [
+      "that registered none",
+      trunk({ registrations: ["Refused", "Unknown"] }),
+      ["Registered=False/NotRegistered", "Ready=False/NotRegistered"],
+      "0 of 2 pods are registered with the carrier; it refuses the registration or does not answer it: check the Secret's username and password, and host, port and transport",
+    ],
+    ["that has not answered a registration yet", trunk({ registrations: ["Unknown"] }), ["Registered=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
+    ["that no pod said anything about", trunk({ registrations: [] }), ["Registered=Unknown/NotMeasured", "Ready=True/Ready"], "the trunk can be used"],
     ["whose Secret lacks a key", trunk({ secret: { state: "Invalid", message: "it must have the key password" } }), ["Reachable=True/Reachable", "Ready=False/SecretInvalid"], "it must have the key password"],
     ["whose Secret can't be read", trunk({ secret: { state: "Unreadable", message: "forbidden" } }), ["Reachable=True/Reachable", "Ready=False/SecretUnreadable"], "forbidden"],
     ["whose Secret is missing", trunk({ secret: { state: "Absent", message: "Secret default/login does not exist" } }), ["Reachable=True/Reachable", "Ready=False/RefNotFound"], "Secret default/login does not exist"],

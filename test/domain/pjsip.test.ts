@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { trunkEndpoint } from "../../src/domain/asterisk-names.ts";
 import { unescapeValue } from "../../src/domain/asterisk-escape.ts";
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
-import { readPjsip, renderPjsip } from "../../src/domain/pjsip.ts";
+import { readPjsip, registrationsIn, renderPjsip } from "../../src/domain/pjsip.ts";
 import { aTrunk } from "./asterisk-builders.ts";
 
 const TRUNKS = [
@@ -39,6 +39,17 @@ describe("renderPjsip", () => {
     expect(endpoints).toEqual(TRUNKS.map(({ key }) => trunkEndpoint(key)));
     expect(content).not.toContain("anonymous");
     expect(content.match(/identify_by = (.*)/g)).toEqual(TRUNKS.map(() => "identify_by = ip"));
+  });
+
+  test("says what each trunk registers as, and registers anew when the credentials change", () => {
+    const [file, same, other] = ['p;w\\;"[x]#${y}', 'p;w\\;"[x]#${y}', "another"].map((password) => {
+      return renderPjsip({ trunks: TRUNKS, credentials: new Map([["acme/login", { username: "user@realm", password }]]) }).content;
+    });
+    expect(registrationsIn(file!)).toEqual(new Map([[trunkEndpoint("acme/registered"), "sip:user%40realm@sip.carrier.example:5061;transport=tls"]]));
+    const retries = (content: string | undefined) => /max_retries = (\d+)/.exec(content!)?.[1];
+    expect(retries(same)).toBe(retries(file));
+    expect(retries(other)).not.toBe(retries(file));
+    expect(registrationsIn(renderPjsip({ trunks: TRUNKS, credentials: new Map() }).content)).toEqual(new Map());
   });
 
   test("a trunk whose Secret is missing neither authenticates nor registers", () => {

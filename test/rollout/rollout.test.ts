@@ -65,6 +65,23 @@ test("whether the carrier answers, as each pod sees it", async () => {
   await world.becomes("SipTrunk", "Ready", "True/Ready");
 });
 
+test("whether the carrier accepts the registration; a password that is put right counts at once", async () => {
+  world.carrier.password = "right-password";
+  world.declared.trunk = { registration: "Enabled" };
+  world.declared.password = "wrong-password";
+  await world.changed();
+  await world.becomes("SipTrunk", "Registered", "False/NotRegistered 0 of 3 pods are registered with the carrier; it refuses the registration");
+  await world.becomes("SipTrunk", "Ready", "False/NotRegistered");
+  expect(world.status("SipTrunk")).toMatchObject({ reachability: world.pods.map(({ name }) => ({ pod: name, state: "Reachable", registration: "Refused" })) });
+  world.declared.password = "right-password";
+  await world.changed();
+  await world.becomes("SipTrunk", "Registered", "True/Registered 3 of 3 pods are registered with the carrier");
+  await world.becomes("SipTrunk", "Ready", "True/Ready");
+  world.declared.trunk = {};
+  await world.changed();
+  await world.becomes("SipTrunk", "Registered", /^$/);
+});
+
 describe("a Secret that rotates", () => {
   test("reaches every pod, and no status or report holds anything of it", async () => {
     world.declared.password = "second-password";

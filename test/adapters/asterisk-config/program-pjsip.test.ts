@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { programPjsip, runningPjsipRevision } from "../../../src/adapters/asterisk-config/pjsip.ts";
+import { registrationStates } from "../../../src/adapters/ari/registrations.ts";
 import { trunkEndpoint } from "../../../src/domain/asterisk-names.ts";
-import { renderPjsip } from "../../../src/domain/pjsip.ts";
+import { registrationsIn, renderPjsip } from "../../../src/domain/pjsip.ts";
 import type { AriRest } from "../../../src/domain/ports.ts";
 import { aTrunk } from "../../domain/asterisk-builders.ts";
 import { startTestAsterisk, type TestAsterisk } from "../../harness/asterisk.ts";
+import { startCarrier } from "../../harness/carrier.ts";
 import { loopbackAddress } from "../../harness/ports.ts";
 import { eventually } from "../../harness/process.ts";
 import { startSippServer } from "../../harness/sipp.ts";
@@ -125,6 +127,22 @@ describe("programPjsip", () => {
     const expected = response(response("us;er", "carrier", PASSWORD), "abcdef", response("REGISTER", uri));
     expect(authorization).toContain(`response="${expected}"`);
     expect(registers.map(({ raw }) => raw).join("")).not.toContain(PASSWORD);
+  });
+
+  test("Asterisk says what became of a registration; a password that is put right is tried at once", async () => {
+    await using carrier = await startCarrier();
+    const trunks = [aTrunk("acme/registered", { host: carrier.address, registration: "Enabled", authentication: { secretRef: { name: "login" } }, ...QUIET })];
+    const address = `sip:user@${carrier.address}:5060`;
+    const registeredWith = async (password: string, state: string) => {
+      const { content } = renderPjsip({ trunks, credentials: new Map([["acme/login", { username: "user", password }]]) });
+      expect(registrationsIn(content)).toEqual(new Map([[trunkEndpoint("acme/registered"), address]]));
+      await programPjsip({ dir, ari, content });
+      await eventually(`${state} with ${password}`, async () => (await registrationStates(asterisk.ari)).get(address) === state, 20_000);
+    };
+    await registeredWith("wrong", "Refused");
+    await registeredWith(carrier.password, "Registered");
+    await expect(registrationStates({ ...asterisk.ari, password: "wrong" })).rejects.toMatchObject({ code: "Unavailable", message: expect.stringContaining("401") as string });
+    expect(await registrationStates({ ...asterisk.ari, url: `${asterisk.ari.url}/there/is/none` })).toEqual(new Map());
   });
 
   test.each(["TLS", "TCP", "UDP"] as const)("an endpoint over %s with each media encryption and all codecs is taken", async (transport) => {
