@@ -42,7 +42,7 @@ export const ConditionReason = {
   ResolvedRefs: "ResolvedRefs",
   /** ResolvedRefs=False: something referred to does not exist. */
   RefNotFound: "RefNotFound",
-  /** ResolvedRefs=False: a SipTrunk referred to exists and can't be used; its own conditions say why. */
+  /** ResolvedRefs=False: something referred to exists and can't be used; its own conditions say why. */
   RefNotUsable: "RefNotUsable",
   /** ResolvedRefs=False on a trunk: its Secret lacks a key or holds something unusable; the message names the key and never a value. */
   SecretInvalid: "SecretInvalid",

@@ -1,6 +1,6 @@
 import type { CallCursor, CallFilter } from "./call-filter.ts";
 import type { CallContext, CallRecord, ClaimRequest, ClaimResult, ContextNeeds, E164, ResourceKey, Uuid } from "./types.ts";
-import type { AnyResource } from "./resources.ts";
+import type { AnyResource, ResourceKind } from "./resources.ts";
 import type { NumberPoolSpec, ReachabilityState, RegistrationState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
 import type { Demand } from "./sizing.ts";
 
@@ -360,6 +360,12 @@ export interface SourceProblem {
 }
 
 /** Everything declared at one moment. */
+export interface UnreadableObject {
+  readonly uid: string;
+  readonly kind: ResourceKind;
+  readonly key: ResourceKey;
+}
+
 export interface Declared {
   readonly resources: readonly AnyResource[];
   /** By `namespace/name` of the Secret. Of one with a fault what it held last, where that was seen: it goes on being used. */
@@ -369,8 +375,8 @@ export interface Declared {
   readonly problems: readonly SourceProblem[];
   /** Pools that are being deleted and wait for us to let them go; they are not among `resources`. */
   readonly leaving?: readonly LeavingPool[];
-  /** Uids of pools that are there and can't be read now: not in service, and nothing of theirs is cleaned up. */
-  readonly unreadable?: readonly string[];
+  /** What is there and can't be read now: not in service, and nothing of such a pool is cleaned up. */
+  readonly unreadable?: readonly UnreadableObject[];
 }
 
 export interface ResourceSource {

@@ -7,7 +7,7 @@ import { resolveOwnership, sameOwnership, type Ownership } from "./ownership.ts"
 import { renderPjsip } from "./pjsip.ts";
 import type { Credentials, Declared, DesiredState, PoolEntry, RuleEntry, SecretFault, TrunkConfiguration, TrunkEntry } from "./ports.ts";
 import { toE164Ranges } from "./ranges.ts";
-import type { AnyResource, NumberPool, RoutingRule, SipTrunk } from "./resources.ts";
+import type { AnyResource, NumberPool, ResourceKind, RoutingRule, SipTrunk } from "./resources.ts";
 import { dialplanFor } from "./retiring.ts";
 import { attachmentsAmong } from "./routing-rules.ts";
 import { namespaceOf } from "./seniority.ts";
@@ -79,10 +79,10 @@ export class WorldCompiler {
   compile(declared: Declared): World {
     const memo = this.#memo;
     const trunks = judgeTrunks(memo, only(declared.resources, "SipTrunk"), declared);
-    const pools = judgePools(memo, only(declared.resources, "NumberPool"), trunks);
+    const pools = judgePools(memo, only(declared.resources, "NumberPool"), trunks, declared);
     const rules = judgeRules(memo, only(declared.resources, "RoutingRule"), pools, trunks);
     const dialplan = memo.dialplan.value("", [pools.entries, trunks.entries], () => dialplanFor({ pools: pools.entries, trunks: trunks.entries }));
-    const suspended = [...pools.suspended, ...(declared.unreadable ?? [])];
+    const suspended = [...pools.suspended, ...(declared.unreadable ?? []).map(({ uid }) => uid)];
     for (const each of [memo.dialplan, memo.configuration, memo.trunk, memo.sources, memo.sharing, memo.pool, memo.rule, memo.ownership, memo.owners]) each.nextRound();
     return {
       desired: { pools: pools.entries, rules: rules.entries, trunks: trunks.entries, dialplan, suspended, leaving: declared.leaving ?? [] },
@@ -161,11 +161,13 @@ interface JudgedTrunks {
   /** The ones that can be used. */
   readonly entries: readonly TrunkEntry[];
   readonly usable: ReadonlyMap<ResourceKey, TrunkEntry>;
+  /** Whatever can be said of them. */
+  readonly declared: ReadonlySet<ResourceKey>;
   readonly configuration: TrunkConfiguration;
   readonly verdicts: ReadonlyMap<ResourceKey, TrunkVerdict>;
 }
 
-function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, secretFaults }: Pick<Declared, "credentials" | "secretFaults">): JudgedTrunks {
+function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, secretFaults, unreadable }: Pick<Declared, "credentials" | "secretFaults" | "unreadable">): JudgedTrunks {
   const alone = trunks.map((trunk) => {
     const key = secretOf(trunk);
     const secret = key === null ? null : { key, known: credentials.get(key), fault: secretFaults?.get(key) };
@@ -178,9 +180,15 @@ function judgeTrunks(memo: Memos, trunks: readonly SipTrunk[], { credentials, se
     all: memo.allTrunks.of(judged),
     entries,
     usable: new Map(entries.map((entry) => [entry.key, entry])),
+    declared: new Set([...trunks.map(keyOf), ...unreadableOf("SipTrunk", unreadable)]),
     configuration: memo.configuration.value("", [entries, ...used], () => renderPjsip({ trunks: entries, credentials })),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
   };
+}
+
+/** Those that are there, and that nothing can be taken from. */
+function unreadableOf(kind: ResourceKind, unreadable: Declared["unreadable"] = []): readonly ResourceKey[] {
+  return unreadable.filter((object) => object.kind === kind).map(({ key }) => key);
 }
 
 /** What can be said of a trunk only when the others are known. */
@@ -232,7 +240,7 @@ function trunkKeys(names: readonly (string | undefined)[], namespace: string): r
 
 /** What decides about each of them, for comparing: the entry of a usable one, else whether it is declared. */
 function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readonly unknown[] {
-  return keys.map((key) => trunks.usable.get(key) ?? trunks.verdicts.has(key));
+  return keys.map((key) => trunks.usable.get(key) ?? trunks.declared.has(key));
 }
 
 const NO_TRUNKS = { trunks: [], missing: [], unusable: [] } as const;
@@ -247,7 +255,7 @@ function joined<T>(some: readonly T[], more: readonly T[]): readonly T[] {
 function namedTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<PoolVerdict, "trunks" | "missing" | "unusable"> {
   if (keys.length === 0) return NO_TRUNKS;
   const lacking = keys.filter((key) => !trunks.usable.has(key));
-  const [unusable, missing] = [lacking.filter((key) => trunks.verdicts.has(key)), lacking.filter((key) => !trunks.verdicts.has(key))];
+  const [unusable, missing] = [lacking.filter((key) => trunks.declared.has(key)), lacking.filter((key) => !trunks.declared.has(key))];
   return {
     trunks: keys.filter((key) => trunks.usable.has(key)).flatMap((key) => trunks.verdicts.get(key)?.presence ?? []),
     missing: missing.map((key) => `SipTrunk ${key}`),
@@ -270,17 +278,20 @@ interface JudgedPools {
   readonly entries: readonly DesiredPool[];
   readonly suspended: readonly string[];
   readonly byNamespace: ReadonlyMap<string, readonly DesiredPool[]>;
+  /** Declared, and nothing can be taken from them. */
+  readonly unreadable: ReadonlySet<ResourceKey>;
   readonly verdicts: ReadonlyMap<ResourceKey, PoolVerdict>;
   readonly ownerOf: OwnerOf;
 }
 
-function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTrunks): JudgedPools {
+function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTrunks, { unreadable }: Pick<Declared, "unreadable">): JudgedPools {
   const ownership = memo.ownership.value("", pools, (previous) => {
     return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous, sameOwnership);
   });
   const ownerOf = memo.owners.value("", [ownership], () => ownersIn(ownership));
   const defaults = new Map(pools.map((pool) => [keyOf(pool), pool.spec.defaultDestination.number]));
-  const declared = new Set(pools.map(keyOf));
+  const lost = new Set(unreadableOf("NumberPool", unreadable));
+  const declared = new Set([...pools.map(keyOf), ...lost]);
   const judged = pools.map((pool) => {
     const owned = ownership.get(keyOf(pool)) ?? NOTHING;
     const absent = absentSources(pool, declared);
@@ -295,6 +306,7 @@ function judgePools(memo: Memos, pools: readonly NumberPool[], trunks: JudgedTru
     suspended: judged.filter(({ verdict }) => !verdict.inService).map(({ entry }) => entry.uid),
     byNamespace: Map.groupBy(judged.map(({ entry }) => entry), (entry) => namespaceOf(entry.key)),
     verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
+    unreadable: lost,
     ownerOf,
   };
 }
@@ -369,9 +381,10 @@ function judgeRules(memo: Memos, rules: readonly RoutingRule[], pools: JudgedPoo
 function judgeRuleAgain(memo: Memos, rule: RoutingRule, { pools, trunks }: Pick<RuleSurroundings, "pools" | "trunks">, previous: JudgedRule | undefined): JudgedRule {
   const near = pools.byNamespace.get(rule.metadata.namespace) ?? [];
   const { attached, missing } = attachmentsAmong({ key: keyOf(rule), spec: rule.spec }, near, pools.verdicts);
+  const states = missing.flatMap((key) => [key, pools.unreadable.has(key)]);
   const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
   const owners = ownersOfDestinations(rule.spec, pools.ownerOf);
-  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...missing, ...trunkStates(wanted, trunks), ...owners];
+  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...states, ...trunkStates(wanted, trunks), ...owners];
   if (previous !== undefined && sameItems(previous.inputs, inputs)) return previous;
   return { ...judgeRule(memo, rule, { attached, missing, wanted, owners, pools, trunks }), inputs };
 }
@@ -396,8 +409,8 @@ function judgeRule(memo: Memos, rule: RoutingRule, { attached, missing, wanted, 
   const circles = circlesOfRule(rule.spec, owners, attached);
   const verdict: RuleVerdict = {
     problems: joined(problemsOf(memo, rule, null), circles.problems),
-    missing: joined(named.missing, missing.map((key) => `NumberPool ${key}`)),
-    unusable: named.unusable,
+    missing: joined(named.missing, missing.filter((key) => !pools.unreadable.has(key)).map((key) => `NumberPool ${key}`)),
+    unusable: joined(named.unusable, missing.filter((key) => pools.unreadable.has(key)).map((key) => `NumberPool ${key}`)),
     trunks: named.trunks,
     warnings: joined(findingsOf(memo, rule).warnings, circles.warnings),
     pools: attached.map((key) => {

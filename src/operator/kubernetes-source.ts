@@ -1,9 +1,9 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
-import type { KubeObject } from "../adapters/kubernetes/objects.ts";
+import { objectKey, type KubeObject } from "../adapters/kubernetes/objects.ts";
 import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import { objectOf, type ResourceEvent } from "../adapters/kubernetes/operator-base.ts";
 import type { Schemas } from "../adapters/manifest/load-schemas.ts";
-import type { Declared, LeavingPool, Logger, ResourceSource } from "../domain/ports.ts";
+import type { Declared, LeavingPool, Logger, ResourceSource, UnreadableObject } from "../domain/ports.ts";
 import type { AnyResource, ResourceKind } from "../domain/resources.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { CredentialsWatch } from "./credentials-watch.ts";
@@ -83,12 +83,12 @@ export class KubernetesSource implements ResourceSource {
     while (!(this.ready && this.#awaited.size === 0) && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));
     const resources: AnyResource[] = [];
     const leaving: LeavingPool[] = [];
-    const unreadable: string[] = [];
-    for (const { meaning, object } of this.#known.values()) {
+    const unreadable: UnreadableObject[] = [];
+    for (const { kind, meaning, object } of this.#known.values()) {
       if (meaning.state === "declared") resources.push(meaning.resource);
       else if (meaning.state === "leaving") leaving.push(meaning.pool);
       // One that lost its finalizer, and could not be given it again yet, is out of service and not deleted.
-      else if (meaning.state === "refused" || meaning.state === "unprotected") unreadable.push(object.metadata.uid);
+      else if (meaning.state === "refused" || meaning.state === "unprotected") unreadable.push({ kind, uid: object.metadata.uid, key: objectKey(object.metadata) });
     }
     return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), secretFaults: new Map(this.#secrets.faults), problems: [] };
   }

@@ -92,10 +92,28 @@ describe("what follows from the declared resources", () => {
   });
 
   it("says of a pool and a rule whose trunk can't be used that it can't, and not that there is none", () => {
-    const input = declared(pool(), rule({ destinations: [aDestination({ trunkRef: { name: "carrier" } })] }), trunk({ host: "300.1.1.1" }));
+    const input = declared(pool(), rule({ destinations: [aDestination({ trunkRef: { name: "carrier" } })] }), trunk({ host: "a;b" }));
     expect(compileWorld(input).verdicts.pools.get("default/sales")).toMatchObject({ missing: [], unusable: ["SipTrunk default/carrier"], inService: false });
     expect(conditionsOf(input)).toMatchObject({
       "NumberPool sales": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
+      "RoutingRule rule": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
+    });
+  });
+
+  it("says the same of what was stored under other definitions and can't be read", () => {
+    const carrier = { uid: "of-the-trunk", kind: "SipTrunk", key: "default/carrier" } as const;
+    const sales = { uid: "of-the-pool", kind: "NumberPool", key: "default/sales" } as const;
+    const compiler = new WorldCompiler();
+    const of = (...unreadable: readonly (typeof carrier | typeof sales)[]) => ({ ...declared(pool({}, { key: "default/other" }), rule()), unreadable });
+    const missing = compiler.compile(of()).verdicts;
+    expect(missing.pools.get("default/other")).toMatchObject({ missing: ["SipTrunk default/carrier"], unusable: [] });
+    expect(missing.rules.get("default/rule")).toMatchObject({ missing: ["NumberPool default/sales"], unusable: [] });
+    const { verdicts, desired } = compiler.compile(of(carrier, sales));
+    expect(verdicts.pools.get("default/other")).toMatchObject({ missing: [], unusable: ["SipTrunk default/carrier"], inService: false });
+    expect(verdicts.rules.get("default/rule")).toMatchObject({ missing: [], unusable: ["NumberPool default/sales"] });
+    expect(desired.suspended).toEqual(expect.arrayContaining(["of-the-trunk", "of-the-pool"]));
+    expect(conditionsOf(of(carrier, sales))).toMatchObject({
+      "NumberPool other": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
       "RoutingRule rule": expect.stringContaining("ResolvedRefs=False/RefNotUsable") as unknown,
     });
   });
@@ -244,7 +262,7 @@ describe("the status of what is declared", () => {
       };
       expect(observe(5060, "192.0.2.7", "first", trunks("first"))).toMatchObject({ sales: { status: "True" } });
       expect(observe(5070, "192.0.2.7", "second", trunks("first"))).toMatchObject({ sales: { status: "True" }, carrier: { status: "False" } });
-      expect(observe(5070, "300.1.1.1", "third", trunks("first"))).toMatchObject({ sales: { reason: "RefsNotResolved" } });
+      expect(observe(5070, "a;b", "third", trunks("first"))).toMatchObject({ sales: { reason: "RefsNotResolved" } });
       expect(observe(5070, "192.0.2.7", "fourth", trunks("first"))).toMatchObject({ sales: { reason: "Pending" } });
       expect(observe(5070, "192.0.2.7", "fourth", trunks("fourth"))).toMatchObject({ sales: { status: "True" } });
     });

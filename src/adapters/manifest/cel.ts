@@ -1,4 +1,5 @@
 import { Environment } from "@marcbachmann/cel-js";
+import { parseIpAddress } from "../../domain/ip-address.ts";
 import { errorAt, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
 import { child, isRecord, type CelRule, type StructuralSchema } from "./schema.ts";
 import { steps } from "./structural.ts";
@@ -17,7 +18,8 @@ interface Compiled {
  * @throws Error when a rule is no CEL: a bug in crds/
  */
 export function compileRules(schema: StructuralSchema, root: FieldPath): CelCheck {
-  const environment = new Environment().registerVariable("self", "dyn");
+  // Of Kubernetes' own libraries, that for addresses, as far as the rules use it: https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-ip-address-library
+  const environment = new Environment().registerVariable("self", "dyn").registerFunction("isIP(string): bool", isIp);
   const rules = new Map<StructuralSchema, readonly Compiled[]>();
   collect(schema, (holder, rule) => {
     const parsed = environment.parse(rule.rule);
@@ -26,6 +28,15 @@ export function compileRules(schema: StructuralSchema, root: FieldPath): CelChec
   });
   return (value) => check({ schema, value, path: root }, rules);
 }
+
+/** Kubernetes takes no IPv4 address that is written as IPv6. */
+function isIp(text: string): boolean {
+  const address = parseIpAddress(text);
+  return address !== null && !(address.length === 16 && address.slice(0, 12).join() === IPV4_MAPPED);
+}
+
+/** ::ffff:0:0/96 (RFC 4291, section 2.5.5.2). */
+const IPV4_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255].join();
 
 function collect(schema: StructuralSchema, add: (holder: StructuralSchema, rule: CelRule) => void): void {
   for (const rule of schema["x-kubernetes-validations"] ?? []) add(schema, rule);

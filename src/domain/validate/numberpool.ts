@@ -1,7 +1,7 @@
 import type { NumberPoolSpec } from "../api.generated.ts";
 import { count, normalise } from "../ranges.ts";
-import { destinationFindings, impossibleNumber, impossiblePort } from "./destination.ts";
 import { errorAt, fieldName, warningAt, type FieldPath, type Finding } from "./finding.ts";
+import { impossibleNumber } from "./possible-number.ts";
 
 /** Numbers in one pool: what design and tests promise to handle. */
 export const MAX_NUMBERS = 1_000_000;
@@ -19,9 +19,7 @@ export function numberPoolFindings(spec: NumberPoolSpec): Finding[] {
   return [
     ...sizeFindings(blocks),
     ...overlapFindings(blocks),
-    ...circleFindings(spec, blocks),
     ...possibleNumberFindings(spec),
-    ...destinationFindings(spec.defaultDestination, ["spec", "defaultDestination"]),
     ...(spec.allowedOrigins ?? []).flatMap((origin, index) => originFindings(origin, ["spec", "allowedOrigins", index])),
   ];
 }
@@ -59,27 +57,20 @@ function overlap(a: Block, b: Block): Finding {
   return warningAt(second.path, `should not hold +${Math.max(a.from, b.from)}, which ${fieldName(first.path)} holds already: it counts once`);
 }
 
-/** A default destination inside the pool would call the pool again, for ever. */
-function circleFindings(spec: NumberPoolSpec, blocks: readonly Block[]): Finding[] {
-  const { number } = spec.defaultDestination;
-  if (number === undefined) return [];
-  const value = Number(number);
-  const own = number === spec.assignment.onExhausted.overflow?.number || blocks.some(({ from, to }) => from <= value && value <= to);
-  return own ? [errorAt(["spec", "defaultDestination", "number"], `must not be a number of this pool, but ${number} is: calls would go in circles`)] : [];
-}
-
 function possibleNumberFindings(spec: NumberPoolSpec): Finding[] {
-  const overflow = spec.assignment.onExhausted.overflow;
+  const { defaultDestination, assignment } = spec;
   return [
     ...(spec.numbers ?? []).flatMap((number, index) => impossibleNumber(number, ["spec", "numbers", index])),
     ...(spec.ranges ?? []).flatMap(({ from }, index) => impossibleNumber(from, ["spec", "ranges", index, "from"])),
-    ...(overflow === undefined ? [] : impossibleNumber(overflow.number, ["spec", "assignment", "onExhausted", "overflow", "number"])),
+    ...impossibleNumber(assignment.onExhausted.overflow?.number, ["spec", "assignment", "onExhausted", "overflow", "number"]),
+    ...impossibleNumber(defaultDestination.number, ["spec", "defaultDestination", "number"]),
   ];
 }
 
 function originFindings(origin: string, path: FieldPath): Finding[] {
   const schemesOwnPort = /^(http:.*:80|https:.*:443)$/.test(origin);
   if (schemesOwnPort) return [warningAt(path, "should not name the scheme's own port: browsers leave it out, so this origin never occurs")];
-  const port = impossiblePort(origin);
-  return port === null ? [] : [warningAt(path, `should have a port from 1 to 65535, but has ${port}: no page has this origin`)];
+  const port = /:(\d{1,5})$/.exec(origin)?.[1];
+  if (port === undefined || (Number(port) >= 1 && Number(port) <= 65535)) return [];
+  return [warningAt(path, `should have a port from 1 to 65535, but has ${port}: no page has this origin`)];
 }

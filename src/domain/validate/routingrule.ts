@@ -1,24 +1,15 @@
-import type { PoolSelector, RoutingRuleSpec, Schedule } from "../api.generated.ts";
+import type { RoutingRuleSpec, Schedule } from "../api.generated.ts";
 import { validTimeZone } from "../schedule.ts";
-import { destinationFindings, impossibleNumber } from "./destination.ts";
 import { errorAt, type Finding } from "./finding.ts";
-import { isQualifiedName, QUALIFIED_NAME_RULE } from "./names.ts";
+import { impossibleNumber } from "./possible-number.ts";
 
 /** What schema and CEL can't know of a rule. */
 export function routingRuleFindings(spec: RoutingRuleSpec): Finding[] {
-  const fixed = spec.callerId.fixed;
   return [
-    ...(spec.poolSelector === undefined ? [] : selectorFindings(spec.poolSelector)),
     ...(spec.match.schedule === undefined ? [] : scheduleFindings(spec.match.schedule)),
-    ...spec.destinations.flatMap((destination, index) => destinationFindings(destination, ["spec", "destinations", index])),
-    ...(fixed === undefined ? [] : impossibleNumber(fixed.number, ["spec", "callerId", "fixed", "number"])),
+    ...spec.destinations.flatMap((destination, index) => impossibleNumber(destination.number, ["spec", "destinations", index, "number"])),
+    ...impossibleNumber(spec.callerId.fixed?.number, ["spec", "callerId", "fixed", "number"]),
   ];
-}
-
-function selectorFindings(selector: PoolSelector): Finding[] {
-  return Object.keys(selector.matchLabels ?? {})
-    .filter((key) => !isQualifiedName(key))
-    .map((key) => errorAt(["spec", "poolSelector", "matchLabels", key], `must have as its name ${QUALIFIED_NAME_RULE}`));
 }
 
 function scheduleFindings(schedule: Schedule): Finding[] {
