@@ -33,6 +33,8 @@ const STATUS_INTERVAL_MILLISECONDS = 500;
 const TOTALS_INTERVAL_MILLISECONDS = 30_000;
 /** Between two passes because of leases that end. */
 const RETIREMENT_MILLISECONDS = 10_000;
+/** Until trunks that were refused are tried again: a right may be given at any time, and nobody tells. */
+const REFUSED_SECONDS = 10;
 /** Without a change: what somebody else deleted or a restored database has lost comes back by itself. A pass that finds nothing takes milliseconds. */
 const AGAIN_MILLISECONDS = 300_000;
 const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
@@ -144,7 +146,7 @@ export class Reconciler {
     if (changed) this.#deps.logger.info({ revision, hash: dialplan.slice(0, 12) }, "resources applied");
     this.#applied = { revision, desired: world.desired, dialplan };
     this.#written = { dialplan, routing: revision, ...trunks };
-    this.#passAgain(retiresInSeconds);
+    this.#passAgain(trunks.trunks === null ? Math.min(retiresInSeconds ?? Infinity, REFUSED_SECONDS) : retiresInSeconds);
     this.#world = world;
     this.#declared = declared;
     this.#lastLook = "";
@@ -162,7 +164,7 @@ export class Reconciler {
       const { revision } = await this.#deps.trunks.write(world.trunks);
       return { trunks: revision, trunksError: null };
     } catch (error) {
-      if (!(error instanceof ExpectedError) || error.code !== "InvalidInput") throw error;
+      if (!(error instanceof ExpectedError) || !["InvalidInput", "Forbidden"].includes(error.code)) throw error;
       this.#deps.logger.error({ error: messageOf(error) }, "the trunks can't be brought to the pods, which keep those that they have");
       return { trunks: null, trunksError: messageOf(error) };
     }
@@ -219,7 +221,7 @@ export class Reconciler {
     return this.#written === undefined ? {} : { written: this.#written };
   }
 
-  /** @param seconds until a number leaves the dialplan because its lease ends. Many end one after the other: pods are not asked to load for each. */
+  /** @param seconds until there is something to do without a change, as when a number leaves the dialplan because its lease ends. Many end one after the other: pods are not asked to load for each. */
   #passAgain(seconds: number | null): void {
     clearTimeout(this.#again);
     if (this.#stopped) return;

@@ -121,6 +121,27 @@ test("a right to read Secrets that is taken away takes no trunk's credentials aw
   expect(await second.ended()).toEqual([]);
 });
 
+test("a right to write the rendered trunks that is missing holds up nothing else, and is what trunks say; given, it is used", { timeout: 120_000 }, async () => {
+  const kubeconfig = await world.kube.serviceAccountKubeconfig({ namespace: SYSTEM, name: "dialplane-operator" });
+  const role = await world.kube.mustKubectl(["get", "role", "-n", SYSTEM, "dialplane-operator", "-o", "json"]);
+  const { rules } = JSON.parse(role) as { readonly rules: readonly { readonly resources: readonly string[] }[] };
+  const index = rules.findIndex(({ resources }) => resources.includes("secrets"));
+  await world.kube.mustKubectl(["patch", "role", "-n", SYSTEM, "dialplane-operator", "--type=json", "-p", JSON.stringify([{ op: "remove", path: `/rules/${index}` }])]);
+  const operator = await operatorIn(world, { kubeconfig });
+  const before = await trunksFile();
+  await world.apply(aTrunk("carrier", { port: 5070 }), aPool("second", { ranges: [{ from: "+12025550170", to: "+12025550172" }] }));
+  const programmed = async () => (await world.condition("trunk", "carrier", "Programmed"))?.message ?? "";
+  await eventually("the trunk says so", async () => /Secret dialplane-system\/dialplane-trunks can't be written: .*forbidden/.test(await programmed()), 30_000);
+  await world.becomes("trunk", "carrier", { ...GOOD, Programmed: "False/ProgrammingFailed" });
+  await world.becomes("np", "second", GOOD);
+  expect(await world.rows("select 1 from number where pool_uid = (select uid from pool where key = 'default/second')")).toHaveLength(3);
+  expect(await trunksFile()).toBe(before);
+  await world.kube.mustKubectl(["patch", "role", "-n", SYSTEM, "dialplane-operator", "--type=json", "-p", JSON.stringify([{ op: "add", path: "/rules/-", value: rules[index] }])]);
+  await eventually("the new port", async () => (await trunksFile()).includes(":5070"), 30_000);
+  await world.becomes("trunk", "carrier", { ...GOOD, Programmed: "Unknown/NoPods" });
+  expect(await operator.ended()).toEqual([]);
+});
+
 /** A client whose open watches over Secrets end when asked to: an API server looks at rights when a watch begins. */
 function breakable(): { readonly client: (real: KubeClient) => KubeClient; readonly now: () => void } {
   let broken = new AbortController();

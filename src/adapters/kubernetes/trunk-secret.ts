@@ -27,20 +27,33 @@ export function trunkSecret(options: TrunkSecretOptions): TrunkSink {
     known = { ...file, seenAt: options.now() };
     return { revision: file.revision };
   };
+  const write = async (trunks: TrunkConfiguration) => {
+    const isFresh = known !== null && options.now() - known.seenAt < LOOK_AGAIN_MS;
+    if (known !== null && isFresh && known.trunks.content === trunks.content) return { revision: known.revision };
+    const present = await read(options);
+    if (present?.trunks.content === trunks.content) return remember(present);
+    const file = { revision: newTrunkRevision(), trunks };
+    const text = trunkFile(file);
+    await options.mayWrite();
+    await apply(options, text);
+    return remember(file);
+  };
   return {
-    write: async (trunks: TrunkConfiguration) => {
-      const isFresh = known !== null && options.now() - known.seenAt < LOOK_AGAIN_MS;
-      if (known !== null && isFresh && known.trunks.content === trunks.content) return { revision: known.revision };
-      const present = await read(options);
-      if (present?.trunks.content === trunks.content) return remember(present);
-      const file = { revision: newTrunkRevision(), trunks };
-      const text = trunkFile(file);
-      await options.mayWrite();
-      await apply(options, text);
-      return remember(file);
-    },
+    write: (trunks) =>
+      write(trunks).catch((error: unknown) => {
+        throw refusal(error, options);
+      }),
   };
 }
+
+/** What no second try mends at once: a right, a quota, an admission policy or the namespace is what is missing. */
+function refusal(error: unknown, { namespace, name }: TrunkSecretOptions): unknown {
+  if (!(error instanceof KubeError) || !REFUSALS.includes(error.status)) return error;
+  return new ExpectedError("Forbidden", `Secret ${namespace}/${name} can't be written: ${error.message}`, { cause: error });
+}
+
+/** Bad Request, Unauthorized, Forbidden, Not Found (the namespace), Unprocessable. */
+const REFUSALS: readonly number[] = [400, 401, 403, 404, 422];
 
 /** An empty merge patch changes nothing and answers the object: who may write it needs no right to read Secrets. */
 async function read({ client, namespace, name }: TrunkSecretOptions): Promise<TrunkFile | null> {
