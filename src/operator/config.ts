@@ -19,6 +19,12 @@ const environment = z.object({
   DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
   /** Of the operator's own: Lease and trunks' Secret are there. */
   DIALPLANE_NAMESPACE: z.string().regex(dnsLabel, "must be the name of a namespace").default("dialplane-system"),
+  /** Whose resources it reconciles; empty: those of all. */
+  DIALPLANE_WATCH_NAMESPACES: z
+    .string()
+    .default("")
+    .transform((text) => [...new Set(text.split(",").map((name) => name.trim()).filter((name) => name !== ""))])
+    .refine((names) => names.every((name) => dnsLabel.test(name)), "must be names of namespaces with commas between"),
   /** Who this process is among the operators. */
   DIALPLANE_POD_NAME: z.string().regex(dnsSubdomain, "must be the name of a pod").default(() => hostname().toLowerCase()),
   DIALPLANE_LEASE_NAME: z.string().regex(dnsSubdomain, "must be the name of a Lease").default("dialplane-operator"),
@@ -33,6 +39,8 @@ const environment = z.object({
 export interface OperatorConfig {
   readonly databaseUrl: string;
   readonly namespace: string;
+  /** All when empty. */
+  readonly watchNamespaces: readonly string[];
   readonly podName: string;
   readonly leaseName: string;
   readonly leaseSeconds: number;
@@ -47,6 +55,7 @@ export function operatorConfig(env: NodeJS.ProcessEnv): OperatorConfig {
   return {
     databaseUrl: read.DATABASE_URL,
     namespace: read.DIALPLANE_NAMESPACE,
+    watchNamespaces: read.DIALPLANE_WATCH_NAMESPACES,
     podName: read.DIALPLANE_POD_NAME,
     leaseName: read.DIALPLANE_LEASE_NAME,
     leaseSeconds: read.DIALPLANE_LEASE_SECONDS,

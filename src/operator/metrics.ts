@@ -56,18 +56,19 @@ export function operatorMetrics(registry: Registry, watches: WatchStates): Opera
 
 /** Asked when somebody scrapes. */
 function watchGauges(registry: Registry, watches: WatchStates): void {
-  const byKind = () => KINDS.flatMap((kind) => watches().filter(({ plural }) => plural === TYPES[kind].plural).map(({ objects, state }) => ({ kind, objects, state })));
+  // A kind has a watch for each namespace where not all of them are watched.
+  const byKind = () => KINDS.map((kind) => ({ kind, of: watches().filter(({ plural }) => plural === TYPES[kind].plural) }));
   const labelNames = ["kind"] as const;
   new Gauge({
     ...{ name: "dialplane_operator_objects", help: "Objects known, by kind", labelNames, registers: [registry] },
     collect() {
-      for (const { kind, objects } of byKind()) this.set({ kind }, objects);
+      for (const { kind, of } of byKind()) this.set({ kind }, of.reduce((sum, { objects }) => sum + objects, 0));
     },
   });
   new Gauge({
     ...{ name: "dialplane_operator_watch_failures", help: "Failures in a row of the watch over a kind; 0 while it works", labelNames, registers: [registry] },
     collect() {
-      for (const { kind, state } of byKind()) this.set({ kind }, state.failures);
+      for (const { kind, of } of byKind()) this.set({ kind }, Math.max(0, ...of.map(({ state }) => state.failures)));
     },
   });
 }

@@ -5,7 +5,7 @@ import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import { Elector } from "../adapters/kubernetes/election.ts";
 import { EventRecorder } from "../adapters/kubernetes/events.ts";
 import { leaseClient } from "../adapters/kubernetes/lease.ts";
-import { OperatorBase } from "../adapters/kubernetes/operator-base.ts";
+import { OperatorBase, type ResourceEvent } from "../adapters/kubernetes/operator-base.ts";
 import { trunkSecret } from "../adapters/kubernetes/trunk-secret.ts";
 import { loadSchemas } from "../adapters/manifest/load-schemas.ts";
 import { connect } from "../adapters/postgres/connect.ts";
@@ -93,17 +93,18 @@ export class DialplaneOperator extends OperatorBase {
     shutdown.add("leading", () => elector.stop());
     health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
     health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));
-    for (const kind of KINDS) await this.#follow(kind, source);
+    for (const kind of KINDS) await this.#follow(kind, source, config.watchNamespaces);
     shutdown.add("the health port", await listenForHealth(config.healthPort, { health, registry }));
     elector.start();
   }
 
-  #follow(kind: ResourceKind, source: KubernetesSource): Promise<void> {
+  async #follow(kind: ResourceKind, source: KubernetesSource, namespaces: readonly string[]): Promise<void> {
     const { group, version, plural } = TYPES[kind];
-    return this.watchResource(group, version, plural, (event) => {
+    const take = (event: ResourceEvent) => {
       source.take(kind, event);
       return Promise.resolve();
-    });
+    };
+    for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) await this.watchResource(group, version, plural, take, namespace);
   }
 }
 

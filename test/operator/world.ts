@@ -112,13 +112,15 @@ export interface StartOptions {
   readonly client?: (real: KubeClient) => KubeClient;
   readonly noticeAfterMs?: number;
   readonly healthPort?: number;
+  readonly watchNamespaces?: string;
 }
 
-export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, ...rest }: StartOptions = {}): Promise<DialplaneOperator> {
+export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, watchNamespaces = "", ...rest }: StartOptions = {}): Promise<DialplaneOperator> {
   const config = operatorConfig({
     DATABASE_URL: world.database.url,
     DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
     DIALPLANE_LEASE_SECONDS: String(leaseSeconds),
+    DIALPLANE_WATCH_NAMESPACES: watchNamespaces,
     DIALPLANE_HEALTH_PORT: String(healthPort ?? (await freeTcpPort())),
   });
   const read = configOf(kubeconfig ?? world.kube.kubeconfig);
