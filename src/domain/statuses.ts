@@ -8,7 +8,9 @@ import { nameOf } from "./seniority.ts";
 import { Shared } from "./shared-values.ts";
 import { sizeForDemand } from "./sizing.ts";
 import type { ResourceKey } from "./types.ts";
-import { keyOf, type PoolVerdict, type RuleVerdict, type TrunkVerdict, type World } from "./world.ts";
+import type { World } from "./world.ts";
+import { keyOf } from "./world/objects.ts";
+import type { PoolVerdict, RuleVerdict, TrunkVerdict } from "./world/verdicts.ts";
 
 /** One object and what is observed of it, as `kubectl get -o yaml` would show it. */
 export type ResourceStatus = AnyResource & { readonly status: { readonly conditions: readonly Condition[] } };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Credentials, Declared } from "../../src/domain/ports.ts";
+import type { Credentials, Declared, UnreadableObject } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
 import { Statuses } from "../../src/domain/statuses.ts";
 import { compileWorld, WorldCompiler, type World } from "../../src/domain/world.ts";
@@ -21,6 +21,8 @@ const credentials: readonly Credentials[] = [{ username: "a", password: "one" },
 interface Edit {
   readonly place: string;
   readonly resource: AnyResource | null;
+  /** It stands there and can't be read. */
+  readonly isUnreadable: boolean;
   readonly login: Credentials | null;
 }
 
@@ -38,18 +40,25 @@ const ruleEdit = fc.record({ n: fc.nat(3), pool: fc.nat(4), selector: fc.boolean
   return { place: `rule ${n}`, resource: asResource("RoutingRule", aRule(spec as Parameters<typeof aRule>[0], { key: `default/rule-${n}` })) };
 });
 const edit: fc.Arbitrary<Edit> = fc
-  .tuple(fc.oneof(trunkEdit, poolEdit, ruleEdit), fc.constantFrom("put", "put", "put", "remove"), fc.constantFrom(null, ...credentials))
-  .map(([{ place, resource }, what, login]) => ({ place, resource: what === "put" ? resource : null, login }));
+  .tuple(fc.oneof(trunkEdit, poolEdit, ruleEdit), fc.constantFrom("put", "put", "put", "remove", "spoil"), fc.constantFrom(null, ...credentials))
+  .map(([{ place, resource }, what, login]) => ({ place, resource: what === "remove" ? null : resource, isUnreadable: what === "spoil", login }));
 
-function after(before: ReadonlyMap<string, AnyResource>, { place, resource }: Edit): ReadonlyMap<string, AnyResource> {
-  const next = new Map(before);
-  if (resource === null) next.delete(place);
-  else next.set(place, resource);
-  return next;
+interface Places {
+  readonly readable: ReadonlyMap<string, AnyResource>;
+  readonly unreadable: ReadonlyMap<string, UnreadableObject>;
 }
 
-function declaredOf(resources: ReadonlyMap<string, AnyResource>, login: Credentials | null): Declared {
-  return { resources: [...resources.values()], credentials: new Map(login === null ? [] : [["default/login", login]]), problems: [] };
+function after(before: Places, { place, resource, isUnreadable }: Edit): Places {
+  const [readable, unreadable] = [new Map(before.readable), new Map(before.unreadable)];
+  readable.delete(place);
+  unreadable.delete(place);
+  if (resource !== null && isUnreadable) unreadable.set(place, { kind: resource.kind, uid: resource.metadata.uid, key: `${resource.metadata.namespace}/${resource.metadata.name}` });
+  else if (resource !== null) readable.set(place, resource);
+  return { readable, unreadable };
+}
+
+function declaredOf(resources: ReadonlyMap<string, AnyResource>, login: Credentials | null, unreadable: Places["unreadable"] = new Map()): Declared {
+  return { resources: [...resources.values()], unreadable: [...unreadable.values()], credentials: new Map(login === null ? [] : [["default/login", login]]), problems: [] };
 }
 
 /** To compare: the dialplan is text that is made when it is asked for. */
@@ -62,10 +71,10 @@ describe("a world that changes", () => {
     fc.assert(
       fc.property(fc.array(edit, { minLength: 1, maxLength: 40 }), (edits) => {
         const compiler = new WorldCompiler();
-        let resources: ReadonlyMap<string, AnyResource> = new Map();
+        let places: Places = { readable: new Map(), unreadable: new Map() };
         for (const one of edits) {
-          resources = after(resources, one);
-          const declared = declaredOf(resources, one.login);
+          places = after(places, one);
+          const declared = declaredOf(places.readable, one.login, places.unreadable);
           expect(rendered(compiler.compile(declared))).toEqual(rendered(compileWorld(declared)));
         }
       }),

@@ -2,7 +2,8 @@ import { NOTHING_KNOWN } from "../../domain/attribution.ts";
 import type { Declared, PoolEntry } from "../../domain/ports.ts";
 import { parseRange, toNumber } from "../../domain/ranges.ts";
 import type { ResourceKey } from "../../domain/types.ts";
-import { compileWorld, type RuleVerdict, type TrunkVerdict, type Verdict, type World } from "../../domain/world.ts";
+import { compileWorld, type World } from "../../domain/world.ts";
+import type { RuleVerdict, TrunkVerdict, Verdict } from "../../domain/world/verdicts.ts";
 import { RoutingIndex } from "../../domain/routing-table.ts";
 import type { Ground } from "./ground.ts";
 

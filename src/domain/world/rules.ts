@@ -1,0 +1,113 @@
+import type { RoutingRuleSpec } from "../api.generated.ts";
+import { circlesOfRule, ownersOfDestinations } from "../circles.ts";
+import { Memo, sameItems, StableList } from "../memo.ts";
+import type { Declared, RuleEntry } from "../ports.ts";
+import type { RoutingRule } from "../resources.ts";
+import { attachmentsAmong } from "../routing-rules.ts";
+import type { ResourceKey } from "../types.ts";
+import type { Findings } from "./findings.ts";
+import { namedTrunks, trunkKeys, trunkStates } from "./named-trunks.ts";
+import { entryOf, identityOf, joined, keyOf } from "./objects.ts";
+import type { JudgedPools } from "./pools.ts";
+import type { JudgedTrunks } from "./trunks.ts";
+import type { PoolVerdict, RuleVerdict } from "./verdicts.ts";
+
+interface JudgedRule {
+  readonly entry: RuleEntry;
+  readonly verdict: RuleVerdict;
+  /** Everything that it followed from. */
+  readonly inputs: readonly unknown[];
+}
+
+export interface JudgedRules {
+  readonly entries: readonly RuleEntry[];
+  readonly verdicts: ReadonlyMap<ResourceKey, RuleVerdict>;
+}
+
+/** Rules need pools and trunks. */
+export class RuleJudge {
+  readonly #findings: Findings;
+  readonly #each = new Memo<JudgedRule>();
+  readonly #entries = new StableList<RuleEntry>();
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  /** While no pool and no trunk changed, a rule that did not change either costs one look. */
+  judge(rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks, { unreadable = [] }: Pick<Declared, "unreadable">): JudgedRules {
+    const lost = unreadable.flatMap(({ kind, key }) => [kind, key]);
+    const judged = rules.map((rule) => {
+      return this.#each.value(identityOf(rule), [rule, pools.all, trunks.all, ...lost], (previous) => judgeAgain(this.#findings, rule, { pools, trunks }, previous));
+    });
+    return {
+      entries: this.#entries.of(judged.filter(isInForce).map(({ entry }) => entry)),
+      verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
+    };
+  }
+
+  nextRound(): void {
+    this.#each.nextRound();
+  }
+}
+
+function judgeAgain(findings: Findings, rule: RoutingRule, { pools, trunks }: Pick<RuleSurroundings, "pools" | "trunks">, previous: JudgedRule | undefined): JudgedRule {
+  const near = pools.byNamespace.get(rule.metadata.namespace) ?? [];
+  const { attached, missing } = attachmentsAmong({ key: keyOf(rule), spec: rule.spec }, near, pools.verdicts);
+  const states = missing.flatMap((key) => [key, pools.unreadable.has(key)]);
+  const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
+  const owners = ownersOfDestinations(rule.spec, pools.ownerOf);
+  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...states, ...trunkStates(wanted, trunks), ...owners];
+  if (previous !== undefined && sameItems(previous.inputs, inputs)) return previous;
+  return { ...judgeRule(findings, rule, { attached, missing, wanted, owners, pools, trunks }), inputs };
+}
+
+interface RuleSurroundings {
+  readonly attached: readonly ResourceKey[];
+  readonly missing: readonly ResourceKey[];
+  readonly wanted: readonly ResourceKey[];
+  /** Whose numbers the destinations are. */
+  readonly owners: readonly (ResourceKey | undefined)[];
+  readonly pools: JudgedPools;
+  readonly trunks: JudgedTrunks;
+}
+
+function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, wanted, owners, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
+  const entry: RuleEntry = {
+    ...entryOf(rule),
+    pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
+    spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
+  };
+  const named = namedTrunks(wanted, trunks);
+  const circles = circlesOfRule(rule.spec, owners, attached);
+  const poolsThat = (areUnreadable: boolean) => missing.filter((key) => pools.unreadable.has(key) === areUnreadable).map((key) => `NumberPool ${key}`);
+  const verdict: RuleVerdict = {
+    problems: joined(findings.problems(rule, null), circles.problems),
+    missing: joined(named.missing, poolsThat(false)),
+    unusable: joined(named.unusable, poolsThat(true)),
+    trunks: named.trunks,
+    warnings: joined(findings.warnings(rule), circles.warnings),
+    pools: attached.map((key) => {
+      const [inService, accepted] = serviceOf(pools.verdicts.get(key));
+      return { key, accepted, inService };
+    }),
+  };
+  return { entry, verdict };
+}
+
+/** All that a rule needs to know of a pool: whether it is in service, and whether with all of its numbers. */
+function serviceOf(verdict: PoolVerdict | undefined): readonly [boolean, boolean] {
+  const inService = verdict?.inService === true;
+  return [inService, inService && verdict.ownership.conflicts.length === 0];
+}
+
+function isInForce({ entry, verdict }: JudgedRule): boolean {
+  return verdict.problems.length === 0 && entry.pools.length > 0 && entry.spec.destinations.length > 0;
+}
+
+/** A destination whose trunk is missing is left out; the others go on serving. */
+function withUsableDestinations(spec: RoutingRuleSpec, namespace: string, trunks: JudgedTrunks): RoutingRuleSpec {
+  const usable = (name: string | undefined) => name === undefined || trunks.usable.has(`${namespace}/${name}`);
+  const destinations = spec.destinations.filter((destination) => usable(destination.trunkRef?.name));
+  return destinations.length === spec.destinations.length ? spec : { ...spec, destinations };
+}
