@@ -48,7 +48,7 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   const database = connect(config.databaseUrl, logger, {
     max: config.databaseConnections,
     statementTimeoutMilliseconds,
-    silenceTimeoutMilliseconds: statementTimeoutMilliseconds + 2_000,
+    givesUpSilence: true,
     applicationName: "dialplane-ingress",
   });
   shutdown.add("the database pool", () => database.end());

@@ -33,8 +33,6 @@ export interface OperatorOptions {
 }
 
 const NOTICE_AFTER_MILLISECONDS = 3_000;
-/** Longer than a look may take: a database that vanished without a word is asked on another connection then. */
-const SILENCE_MILLISECONDS = 35_000;
 
 /** The operator, reading and electing. What was started for one that could not be is stopped. */
 export async function startOperator(config: OperatorConfig, options: OperatorOptions): Promise<DialplaneOperator> {
@@ -78,7 +76,7 @@ export class DialplaneOperator extends OperatorBase {
     const health = new Health();
     const pool = connect(config.databaseUrl, logger, { applicationName: "dialplane-operator", max: 4 });
     shutdown.add("the database connections", () => pool.end());
-    const looks = connect(config.databaseUrl, logger, { applicationName: "dialplane-operator", max: 2, silenceTimeoutMilliseconds: SILENCE_MILLISECONDS });
+    const looks = connect(config.databaseUrl, logger, { applicationName: "dialplane-operator", max: 2, givesUpSilence: true });
     shutdown.add("the database connections for looking", () => looks.end());
     const source = new KubernetesSource({ client, logger, schemas: await loadSchemas(), hasSynced: () => this.hasSynced });
     shutdown.add("the copies of the resources", () => source.stop());

@@ -29,7 +29,7 @@ import { watchPools } from "../ingress/pool-watch.ts";
 import { problemHandler } from "../ingress/problem.ts";
 import { startRetention } from "../ingress/retention.ts";
 import { Reconciler } from "../operator/reconciler.ts";
-import { startRouter, type Router } from "../router/main.ts";
+import { startRouter, type Router } from "../router/router.ts";
 import { Health } from "../shared/health.ts";
 import { createMetrics } from "../shared/metrics.ts";
 import { Shutdown } from "../shared/shutdown.ts";

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 
 import { createStores } from "../../src/adapters/postgres/stores.ts";
-import { type Router, startRouter } from "../../src/router/main.ts";
+import { type Router, startRouter } from "../../src/router/router.ts";
 import type { RouterConfig } from "../../src/router/config.ts";
 import { startTestAsterisk, type TestAsterisk } from "./asterisk.ts";
 import { mountedSecret, type MountedSecret } from "./mounted-secret.ts";

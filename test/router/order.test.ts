@@ -6,7 +6,7 @@ import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 
-import { startRouter } from "../../src/router/main.ts";
+import { startRouter } from "../../src/router/router.ts";
 import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { MemoryStore } from "./memory-store.ts";

@@ -6,7 +6,7 @@ import { connect } from "../../src/adapters/postgres/connect.ts";
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import type { DialplanRevision, Snapshot } from "../../src/domain/ports.ts";
 import type { RouterConfig } from "../../src/router/config.ts";
-import { startRouter } from "../../src/router/main.ts";
+import { startRouter } from "../../src/router/router.ts";
 import { facts } from "../domain/builders.ts";
 import { MemoryStore } from "./memory-store.ts";
 

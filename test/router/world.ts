@@ -7,7 +7,7 @@ import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { type PjsipInput, renderPjsip } from "../../src/domain/pjsip.ts";
 import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
 import type { AriRest, DialplanRevision, RuleEntry, Snapshot } from "../../src/domain/ports.ts";
-import { startRouter, type Router } from "../../src/router/main.ts";
+import { startRouter, type Router } from "../../src/router/router.ts";
 import type { RouterConfig } from "../../src/router/config.ts";
 import { aPool, aRule, aTrunk, facts } from "../domain/builders.ts";
 import { startTestAsterisk, type TestAsterisk } from "../harness/asterisk.ts";

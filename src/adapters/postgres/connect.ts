@@ -7,23 +7,29 @@ export interface ConnectOptions {
   readonly max: number;
   /** A statement that takes longer is ended by the server, in milliseconds. */
   readonly statementTimeoutMilliseconds: number;
-  /** A statement that nobody answers, not even the server, is given up with its connection, in milliseconds; 0, the default, waits for ever. */
-  readonly silenceTimeoutMilliseconds: number;
+  /**
+   * Whether a statement that the server should have ended by itself, and that nobody answers, is given up with its connection: the database vanished
+   * without a word, and another connection may find it again. False, the default, waits for ever, as for statements with limits of their own.
+   */
+  readonly givesUpSilence: boolean;
   /** Waiting for a connection ends after this, in milliseconds. */
   readonly connectTimeoutMilliseconds: number;
   readonly applicationName: string;
 }
 
-const DEFAULTS: ConnectOptions = { max: 10, statementTimeoutMilliseconds: 30_000, silenceTimeoutMilliseconds: 0, connectTimeoutMilliseconds: 5_000, applicationName: "dialplane" };
+const DEFAULTS: ConnectOptions = { max: 10, statementTimeoutMilliseconds: 30_000, givesUpSilence: false, connectTimeoutMilliseconds: 5_000, applicationName: "dialplane" };
+
+/** What an answer may take on its way. */
+const ON_ITS_WAY_MILLISECONDS = 2_000;
 
 /** A connection pool. An idle connection that the server ends is only logged: the next query opens another. */
 export function connect(url: string, logger: Logger, options: Partial<ConnectOptions> = {}): pg.Pool {
-  const { max, statementTimeoutMilliseconds, silenceTimeoutMilliseconds, connectTimeoutMilliseconds, applicationName } = { ...DEFAULTS, ...options };
+  const { max, statementTimeoutMilliseconds, givesUpSilence, connectTimeoutMilliseconds, applicationName } = { ...DEFAULTS, ...options };
   const pool = new pg.Pool({
     connectionString: url,
     max,
     statement_timeout: statementTimeoutMilliseconds,
-    query_timeout: silenceTimeoutMilliseconds,
+    query_timeout: givesUpSilence ? statementTimeoutMilliseconds + ON_ITS_WAY_MILLISECONDS : 0,
     connectionTimeoutMillis: connectTimeoutMilliseconds,
     application_name: applicationName,
     keepAlive: true,

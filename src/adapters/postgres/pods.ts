@@ -29,7 +29,7 @@ export async function removePod(pool: pg.Pool, pod: string): Promise<void> {
   await pool.query("with gone as (delete from pod where pod = $1::text returning pod) select pg_notify('dialplane_pods', pod) from gone", [pod]);
 }
 
-/** Some missed reports (src/router/main.ts, VERIFY_MS) and a restart of the database are no reason to stop counting a pod. */
+/** Some missed reports (src/router/pod-rollout.ts, VERIFY_MS) and a restart of the database are no reason to stop counting a pod. */
 const GONE_AFTER_SECONDS = 30;
 /** Whoever asks whether a pod's calls are lost counts longer (read-calls.ts). */
 const FORGOTTEN_AFTER_SECONDS = 600;

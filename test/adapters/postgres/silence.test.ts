@@ -6,7 +6,7 @@ import { createLogger } from "../../../src/shared/logger.ts";
 import { startWire, type Wire } from "../../harness/kube-proxy.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
-const SILENCE_MS = 1_000;
+const [STATEMENT_MS, SILENCE_MS] = [100, 2_100];
 
 let database: TestDatabase;
 let wire: Wire;
@@ -16,7 +16,7 @@ beforeEach(async () => {
   wire = await startWire(database.url);
   const url = new URL(database.url);
   url.port = new URL(wire.url).port;
-  pool = connect(url.href, createLogger("silent"), { max: 1, silenceTimeoutMilliseconds: SILENCE_MS });
+  pool = connect(url.href, createLogger("silent"), { max: 1, statementTimeoutMilliseconds: STATEMENT_MS, givesUpSilence: true });
 });
 afterEach(async () => {
   // Ends what is frozen: nobody would take leave of it otherwise.

@@ -1,0 +1,286 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Registry } from "prom-client";
+
+import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
+import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
+import type { AriEvent } from "../adapters/ari/events.ts";
+import { createAriHttp } from "../adapters/ari/http.ts";
+import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
+import { STASIS_APP } from "../domain/asterisk-names.ts";
+import type { CallCommand } from "../domain/call/commands.ts";
+import { isRinging } from "../domain/call/legs.ts";
+import type { Call } from "../domain/call/states.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
+import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
+import type { Attempt } from "../domain/types.ts";
+import { createAriEvents } from "./ari-events.ts";
+import { type Audit, startAudit } from "./audit.ts";
+import { Calls } from "./calls.ts";
+import type { RouterConfig } from "./config.ts";
+import { createDrain, type Drain } from "./drain.ts";
+import { handOver } from "./hand-over.ts";
+import { prepare, takeCall } from "./inbound.ts";
+import { Limits } from "./limits.ts";
+import { createLaterLookUp, createLookUp } from "./lookup.ts";
+import { type RouterMetrics, routerMetrics } from "./metrics.ts";
+import type { Repeated } from "./now-and-then.ts";
+import { Offers } from "./offers.ts";
+import { originationOf } from "./outgoing.ts";
+import { startLostCalls } from "./lost-calls.ts";
+import { perform } from "./perform.ts";
+import { diskJournal, noJournal } from "./record-journal.ts";
+import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
+import { recover } from "./recover.ts";
+import { type ServedCalls, startServedCalls } from "./served-calls.ts";
+import { countStrangers } from "./strangers.ts";
+import { settleRecords } from "./settle.ts";
+import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
+import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
+import { createSwitchboard, type Switchboard } from "./switchboard.ts";
+
+export interface RouterDeps {
+  readonly store: RouterStore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly registry: Registry;
+}
+
+export interface Router {
+  ready(): { readonly ready: boolean; readonly reason: string };
+  liveCalls(): number;
+  readonly drain: Drain;
+  /** Gives callers who wait to the default destination, leaves other calls to Asterisk, writes the records that wait (5 s at most) and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Q.850 "unallocated number". */
+const UNALLOCATED = 1;
+const RECORDS_AT_STOP_MS = 5_000;
+/** A list of thousands of channels on a busy machine. */
+const LISTS_MS = 20_000;
+const RECOVER_AGAIN_MS = 1_000;
+/** About 200 records: what a killed router may write once more. */
+const SPOOL_FILE_BYTES = 262_144;
+
+/** Starts at once and never fails because Asterisk or the database is not up yet: `ready()` says what is missing. */
+export function startRouter(config: RouterConfig, deps: RouterDeps): Router {
+  return new RunningRouter(config, deps);
+}
+
+class RunningRouter implements Router {
+  readonly #deps: RouterDeps;
+  readonly #metrics: RouterMetrics;
+  readonly #ari: AriConnection;
+  readonly #telephony: Telephony;
+  readonly #switchboard: Switchboard;
+  readonly #calls: Calls;
+  readonly #limits: Limits;
+  readonly #lost: { stop(): void };
+  readonly #served: ServedCalls;
+  readonly #strangers: Repeated;
+  readonly #audit: Audit;
+  readonly #records: RecordSink;
+  readonly #snapshots: SnapshotKeeper;
+  readonly #rollout: PodRollout;
+  readonly drain: Drain;
+  readonly #pod: string;
+  readonly #ending = new AbortController();
+  #stopping = false;
+  /** Records of an earlier router were looked for. */
+  #settled = false;
+  #asteriskStartedAt: string | null = null;
+  /** How many times ARI came up. */
+  #connection = 0;
+
+  constructor(config: RouterConfig, deps: RouterDeps) {
+    const { store, logger, clock } = deps;
+    this.#deps = deps;
+    this.#pod = config.pod;
+    this.#metrics = routerMetrics(deps.registry);
+    const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
+    this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
+    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current, wasUp: () => this.#connection > 0 });
+    this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
+    const connect = config.ariTransport === "rest" ? createAriClientTransport : createAriClient;
+    this.#ari = connect({
+      ...config.ari,
+      app: STASIS_APP,
+      logger,
+      onEvent: (event) => this.#onEvent(event),
+      onUp: () => this.#onUp(),
+      onDown: () => this.#metrics.ariConnected.set(0),
+      onReplaced: () => this.#replaced(),
+    });
+    this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
+    this.#switchboard = createSwitchboard(this.#ari.lanes, STASIS_APP);
+    this.#calls = new Calls({
+      clock,
+      logger,
+      metrics: this.#metrics,
+      save: (record) => this.#records.save(record),
+      keep: (record) => this.#records.keep(record),
+      connected: () => this.#ari.connected,
+      left: (channel) => this.#limits.leave(channel),
+      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#switchboard.of(call.inbound.channel), command)),
+    });
+    this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
+    this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
+    const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
+    this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
+    this.#audit = startAudit({ calls: this.#calls, telephony: this.#telephony, clock, logger, connected: () => this.#ari.connected });
+    this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
+    this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
+    this.#onEvent = this.#events(config);
+    this.#snapshots.start();
+    this.#ari.start();
+  }
+
+  #onEvent: (event: AriEvent) => void = () => undefined;
+
+  #events(config: RouterConfig): (event: AriEvent) => void {
+    const { store, logger, clock } = this.#deps;
+    const inbound = {
+      pod: config.pod,
+      calls: this.#calls,
+      clock,
+      logger,
+      lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      lookUpLater: createLaterLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      table: () => this.#snapshots.current,
+      random: Math.random,
+      refuse: (channel: string) => this.#refuse(channel),
+    };
+    const offers = new Offers((channel, args) => prepare(inbound, channel, args));
+    return createAriEvents({
+      calls: this.#calls,
+      telephony: this.#telephony,
+      logger,
+      // Without a snapshot, or before all of ARI is up, the dialplan's own default is the better answer. Draining, calls are taken to be refused.
+      accepting: (channel) => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#snapshots.current !== null && this.#keepsUp(channel))),
+      offered: (channel, args) => {
+        if (!this.drain.draining) offers.add(channel, args);
+      },
+      notOurs: (channel) => offers.take(channel),
+      takeCall: (channel, args) => {
+        const prepared = offers.take(channel.id);
+        // Claimed just before the end: the next router finds it.
+        if (this.#stopping) return;
+        if (this.drain.draining) this.drain.refuse(channel.id);
+        else takeCall(inbound, channel, args, prepared);
+      },
+    });
+  }
+
+  #keepsUp(channel: string): boolean {
+    const keepsUp = this.#switchboard.keepsUp(channel);
+    if (!keepsUp) this.#metrics.shed.inc();
+    return keepsUp;
+  }
+
+  async #dial(command: Extract<CallCommand, { type: "Originate" }>, call: Call): Promise<unknown> {
+    const { channel, attempt } = command;
+    const table = this.#snapshots.current;
+    const trunk = table?.trunks.get(attempt.trunk);
+    const origination = originationOf(command, call, table);
+    // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
+    if (this.#limits.concern(attempt, trunk)) await this.#admit(channel, attempt, trunk);
+    const telephony = this.#switchboard.of(call.inbound.channel);
+    return command.early ? telephony.create(origination) : telephony.originate(origination);
+  }
+
+  async #admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {
+    await this.#limits.admit(channel, attempt, trunk);
+    const leg = this.#calls.callOf(channel)?.legs.find((one) => one.channel === channel);
+    if (leg === undefined || !isRinging(leg)) {
+      this.#limits.leave(channel);
+      throw new ExpectedError("NotFound", "the call went on while its leg waited for its turn");
+    }
+  }
+
+  #livingLegs(): readonly string[] {
+    return this.#calls.all().flatMap(({ legs }) => legs.filter(({ gone }) => !gone).map(({ channel }) => channel));
+  }
+
+  ready(): { readonly ready: boolean; readonly reason: string } {
+    const missing = [
+      ...(this.#stopping ? ["stopping"] : []),
+      ...(this.drain.draining ? ["draining"] : []),
+      ...(this.#ari.connected ? [] : ["ARI is not connected"]),
+      ...(this.#snapshots.current === null ? ["no routing snapshot was read yet"] : []),
+      ...this.#rollout.missing(),
+    ];
+    return { ready: missing.length === 0, reason: missing.join("; ") || "ok" };
+  }
+
+  liveCalls(): number {
+    return this.#calls.live;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#ending.abort();
+    await handOver(this.#calls);
+    await this.#rollout.stop();
+    await this.#snapshots.stop();
+    this.#limits.stop();
+    this.#lost.stop();
+    this.#audit.stop();
+    await this.#served.stop();
+    await this.#strangers.stop();
+    this.#calls.abandon();
+    await this.#ari.stop();
+    const lost = await this.#records.stop(RECORDS_AT_STOP_MS);
+    if (lost > 0) {
+      this.#deps.logger.error({ records: lost }, "stopped with call records that the database did not take; those on disk are written at the next start");
+    }
+  }
+
+  #onUp(): void {
+    const { clock } = this.#deps;
+    this.#metrics.ariConnected.set(1);
+    this.#rollout.trigger();
+    this.#connection += 1;
+    void this.#recoverAgain(clock.now(), this.#connection);
+  }
+
+  /** Until it was done: whom an earlier router left would wait for nobody. @param connection later ones see to it themselves */
+  async #recoverAgain(connectedAt: Date, connection: number): Promise<void> {
+    while (connection === this.#connection && this.#ari.connected && !this.#stopping) {
+      try {
+        await this.#recover(connectedAt);
+        return;
+      } catch (error) {
+        this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: RECOVER_AGAIN_MS }, "what Asterisk holds could not be compared; will retry");
+        await sleep(RECOVER_AGAIN_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #recover(connectedAt: Date): Promise<void> {
+    const { logger, clock, store } = this.#deps;
+    const pod = this.#pod;
+    const startedAt = await this.#telephony.startedAt();
+    const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
+    const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted);
+    this.#asteriskStartedAt = startedAt;
+    this.#limits.keepSeats();
+    const before = this.#settled ? null : connectedAt;
+    this.#settled = true;
+    const { signal } = this.#ending;
+    this.#audit.soon();
+    await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, found, before);
+  }
+
+  /** The calls are the other router's: hanging up or dialling for them would be one too many. */
+  #replaced(): void {
+    this.#calls.abandon();
+    this.#limits.forget();
+    this.#settled = false;
+  }
+
+  #refuse(channel: string): void {
+    this.#telephony.hangUp(channel, UNALLOCATED).catch((error: unknown) => {
+      this.#deps.logger.debug({ channel, error: messageOf(error) }, "a refused channel went by itself");
+    });
+  }
+}
