@@ -397,6 +397,9 @@ export interface TrunkConfiguration {
 
 /** Brings rendered trunks (with their secrets) to Asterisk, outside Postgres. */
 export interface TrunkSink {
-  /** Writes what differs; answers the revision that a pod reports once it runs these trunks. */
+  /**
+   * Writes what differs; answers the revision that a pod reports once it runs these trunks.
+   * @throws ExpectedError `InvalidInput` when they can't be brought to the pods as they are, `Forbidden` when it must not be written
+   */
   write(trunks: TrunkConfiguration): Promise<{ readonly revision: string }>;
 }
