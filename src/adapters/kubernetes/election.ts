@@ -81,9 +81,10 @@ export class Elector {
     return this.isLeader ? (this.#term?.token ?? null) : null;
   }
 
-  /** Who leads, as last seen; null when nobody does. */
+  /** Who leads, as far as can be seen; null when nobody does, or when whoever did was not heard of for the lease's whole duration. */
   get leader(): string | null {
-    return this.#observed?.lease.record.holderIdentity || null;
+    const record = this.#observed?.lease.record;
+    return record === undefined || this.#isOver(record) ? null : record.holderIdentity;
   }
 
   start(): void {
@@ -157,9 +158,12 @@ export class Elector {
   }
 
   #mayTake({ record }: StoredLease): boolean {
-    const { holderIdentity, leaseDurationSeconds } = record;
-    // Taken by a request whose answer was lost.
-    if (holderIdentity === this.#options.identity) return true;
+    // Or it was taken by a request whose answer was lost.
+    return record.holderIdentity === this.#options.identity || this.#isOver(record);
+  }
+
+  /** @param record the one that was observed last */
+  #isOver({ holderIdentity, leaseDurationSeconds }: LeaseRecord): boolean {
     const longest = Math.max(leaseDurationSeconds, this.#options.leaseDurationSeconds) * 1_000;
     const seenFor = this.#options.monotonic() - (this.#observed?.at ?? Infinity);
     return holderIdentity === "" || seenFor >= longest;

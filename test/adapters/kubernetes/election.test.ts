@@ -159,6 +159,24 @@ describe("a leader that can't be reached", () => {
     expect(first.isLeader).toBe(false);
   });
 
+  test("is said to lead by nobody once the lease is over", async () => {
+    aLease();
+    await using near = await startWire(kube.url);
+    await using far = await startWire(kube.url);
+    const first = candidate("first", { client: clientOf(kube.kubeconfig, { server: near.url }) });
+    await leading(first);
+    const second = candidate("second", { client: clientOf(kube.kubeconfig, { server: far.url }) });
+    await eventually("the second one knows the first", () => second.leader === "first", LIMIT_MS);
+    for (const wire of [near, far]) wire.freeze();
+    await eventually("both know of nobody", () => first.leader === null && second.leader === null, LIMIT_MS);
+    for (const wire of [near, far]) {
+      wire.cut();
+      wire.thaw();
+      wire.mend();
+    }
+    await leading(first, second);
+  });
+
   test("leads again after an API server that was down for longer than the lease", async () => {
     aLease();
     const only = candidate("only");
