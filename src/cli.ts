@@ -1,33 +1,45 @@
 #!/usr/bin/env node
+import type { z } from "zod";
 import { ExpectedError, messageOf } from "./domain/errors.ts";
-import { ConfigError } from "./shared/env.ts";
+import { ConfigError, describeEnv } from "./shared/env.ts";
 
 /** Exit codes: 0 done, 1 failed, 2 the input (arguments, environment, manifests, machine) can't be used as it is. */
-type Command = { readonly summary: string; readonly run: (args: readonly string[]) => Promise<number> };
+interface Command {
+  readonly summary: string;
+  /** Of a command that takes no arguments and reads only these; one that has arguments answers `--help` itself. */
+  readonly environment?: () => Promise<z.ZodObject>;
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
 
 const commands: Readonly<Record<string, Command>> = {
   standalone: {
     summary: "operator, router and ingress in one process on this machine, manifests from a folder",
+    environment: async () => (await import("./standalone/config.ts")).environment,
     run: async () => (await import("./standalone/main.ts")).main(process.env),
   },
   operator: {
     summary: "brings what is declared in a Kubernetes cluster into the database and the Asterisk pods",
+    environment: async () => (await import("./operator/config.ts")).environment,
     run: async () => (await import("./operator/main.ts")).main(process.env),
   },
   router: {
     summary: "the sidecar of one Asterisk: routes and bridges its calls",
+    environment: async () => (await import("./router/config.ts")).environment,
     run: async () => (await import("./router/main.ts")).main(process.env),
   },
   drain: {
     summary: "preStop hook: the router of this pod takes no new calls; ends when no call is left",
+    environment: async () => (await import("./router/drain-command.ts")).environment,
     run: async () => (await import("./router/drain-command.ts")).drainCommand(process.env, process),
   },
   ingress: {
     summary: "the HTTP service that hands numbers to pages",
+    environment: async () => (await import("./ingress/config.ts")).environment,
     run: async () => (await import("./ingress/main.ts")).main(process.env),
   },
   migrate: {
     summary: "bring the database DATABASE_URL to this release's schema",
+    environment: async () => (await import("./standalone/migrate-command.ts")).environment,
     run: async () => (await import("./standalone/migrate-command.ts")).main(process.env),
   },
   validate: {
@@ -40,19 +52,30 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
+const HELP = ["--help", "-h", "help"];
+
 function usage(): string {
   const lines = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(11)} ${command.summary}`);
-  return ["usage: dialplane COMMAND", "", ...lines, ""].join("\n");
+  return ["usage: dialplane COMMAND", "", ...lines, "", "dialplane COMMAND --help says what a command reads.", ""].join("\n");
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
-  const command = name === undefined ? undefined : commands[name];
-  if (command === undefined) {
-    const asked = name === undefined || name === "--help" || name === "help";
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (name === undefined || command === undefined) {
+    const asked = name === undefined || HELP.includes(name);
     (asked ? process.stdout : process.stderr).write(asked ? usage() : `dialplane: no command ${JSON.stringify(name)}\n${usage()}`);
     return asked ? 0 : 2;
   }
-  return command.run(args);
+  // Nobody who asks what a command does, or mistypes, means to run it: `drain` takes a pod out of service.
+  return command.environment === undefined || args.length === 0 ? command.run(args) : withoutArguments(name, command, command.environment, args);
+}
+
+async function withoutArguments(name: string, { summary }: Command, environment: () => Promise<z.ZodObject>, [first = ""]: readonly string[]): Promise<number> {
+  if (!HELP.includes(first)) {
+    throw new ExpectedError("InvalidInput", `${name} takes no arguments, but got ${JSON.stringify(first.slice(0, 80))}: everything comes from the environment (dialplane ${name} --help)`);
+  }
+  process.stdout.write([`dialplane ${name}: ${summary}`, "", "Environment, and what it is when not given (README, Configuration):", describeEnv(await environment()), ""].join("\n"));
+  return 0;
 }
 
 try {
@@ -61,5 +84,5 @@ try {
   const expected = error instanceof ExpectedError || error instanceof ConfigError;
   process.stderr.write(`dialplane: ${expected ? error.message : messageOf(error)}\n`);
   if (!expected && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
-  process.exitCode = expected ? 2 : 1;
+  process.exitCode = expected && !(error instanceof ExpectedError && error.code === "Unavailable") ? 2 : 1;
 }

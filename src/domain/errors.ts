@@ -32,6 +32,13 @@ export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ");
 }
 
+/** What it came from in the end, where an error says only that something failed ("fetch failed"). */
+export function rootCauseOf(error: unknown): string {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  return messageOf(root) || String((root as { readonly code?: unknown } | undefined)?.code ?? root);
+}
+
 /** Adds what was being done; keeps an expected error's code so that callers can still decide by it. */
 export function wrap(doing: string, error: unknown): Error {
   const message = `while ${doing}: ${messageOf(error)}`;

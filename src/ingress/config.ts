@@ -3,6 +3,7 @@ import { parseCidr, parseIpAddress } from "../domain/ip-address.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import type { SigningKey } from "../domain/puid.ts";
 import { readEnv } from "../shared/env.ts";
+import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
 import { defaultSettings, type IngressSecrets, type IngressSettings } from "./app.ts";
 
 export interface IngressConfig {
@@ -10,7 +11,7 @@ export interface IngressConfig {
   readonly databaseConnections: number;
   readonly host: string;
   readonly port: number;
-  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly logLevel: LogLevel;
   readonly poolsPollSeconds: number;
   readonly shutdownSeconds: number;
   /** See the variable. */
@@ -18,16 +19,6 @@ export interface IngressConfig {
   readonly secrets: IngressSecrets;
   readonly settings: IngressSettings;
 }
-
-const whole = (least: number, most: number, preset: number) => {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
-    .string()
-    .regex(/^[0-9]{1,9}$/, error)
-    .transform(Number)
-    .pipe(z.number().min(least, error).max(most, error))
-    .default(preset);
-};
 
 /** 32 characters of at least 6 bits each: what HMAC-SHA-256 can make use of, nearly (RFC 2104 section 3). */
 const secretForm = /^[A-Za-z0-9_+/=.-]{32,256}$/;
@@ -106,12 +97,13 @@ function isNetwork(text: string): boolean {
   return parseIpAddress(text) !== null || (parseCidr(text)?.prefixLength ?? 0) > 0;
 }
 
-const environment = z.object({
-  DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
+/** Everything that `dialplane ingress` reads. */
+export const environment = z.object({
+  DATABASE_URL: databaseUrl,
   DIALPLANE_DATABASE_CONNECTIONS: whole(2, 100, 8),
   DIALPLANE_HTTP_ADDRESS: z.string().max(253).default("0.0.0.0"),
   DIALPLANE_HTTP_PORT: whole(0, 65_535, 8080),
-  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+  DIALPLANE_LOG_LEVEL: logLevel,
   DIALPLANE_POOLS_POLL_SECONDS: whole(1, 3600, 5),
   DIALPLANE_SHUTDOWN_SECONDS: whole(1, 600, 10),
   DIALPLANE_RETENTION_DAYS: retentionDays,

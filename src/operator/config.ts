@@ -1,22 +1,14 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { readEnv } from "../shared/env.ts";
+import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const dnsSubdomain = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-const whole = (least: number, most: number, preset: number) => {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
-    .string()
-    .regex(/^[0-9]{1,9}$/, error)
-    .transform(Number)
-    .pipe(z.number().min(least, error).max(most, error))
-    .default(preset);
-};
-
-const environment = z.object({
-  DATABASE_URL: z.string("is required: postgres://user:password@host:port/database").regex(/^postgres(ql)?:\/\//, "must be postgres://user:password@host:port/database"),
+/** Everything that `dialplane operator` reads. */
+export const environment = z.object({
+  DATABASE_URL: databaseUrl,
   /** Of the operator's own: Lease and trunks' Secret are there. */
   DIALPLANE_NAMESPACE: z.string().regex(dnsLabel, "must be the name of a namespace").default("dialplane-system"),
   /** Whose resources it reconciles; empty: those of all. */
@@ -33,7 +25,7 @@ const environment = z.object({
   /** Mounted by the Asterisk pods. */
   DIALPLANE_TRUNKS_SECRET: z.string().regex(dnsSubdomain, "must be the name of a Secret").default("dialplane-trunks"),
   DIALPLANE_HEALTH_PORT: whole(0, 65_535, 8081),
-  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+  DIALPLANE_LOG_LEVEL: logLevel,
 });
 
 export interface OperatorConfig {
@@ -46,7 +38,7 @@ export interface OperatorConfig {
   readonly leaseSeconds: number;
   readonly trunksSecret: string;
   readonly healthPort: number;
-  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly logLevel: LogLevel;
 }
 
 /** @throws ConfigError naming every variable that is out of format */

@@ -75,7 +75,8 @@ export class Reconciler {
   async start(): Promise<void> {
     this.#unwatch = await this.#deps.source.watch(() => void this.request());
     await this.request();
-    this.#unlisten = await this.#listen();
+    // What a pod reports shows at once.
+    this.#unlisten = await this.#deps.store.onPods(() => void (this.#observing ?? Promise.resolve()).then(() => this.#observe()));
     if (this.#stopped) {
       await this.#unwatch();
       await this.#unlisten?.();
@@ -94,16 +95,6 @@ export class Reconciler {
       if (this.#wanted) void this.request();
     });
     await this.#running;
-  }
-
-  /** What a pod reports shows at once. Where that can't be listened for, the ticker finds it. */
-  async #listen(): Promise<(() => Promise<void>) | undefined> {
-    try {
-      return await this.#deps.store.onPods(() => void (this.#observing ?? Promise.resolve()).then(() => this.#observe()));
-    } catch (error) {
-      this.#deps.logger.warn({ error: messageOf(error) }, "reports of pods can't be listened for, polling goes on");
-      return undefined;
-    }
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import type { AriOptions } from "../adapters/ari/client.ts";
 import { readEnv } from "../shared/env.ts";
+import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
 
 export interface RouterConfig {
   /** Name of the pod in reports and records. */
@@ -22,33 +23,34 @@ export interface RouterConfig {
   readonly spool?: { readonly dir: string; readonly maxBytes: number };
 }
 
-const schema = z.object({
-  DIALPLANE_POD: z.string().max(253).optional(),
-  DATABASE_URL: z.string({ error: "must be a postgres:// URL" }).regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL"),
+/** Everything that `dialplane router` reads. */
+export const environment = z.object({
+  DIALPLANE_POD: z.string().max(253, "must be the name of a pod, of at most 253 characters").optional(),
+  DATABASE_URL: databaseUrl,
   DIALPLANE_ARI_URL: z.string().regex(/^https?:\/\/[^/@]+\/ari$/, "must be http://host:port/ari, without credentials").default("http://127.0.0.1:8088/ari"),
-  DIALPLANE_ARI_USER: z.string().max(80).default("dialplane"),
+  DIALPLANE_ARI_USER: z.string().max(80, "must be a name of at most 80 characters").default("dialplane"),
   DIALPLANE_ARI_PASSWORD: z.string({ error: "must be the password of the ARI user" }),
   ARI_TRANSPORT: z.enum(["websocket", "rest"], "must be websocket or rest").default("websocket"),
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
   DIALPLANE_TRUNKS_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/dialplane/trunks"),
-  DIALPLANE_LOOKUP_TIMEOUT_MS: z.coerce.number("must be 10 to 2000 milliseconds").int().min(10).max(2_000).default(250),
-  DIALPLANE_POLL_MS: z.coerce.number("must be 100 to 60000 milliseconds").int().min(100).max(60_000).default(2_000),
+  DIALPLANE_LOOKUP_TIMEOUT_MS: whole(10, 2_000, 250),
+  DIALPLANE_POLL_MS: whole(100, 60_000, 2_000),
   DIALPLANE_SPOOL_DIR: z.string().regex(/^\//, "must be an absolute path").optional(),
-  DIALPLANE_SPOOL_MAX_MB: z.coerce.number("must be 1 to 65536 megabytes").int().min(1).max(65_536).default(256),
-  DIALPLANE_HEALTH_PORT: z.coerce.number("must be a port, 1 to 65535").int().min(1).max(65_535).default(8_081),
-  DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info"),
+  DIALPLANE_SPOOL_MAX_MB: whole(1, 65_536, 256),
+  DIALPLANE_HEALTH_PORT: whole(1, 65_535, 8_081),
+  DIALPLANE_LOG_LEVEL: logLevel,
 });
 
 export interface RouterEnvironment extends RouterConfig {
   readonly databaseUrl: string;
   /** `/healthz`, `/readyz` and `/metrics`, on every address of the pod. */
   readonly healthPort: number;
-  readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
+  readonly logLevel: LogLevel;
 }
 
 /** @throws ConfigError naming every variable that is out of format and what is allowed */
 export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
-  const read = readEnv(schema, env);
+  const read = readEnv(environment, env);
   return {
     pod: read.DIALPLANE_POD ?? hostname(),
     ari: { url: read.DIALPLANE_ARI_URL, user: read.DIALPLANE_ARI_USER, password: read.DIALPLANE_ARI_PASSWORD },

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 
-import { messageOf } from "../domain/errors.ts";
+import { rootCauseOf } from "../domain/errors.ts";
 import { ConfigError, readEnv } from "../shared/env.ts";
+import { whole } from "../shared/variables.ts";
 
-const schema = z.object({
-  DIALPLANE_HEALTH_PORT: z.coerce.number("must be a port, 1 to 65535").int().min(1).max(65_535).default(8_081),
-  DIALPLANE_DRAIN_SECONDS: z.coerce.number("must be 1 to 86400 seconds").int().min(1).max(86_400).default(3_600),
+/** Everything that `dialplane drain` reads. */
+export const environment = z.object({
+  DIALPLANE_HEALTH_PORT: whole(1, 65_535, 8_081),
+  DIALPLANE_DRAIN_SECONDS: whole(1, 86_400, 3_600),
 });
 
 const report = z.object({ draining: z.boolean(), channels: z.number().nullable(), calls: z.number(), records: z.number() });
@@ -30,7 +32,7 @@ interface Output {
  * @throws ConfigError
  */
 export async function drainCommand(env: NodeJS.ProcessEnv, { stdout, stderr }: Output): Promise<number> {
-  const config = readEnv(schema, env);
+  const config = readEnv(environment, env);
   const url = `http://127.0.0.1:${config.DIALPLANE_HEALTH_PORT}/drain`;
   const deadline = performance.now() + config.DIALPLANE_DRAIN_SECONDS * 1000;
   try {
@@ -47,7 +49,7 @@ export async function drainCommand(env: NodeJS.ProcessEnv, { stdout, stderr }: O
     return drained ? 0 : 1;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    stderr.write(`dialplane: the router can't be asked at ${url}: ${messageOf(error)}\n`);
+    stderr.write(`dialplane: the router can't be asked at ${url}: ${rootCauseOf(error)}\n`);
     return 1;
   }
 }

@@ -49,17 +49,9 @@ export function createSnapshotKeeper(
     return mine;
   };
 
-  const subscribe = async (): Promise<void> => {
-    try {
-      unsubscribe ??= await store.onChange(() => void refresh());
-    } catch (error) {
-      logger.warn({ error: messageOf(error) }, "changes can't be listened for, polling goes on");
-    }
-  };
-
   const run = async (): Promise<void> => {
+    unsubscribe = await store.onChange(() => void refresh());
     while (!stopping.signal.aborted) {
-      await subscribe();
       await refresh();
       await sleep(options.pollMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }

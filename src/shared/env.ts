@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 
 /** All faults of the environment at once, so that nobody fixes them one restart at a time. */
 export class ConfigError extends Error {
@@ -8,6 +8,19 @@ export class ConfigError extends Error {
     this.name = "ConfigError";
     this.problems = problems;
   }
+}
+
+/** What a program reads, a line each, for people: the name, and what it is when it isn't given. */
+export function describeEnv(environment: z.ZodObject): string {
+  const names = Object.entries(environment.shape);
+  const width = Math.max(...names.map(([name]) => name.length));
+  return names.map(([name, field]) => `  ${name.padEnd(width)}  ${presetOf(field)}`.trimEnd()).join("\n");
+}
+
+function presetOf(field: z.core.$ZodType): string {
+  const { success, data } = z.safeParse(field, undefined);
+  if (!success) return "required";
+  return typeof data === "string" || typeof data === "number" ? String(data) : "";
 }
 
 /**

@@ -6,31 +6,33 @@ import type { SiteSecrets } from "../domain/person-token.ts";
 import type { IngressSettings } from "../ingress/app.ts";
 import { rateLimits, rateLimitsOf, retentionDays, siteSecrets, trustedProxies } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
+import { databaseUrl, logLevel, whole } from "../shared/variables.ts";
 
-const port = z.coerce.number({ error: "must be a port number from 1 to 65535" }).int().min(1).max(65_535);
+const port = (preset: number) => whole(1, 65_535, preset);
 const pemFile = z.string().regex(/^\/[^\s;]+$/, "must be the absolute path of a PEM file");
 const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: "must be an IPv4 or IPv6 address" });
 
-const schema = z
+/** Everything that `dialplane standalone` reads. */
+export const environment = z
   .object({
     /** Folder of manifests; watched. */
     DIALPLANE_MANIFESTS: z.string().default("examples/quickstart"),
     /** Where database, Asterisk's run-time files and identities live; created when missing. */
     DIALPLANE_DATA_DIR: z.string().default(".cache/standalone"),
     DIALPLANE_HTTP_ADDRESS: ipAddress.default("127.0.0.1"),
-    DIALPLANE_HTTP_PORT: port.default(8080),
+    DIALPLANE_HTTP_PORT: port(8080),
     /** Where carriers reach Asterisk. */
     DIALPLANE_SIP_ADDRESS: ipAddress.default("127.0.0.1"),
-    DIALPLANE_SIP_PORT: port.default(5060),
+    DIALPLANE_SIP_PORT: port(5060),
     /** A second address, for trunks whose host is an IPv6 address. */
     DIALPLANE_SIP_ADDRESS6: z.ipv6("must be an IPv6 address").optional(),
     /** PEM files. Without certificate and key carriers can be called over TLS but can't call in, and the port is not used. */
     DIALPLANE_SIP_TLS_CERTIFICATE: pemFile.optional(),
     DIALPLANE_SIP_TLS_KEY: pemFile.optional(),
-    DIALPLANE_SIP_TLS_PORT: port.default(5061),
+    DIALPLANE_SIP_TLS_PORT: port(5061),
     DIALPLANE_SIP_TLS_CA: pemFile.default("/etc/ssl/certs/ca-certificates.crt"),
-    DIALPLANE_RTP_PORT_START: port.default(20_000),
-    DIALPLANE_RTP_PORT_END: port.default(20_999),
+    DIALPLANE_RTP_PORT_START: port(20_000),
+    DIALPLANE_RTP_PORT_END: port(20_999),
     /** Signs visitor, device and person tokens; kept in the data folder when not given. */
     DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
     DIALPLANE_SITE_SECRETS: siteSecrets,
@@ -39,8 +41,8 @@ const schema = z
     DIALPLANE_API_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
     DIALPLANE_TRUSTED_PROXIES: trustedProxies,
     ...rateLimits,
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }).optional(),
-    DIALPLANE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+    DATABASE_URL: databaseUrl.optional(),
+    DIALPLANE_LOG_LEVEL: logLevel,
   })
   .refine((env) => env.DIALPLANE_API_TOKEN !== undefined || isLoopback(env.DIALPLANE_HTTP_ADDRESS), {
     path: ["DIALPLANE_API_TOKEN"],
@@ -70,12 +72,12 @@ export interface StandaloneConfig {
   /** Of HTTP. */
   readonly limits: Pick<IngressSettings, "rateLimit" | "newVisitors" | "trustedProxies">;
   readonly databaseUrl: string | undefined;
-  readonly logLevel: z.infer<typeof schema>["DIALPLANE_LOG_LEVEL"];
+  readonly logLevel: z.infer<typeof environment>["DIALPLANE_LOG_LEVEL"];
 }
 
 /** @throws ConfigError naming every variable that is out of format */
 export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
-  const read = readEnv(schema, env);
+  const read = readEnv(environment, env);
   return {
     manifests: resolve(read.DIALPLANE_MANIFESTS),
     dataDir: resolve(read.DIALPLANE_DATA_DIR),
@@ -93,7 +95,7 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
   };
 }
 
-function sipListening(read: z.infer<typeof schema>): SipListening {
+function sipListening(read: z.infer<typeof environment>): SipListening {
   const { DIALPLANE_SIP_ADDRESS6: sipAddress6, DIALPLANE_SIP_TLS_CERTIFICATE: certificateFile, DIALPLANE_SIP_TLS_KEY: keyFile } = read;
   return {
     sipAddress: read.DIALPLANE_SIP_ADDRESS,

@@ -1,16 +1,22 @@
 import { z } from "zod";
 import { connect } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
+import { ExpectedError, rootCauseOf } from "../domain/errors.ts";
 import { readEnv } from "../shared/env.ts";
 import { createLogger } from "../shared/logger.ts";
+import { databaseUrl } from "../shared/variables.ts";
 
-const schema = z.object({ DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" }) });
+/** Everything that `dialplane migrate` reads. */
+export const environment = z.object({ DATABASE_URL: databaseUrl });
 
-/** `dialplane migrate`. @throws ExpectedError SchemaTooNew */
+/** `dialplane migrate`. @throws ExpectedError SchemaTooNew, Unavailable */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
-  const { DATABASE_URL } = readEnv(schema, env);
+  const { DATABASE_URL } = readEnv(environment, env);
   const pool = connect(DATABASE_URL, createLogger("info", { app: "migrate" }), { max: 1, statementTimeoutMilliseconds: 0 });
   try {
+    await pool.query("select 1").catch((error: unknown) => {
+      throw new ExpectedError("Unavailable", `the database of DATABASE_URL can't be used: ${rootCauseOf(error)}`, { cause: error });
+    });
     await migrate(pool);
   } finally {
     await pool.end();

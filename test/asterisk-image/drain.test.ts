@@ -18,12 +18,12 @@ beforeAll(async () => {
 afterAll(() => asterisk.stop());
 
 /** The hook, asking the Asterisk of `dir` as it asks that of its container. */
-async function drain(seconds: number, dir = asterisk.dir) {
+async function drain(seconds: number, dir = asterisk.dir, program?: string) {
   const { command } = await testAsteriskLocation();
-  const asked = [...command, "-C", join(dir, "etc/asterisk.conf")].join(" ");
+  const asked = [...(program === undefined ? command : [program]), "-C", join(dir, "etc/asterisk.conf")].join(" ");
   const child = spawn(SCRIPT, { env: { PATH: process.env["PATH"], ASTERISK: asked, DIALPLANE_DRAIN_SECONDS: String(seconds) } });
   let output = "";
-  child.stdout.on("data", (text: Buffer) => (output += text.toString()));
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text: Buffer) => (output += text.toString()));
   return new Promise<{ readonly code: number | null; readonly output: string }>((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
@@ -40,5 +40,13 @@ test("the hook of Asterisk's container waits until the last call is over", async
 });
 
 test("the hook ends at once where Asterisk is gone", async () => {
-  expect(await drain(120, join(asterisk.dir, "nowhere"))).toEqual({ code: 0, output: "" });
+  const { code, output } = await drain(120, join(asterisk.dir, "nowhere"));
+  expect(code).toBe(0);
+  expect(output).toMatch(/^no Asterisk answers ".*nowhere\/etc\/asterisk.conf -rx": nothing to wait for\n$/);
+});
+
+test("the hook fails where there is nothing to ask Asterisk with: nobody may take that for drained", async () => {
+  const { code, output } = await drain(120, asterisk.dir, "no-such-program");
+  expect(code).toBe(1);
+  expect(output).toMatch(/there is no command "no-such-program .*calls are not waited for\n$/);
 });

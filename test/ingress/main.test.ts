@@ -74,6 +74,23 @@ describe("the program dialplane ingress", () => {
     }
   });
 
+  it("starts while the database is away, and hands out numbers when it came", async () => {
+    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    const way = await wayTo(stores.url);
+    await way.cut();
+    const ingress = await startIngress({ ...environment(), DATABASE_URL: way.url, DIALPLANE_POOLS_POLL_SECONDS: "1" });
+    try {
+      const ready = await fetch(`http://127.0.0.1:${ingress.port}/readyz`);
+      expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("the pools were not read yet")]);
+      await way.mend();
+      await eventually("a number", async () => (await ask(ingress.port)).status === 200);
+      expect((await fetch(`http://127.0.0.1:${ingress.port}/readyz`)).status).toBe(200);
+    } finally {
+      await ingress.stop();
+      await way.cut();
+    }
+  });
+
   it("deletes what is too old where it is told how long to keep it", async () => {
     const old = await stores.ports.prospects.touch([{ prospect: "00000000-0000-4000-8000-000000000001", device: "00000000-0000-4000-8000-000000000002" }]);
     expect(old).toHaveLength(1);

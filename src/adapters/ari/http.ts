@@ -1,4 +1,4 @@
-import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import { ExpectedError, rootCauseOf } from "../../domain/errors.ts";
 import { AriError, type AriRest } from "../../domain/ports.ts";
 import { asObject, asString, parseJson } from "./json.ts";
 
@@ -41,7 +41,6 @@ async function send(url: string, init: RequestInit): Promise<{ readonly status: 
     const response = await fetch(url, init);
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new ExpectedError("Unavailable", `ARI could not be asked: ${messageOf(cause)}`, { cause: error });
+    throw new ExpectedError("Unavailable", `ARI could not be asked: ${rootCauseOf(error)}`, { cause: error });
   }
 }

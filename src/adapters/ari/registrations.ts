@@ -1,5 +1,5 @@
 import type { RegistrationState } from "../../domain/api.generated.ts";
-import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import { ExpectedError, rootCauseOf } from "../../domain/errors.ts";
 import type { AriHttpOptions } from "./http.ts";
 
 /** One of res_prometheus' lines. The address is of our own making (domain/pjsip.ts), percent-encoded, so that it holds neither quotes nor backslashes. */
@@ -21,6 +21,6 @@ export async function registrationStates({ url, user, password, requestTimeoutMs
     if (response.status !== 200) throw new Error(`answered ${response.status}`);
     return new Map([...text.matchAll(REGISTRATION)].map(([, address = "", state = ""]) => [address, STATES[state] ?? "Unknown"]));
   } catch (error) {
-    throw new ExpectedError("Unavailable", `Asterisk's metrics could not be read: ${messageOf(error)}`, { cause: error });
+    throw new ExpectedError("Unavailable", `Asterisk's metrics could not be read: ${rootCauseOf(error)}`, { cause: error });
   }
 }

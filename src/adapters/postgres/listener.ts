@@ -3,6 +3,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
 
 const RECONNECT_MILLISECONDS = { first: 100, longest: 10_000 } as const;
+const CONNECT_MILLISECONDS = 5_000;
 
 export interface ListenOptions {
   readonly url: string;
@@ -15,12 +16,12 @@ export interface ListenOptions {
 }
 
 /**
- * LISTEN on a connection of its own, for ever: a lost connection is opened again. Notifications are hints; whoever needs
- * the truth polls. Resolves when listening; the answer stops it.
+ * LISTEN on a connection of its own, for ever: a lost connection, and one that could not be had, is opened again. Notifications are hints; whoever
+ * needs the truth polls. Resolves after the first try, when listening or when the database is away; the answer stops it.
  */
 export async function listen(options: ListenOptions): Promise<() => Promise<void>> {
   const session = new Session(options);
-  await session.connect();
+  await session.start();
   return () => session.stop();
 }
 
@@ -35,8 +36,21 @@ class Session {
     this.#options = options;
   }
 
-  async connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#options.url, keepAlive: true, keepAliveInitialDelayMillis: 10_000, application_name: "dialplane-listener" });
+  async start(): Promise<void> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      this.#options.logger.warn({ channel: this.#options.channel, error: messageOf(error) }, "the database's notifications can't be listened for; will retry");
+      if (!this.#stopped) this.#retry();
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const { url } = this.#options;
+    const client = new pg.Client({
+      ...{ connectionString: url, connectionTimeoutMillis: CONNECT_MILLISECONDS, application_name: "dialplane-listener" },
+      ...{ keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
+    });
     client.on("notification", (message) => this.#options.onNotification(message.payload ?? ""));
     client.on("error", (error) => this.#reconnect(client, error));
     client.on("end", () => this.#reconnect(client, new Error("the server ended the connection")));
@@ -72,7 +86,7 @@ class Session {
     const delay = Math.min(RECONNECT_MILLISECONDS.first * 2 ** this.#failures, RECONNECT_MILLISECONDS.longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => {
-      this.connect().catch(() => {
+      this.#connect().catch(() => {
         if (!this.#stopped) this.#retry();
       });
     }, delay * (0.5 + Math.random() / 2));

@@ -3,6 +3,7 @@ import { parseE164 } from "../../domain/e164.ts";
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { Assumptions } from "../../domain/explain.ts";
 import type { Attribution, E164 } from "../../domain/types.ts";
+import { databaseUrl, DATABASE_URL_FORM } from "../../shared/variables.ts";
 
 export const USAGE = `usage: dialplane explain --from NUMBER|withheld --to NUMBER [SOURCE] [ASSUMPTIONS] [--json]
 
@@ -98,10 +99,10 @@ function sourceOf(given: Values, env: NodeJS.ProcessEnv): SourceOption {
   if (folder !== undefined) return { type: "folder", directory: folder };
   if (cluster === true) return { type: "cluster", kubeconfig, context, namespace };
   const url = env["DATABASE_URL"] ?? "";
-  if (/^postgres(ql)?:\/\//.test(url)) return { type: "database" };
+  if (databaseUrl.safeParse(url).success) return { type: "database" };
   return url === "" && database !== true
     ? refused("--database, --folder or --cluster", "must be given, or DATABASE_URL be set")
-    : refused("DATABASE_URL", "must be a postgres:// URL");
+    : refused("DATABASE_URL", DATABASE_URL_FORM);
 }
 
 function numberOf(option: string, text: string | undefined, also = ""): E164 {

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { z } from "zod";
+
+import { environment as ingress } from "../../src/ingress/config.ts";
+import { environment as operator } from "../../src/operator/config.ts";
+import { environment as router } from "../../src/router/config.ts";
+import { environment as drain } from "../../src/router/drain-command.ts";
+import { describeEnv } from "../../src/shared/env.ts";
+import { environment as standalone } from "../../src/standalone/config.ts";
+import { environment as migrate } from "../../src/standalone/migrate-command.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const PROGRAMS: Readonly<Record<string, z.ZodObject>> = { standalone, operator, router, drain, ingress, migrate };
+
+async function dialplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [join(ROOT, "src/cli.ts"), ...args], { env: { PATH: process.env["PATH"], ...env } });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
+  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
+  return new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+}
+
+describe("dialplane", () => {
+  test.each(Object.keys(PROGRAMS))("%s --help says what it reads, and does nothing", async (name) => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    for (const help of ["--help", "-h"]) {
+      const { code, stdout, stderr } = await dialplane([name, help], { DIALPLANE_HEALTH_PORT: String(port) });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toContain(describeEnv(PROGRAMS[name]!));
+    }
+    expect(asked).toEqual([]);
+    server.close();
+  });
+
+  test.each(Object.keys(PROGRAMS))("%s refuses arguments: nobody who mistypes means to run it", async (name) => {
+    const { code, stdout, stderr } = await dialplane([name, "--port", "5"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toBe(`dialplane: ${name} takes no arguments, but got "--port": everything comes from the environment (dialplane ${name} --help)\n`);
+  });
+
+  test.each(["constructor", "__proto__", "sale"])("%s is no command", async (name) => {
+    const { code, stderr } = await dialplane([name]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`no command "${name}"`);
+  });
+
+  test.each(["postgres://dialplane:p#ss@db/dialplane", "postgres://one:5432,two:5432/dialplane", "mysql://db/dialplane"])("a DATABASE_URL that no driver can use is named: %s", async (url) => {
+    for (const name of ["operator", "router", "ingress", "migrate", "standalone"]) {
+      const { code, stderr } = await dialplane([name], { DATABASE_URL: url });
+      expect(code).toBe(2);
+      expect(stderr).toContain("DATABASE_URL: must be postgres://user:password@host:port/database with one host");
+      expect(stderr).not.toContain("p#ss");
+    }
+  });
+
+  test("migrate without a database says which, and fails without a trace of the inside", async () => {
+    const { code, stderr } = await dialplane(["migrate"], { DATABASE_URL: "postgres://u:secret@127.0.0.1:1/db" });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "dialplane: the database of DATABASE_URL can't be used: connect ECONNREFUSED 127.0.0.1:1\n" });
+  });
+});
+
+describe("README's tables of variables", () => {
+  test.each(Object.entries(PROGRAMS))("have every variable of %s, with its default", async (name, environment) => {
+    const readme = await readFile(join(ROOT, "README.md"), "utf8");
+    const table = new RegExp(`^\\| \`${name}\` \\| default \\| meaning \\|\\n((?:\\|.*\\n)+)`, "m").exec(readme)?.[1] ?? "";
+    const rows = table.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+    const documented = new Map(rows.flatMap(([, names = "", presets = ""]) => {
+      const values = presets.split(",").map((value) => value.trim().replaceAll("`", ""));
+      return [...names.matchAll(/`([A-Z0-9_]+)`/g)].map(([, variable = ""], index): [string, string] => [variable, values[index] ?? values[0] ?? ""]);
+    }));
+    for (const line of describeEnv(environment).split("\n")) {
+      const [variable = "", preset = ""] = line.trim().split(/\s+/);
+      expect([...documented.keys()], `${variable} of ${name}`).toContain(variable);
+      if (preset !== "" && !NOT_OF_THE_CODE.includes(variable)) expect(documented.get(variable), `${variable} of ${name}`).toBe(preset);
+    }
+  });
+});
+
+/** Of the machine. */
+const NOT_OF_THE_CODE = ["DIALPLANE_POD_NAME"];
