@@ -12,7 +12,7 @@ export class ConfigError extends Error {
 
 /** What a program reads, a line each, for people: the name, and what it is when it isn't given. */
 export function describeEnv(environment: z.ZodObject): string {
-  const names = Object.entries(environment.shape);
+  const names = Object.entries<z.core.$ZodType>(environment.shape);
   const width = Math.max(...names.map(([name]) => name.length));
   return names.map(([name, field]) => `  ${name.padEnd(width)}  ${presetOf(field)}`.trimEnd()).join("\n");
 }

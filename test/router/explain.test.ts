@@ -45,7 +45,7 @@ describe("arguments out of format are named, with what is allowed, and the exit 
     ["no source", CALL, {}, "--database, --folder or --cluster must be given"],
     ["two sources", [...CALL, "--cluster", "--folder", "x"], {}, "must not be given together"],
     ["a namespace without a cluster", [...CALL, "--folder", "x", "--namespace", "shop"], {}, "may be given with --cluster only"],
-    ["a database that is none", CALL, { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be a postgres:// URL"],
+    ["a database that is none", CALL, { DATABASE_URL: "mysql://x" }, "DATABASE_URL must be postgres://user:password@host:port/database"],
     ["no caller", ["--to", "+12025550110", "--folder", "x"], {}, '--from must be "+" and 7 to 15 digits'],
     ["a number without +", ["--from", "withheld", "--to", "12025550110", "--folder", "x"], {}, '--to must be "+" and 7 to 15 digits'],
     ["a time without offset", [...CALL, "--folder", "x", "--at", "2026-06-01T12:00:00"], {}, "--at must be a time with offset"],

@@ -24,6 +24,8 @@ export interface Manifests {
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
   readonly problems: readonly ManifestProblem[];
   readonly warnings: readonly ManifestProblem[];
+  /** Objects of other APIs, which stand beside ours in many a repository: `Namespace shop`. */
+  readonly passedOver: readonly string[];
 }
 
 /** More than a person reads at once: a file of 10,000 bad numbers is one mistake. */
@@ -34,6 +36,7 @@ interface Collected {
   readonly credentials: Map<ResourceKey, Credentials>;
   readonly problems: ManifestProblem[];
   readonly warnings: ManifestProblem[];
+  readonly passedOver: string[];
 }
 
 /**
@@ -47,6 +50,7 @@ export function readManifests(schemas: Schemas, text: string, file: string): Man
     credentials: new Map(),
     problems: problems.map((problem) => ({ ...problem, file, field: null, object: null })),
     warnings: [],
+    passedOver: [],
   };
   const seen = new Map<string, number>();
   for (const document of documents) readDocument({ schemas, file, seen }, document, collected);
@@ -62,6 +66,15 @@ interface Context {
 
 function readDocument(context: Context, document: ManifestDocument, collected: Collected): void {
   const { value } = document;
+  const items = itemsOf(value);
+  if (items !== null) {
+    items.forEach((item, index) => readDocument(context, { ...document, value: item, lineOf: (path) => document.lineOf(["items", index, ...path]) }, collected));
+    return;
+  }
+  if (isForeign(context.schemas, value)) {
+    collected.passedOver.push(objectOf(value, "") ?? "an object without a name");
+    return;
+  }
   const refuse = (findings: readonly Finding[]): void => void collected.problems.push(...problemsOf(context.file, document, findings));
   const object = objectOf(value);
   const earlier = object === null ? undefined : context.seen.get(object);
@@ -77,6 +90,21 @@ function readDocument(context: Context, document: ManifestDocument, collected: C
     else refuse(validation.errors);
   }
 }
+
+/** Of what `kubectl get -o yaml` writes of several objects. */
+function itemsOf(value: unknown): readonly unknown[] | null {
+  return isRecord(value) && value["apiVersion"] === "v1" && value["kind"] === "List" && Array.isArray(value["items"]) ? value["items"] : null;
+}
+
+/** One of our kinds under another API is not: there the API is mistyped. */
+function isForeign(schemas: Schemas, value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { apiVersion, kind } = value;
+  if (typeof apiVersion !== "string" || apiVersion === "" || typeof kind !== "string" || kind === "" || kind === "Secret" || schemas.has(kind)) return false;
+  return !apiVersion.startsWith(OUR_GROUP);
+}
+
+const OUR_GROUP = "dialplane.io/";
 
 function takeSecret(secret: Record<string, unknown>, collected: Collected): readonly Finding[] {
   const { key, credentials, errors } = readSecret(secret);
@@ -97,12 +125,12 @@ function problemsOf(file: string, document: ManifestDocument, findings: readonly
   return hidden > 0 ? [...shown, { ...common, line: null, field: null, message: `has ${hidden} more problems` }] : shown;
 }
 
-/** `RoutingRule default/sales`, from whatever is there; null when there is no name to call it by. */
-function objectOf(value: unknown): string | null {
+/** `RoutingRule default/sales`, from whatever is there; null when there is no name to call it by. @param preset before the name where no namespace is given */
+function objectOf(value: unknown, preset = "default/"): string | null {
   if (!isRecord(value) || !isRecord(value["metadata"])) return null;
   const { name, namespace } = value["metadata"];
   if (typeof value["kind"] !== "string" || typeof name !== "string") return null;
-  return printable(`${value["kind"]} ${typeof namespace === "string" ? namespace : "default"}/${name}`);
+  return printable(`${value["kind"]} ${typeof namespace === "string" ? `${namespace}/` : preset}${name}`);
 }
 
 function printable(text: string): string {

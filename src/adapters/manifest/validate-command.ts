@@ -14,7 +14,7 @@ export interface CommandIo {
 
 const USAGE = `usage: dialplane validate [--json] FILE...
 
-Checks manifests as the API server and the operator would, and says what each error's field must be.
+Checks manifests as the API server and the operator would, and says what each error's field must be. Objects of other APIs are passed over, and counted.
 FILE is a YAML or JSON file, a folder (its *.yaml, *.yml and *.json, not its sub-folders) or - for standard input.
 Exit code 0: all valid, perhaps with warnings. 2: errors, or nothing to read.
 `;
@@ -96,7 +96,7 @@ async function readStream(stream: AsyncIterable<unknown>): Promise<string> {
 
 function unreadable(file: string, message: string): Outcome {
   const problem = { file, document: null, line: null, object: null, field: null, message };
-  return { file, resources: [], credentials: new Map(), problems: [problem], warnings: [] };
+  return { file, resources: [], credentials: new Map(), problems: [problem], warnings: [], passedOver: [] };
 }
 
 /** One object in two files: the later file's is refused. Within one file the reader itself says so. */
@@ -117,7 +117,9 @@ function printText(outcomes: readonly Outcome[], problems: readonly ManifestProb
   for (const problem of problems) io.stderr.write(`${describe(problem)}\n`);
   for (const warning of outcomes.flatMap((outcome) => outcome.warnings)) io.stdout.write(`warning: ${describe(warning)}\n`);
   const valid = outcomes.reduce((sum, { resources }) => sum + resources.length, 0);
-  io.stdout.write(`${count(outcomes.length, "file")}, ${count(valid, "valid resource")}, ${count(problems.length, "problem")}\n`);
+  const others = outcomes.flatMap(({ passedOver }) => passedOver);
+  const rest = others.length === 0 ? "" : `; passed over ${count(others.length, "object")} of other APIs: ${others.slice(0, MOST_NAMES).join(", ")}${others.length > MOST_NAMES ? ", ..." : ""}`;
+  io.stdout.write(`${count(outcomes.length, "file")}, ${count(valid, "valid resource")}, ${count(problems.length, "problem")}${rest}\n`);
 }
 
 function printJson(outcomes: readonly Outcome[], problems: readonly ManifestProblem[], io: CommandIo): void {
@@ -125,8 +127,12 @@ function printJson(outcomes: readonly Outcome[], problems: readonly ManifestProb
     found.map(({ kind, metadata: { namespace, name } }) => ({ file, kind, namespace, name })),
   );
   const warnings = outcomes.flatMap((outcome) => outcome.warnings);
-  io.stdout.write(`${JSON.stringify({ ok: problems.length === 0, resources, problems, warnings })}\n`);
+  const passedOver = outcomes.flatMap((outcome) => outcome.passedOver);
+  io.stdout.write(`${JSON.stringify({ ok: problems.length === 0, resources, problems, warnings, passedOver })}\n`);
 }
+
+/** Enough to see what they are. */
+const MOST_NAMES = 5;
 
 /** `rules.yaml:14: document 2 (RoutingRule default/sales): spec.destinations[0].number: must ...` */
 function describe({ file, line, document, object, field, message }: ManifestProblem): string {

@@ -24,7 +24,7 @@ ASSUMPTIONS about the call:
   --repeat-caller        this caller called before
   --random NUMBER        from 0 up to but not 1: what the strategy Weighted draws; 0 unless told
 
-Exit code 0: explained, also when the call would be refused. 1: no pool has the number, or the source can't be read. 2: wrong arguments
+Exit code 0: explained, also when the call would be refused. 1: no pool has the number, or database or cluster don't answer. 2: wrong arguments
 or broken manifests.
 `;
 

@@ -71,6 +71,21 @@ describe("dialplane validate", () => {
     });
   });
 
+  it("passes over what is of other APIs, says so, and reads lists", async () => {
+    const others = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n---\n';
+    const list = 'apiVersion: v1\nkind: List\nitems:\n  - {apiVersion: dialplane.io/v1alpha1, kind: SipTrunk, metadata: {name: second}, spec: {host: 192.0.2.7}}\n  - {apiVersion: dialplane.io/v1alpha1, kind: SipTrunk, metadata: {name: third}, spec: {}}\n';
+    const { code, out, err } = await run([await file("others.yaml", `${others}${TRUNK}---\n${list}`)]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/others\.yaml:\d+: document 4 \(SipTrunk default\/third\): spec\.host: must be specified\n$/);
+    expect(out).toBe("1 file, 2 valid resources, 1 problem; passed over 2 objects of other APIs: Namespace shop, an object without a name\n");
+  });
+
+  it("does not pass over one of our kinds under a mistyped API", async () => {
+    const { code, err } = await run([await file("mistyped.yaml", TRUNK.replace("dialplane.io", "dialplan.io"))]);
+    expect(code).toBe(2);
+    expect(err).toContain("apiVersion: must be dialplane.io/v1alpha1");
+  });
+
   it("refuses one object declared in two files", async () => {
     const [a, b] = [await file("a.yaml", TRUNK), await file("b.yaml", TRUNK)];
     const { code, err } = await run([a, b]);
