@@ -54,7 +54,7 @@ export const ConditionReason = {
   Programmed: "Programmed",
   /** Programmed=False: not all pods run it yet. */
   Pending: "Pending",
-  /** Programmed=False: a pod could not load it; the message has the pod's own words. */
+  /** Programmed=False: a pod could not load it, or the trunks could not be brought to the pods; the message has the words of whoever refused. */
   ProgrammingFailed: "ProgrammingFailed",
   /** Programmed=False: it was not sent to the pods, because it was not accepted. */
   NotAccepted: "NotAccepted",
@@ -66,9 +66,9 @@ export const ConditionReason = {
   Reachable: "Reachable",
   /** Reachable=False: the carrier answers no pod. */
   Unreachable: "Unreachable",
-  /** Reachable=Unknown: nothing was measured, or keep-alive is off. */
+  /** Reachable=Unknown, Registered=Unknown: nothing was measured, keep-alive is off, or Asterisk does not say. */
   NotMeasured: "NotMeasured",
-  /** Registered=True: the carrier has accepted the registration. Registered=Unknown has NotMeasured. */
+  /** Registered=True: the carrier has accepted the registration. */
   Registered: "Registered",
   /** Registered=False: the carrier refuses the registration of every pod, or does not answer it. */
   NotRegistered: "NotRegistered",

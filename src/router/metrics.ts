@@ -23,7 +23,7 @@ export interface RouterMetrics {
 export function routerMetrics(registry: Registry): RouterMetrics {
   const registers = [registry];
   return {
-    calls: new Counter({ name: "dialplane_router_calls_total", help: "Calls that ended, by outcome", labelNames: ["end"], registers }),
+    calls: new Counter({ name: "dialplane_router_calls_total", help: "Calls that ended, by outcome: completed, busy, no-answer, unreachable, congestion, declined, abandoned, refused, failed or max-duration", labelNames: ["end"], registers }),
     setupSeconds: new Histogram({
       name: "dialplane_router_setup_seconds",
       help: "From the call's arrival until both parties hear each other, ringing included",

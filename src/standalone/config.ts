@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { SipListening } from "../adapters/asterisk-process/transports.ts";
+import { parseCidr } from "../domain/ip-address.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import type { IngressSettings } from "../ingress/app.ts";
 import { rateLimits, rateLimitsOf, retentionDays, siteSecrets, trustedProxies } from "../ingress/config.ts";
@@ -9,6 +10,14 @@ import { readEnv } from "../shared/env.ts";
 import { databaseUrl, logLevel, whole } from "../shared/variables.ts";
 
 const port = (preset: number) => whole(1, 65_535, preset);
+const networksMessage = "must be a list of networks (CIDR) such as 10.0.0.0/8";
+/** Those that are never routed on the Internet (RFC 1918, RFC 6598), and this machine. */
+const localNetworks = z
+  .string()
+  .max(2_000, networksMessage)
+  .default("10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,127.0.0.0/8")
+  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .refine((networks) => networks.every((network) => parseCidr(network)?.address.length === 4), networksMessage);
 const pemFile = z.string().regex(/^\/[^\s;]+$/, "must be the absolute path of a PEM file");
 const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: "must be an IPv4 or IPv6 address" });
 
@@ -24,6 +33,9 @@ export const environment = z
     /** Where carriers reach Asterisk. */
     DIALPLANE_SIP_ADDRESS: ipAddress.default("127.0.0.1"),
     DIALPLANE_SIP_PORT: port(5060),
+    /** Behind NAT: the address that carriers see, and the networks in which nobody needs it. */
+    DIALPLANE_SIP_PUBLIC_ADDRESS: z.ipv4("must be an IPv4 address").optional(),
+    DIALPLANE_SIP_LOCAL_NETWORKS: localNetworks,
     /** A second address, for trunks whose host is an IPv6 address. */
     DIALPLANE_SIP_ADDRESS6: z.ipv6("must be an IPv6 address").optional(),
     /** PEM files. Without certificate and key carriers can be called over TLS but can't call in, and the port is not used. */
@@ -96,11 +108,13 @@ export function readStandaloneConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
 }
 
 function sipListening(read: z.infer<typeof environment>): SipListening {
+  const { DIALPLANE_SIP_PUBLIC_ADDRESS: publicAddress, DIALPLANE_SIP_LOCAL_NETWORKS: networks } = read;
   const { DIALPLANE_SIP_ADDRESS6: sipAddress6, DIALPLANE_SIP_TLS_CERTIFICATE: certificateFile, DIALPLANE_SIP_TLS_KEY: keyFile } = read;
   return {
     sipAddress: read.DIALPLANE_SIP_ADDRESS,
     sipPort: read.DIALPLANE_SIP_PORT,
     ...(sipAddress6 === undefined ? {} : { sipAddress6 }),
+    ...(publicAddress === undefined ? {} : { seenAs: { address: publicAddress, localNetworks: networks } }),
     tls: {
       caFile: read.DIALPLANE_SIP_TLS_CA,
       ...(certificateFile === undefined || keyFile === undefined ? {} : { server: { port: read.DIALPLANE_SIP_TLS_PORT, certificateFile, keyFile } }),

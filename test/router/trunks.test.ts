@@ -120,6 +120,31 @@ describe("a trunk over IPv6", () => {
   });
 });
 
+describe("an Asterisk behind NAT", () => {
+  const SEEN = "198.51.100.7";
+  test.each([
+    ["tells a carrier on the Internet the address that it sees", ["10.0.0.0/8"], SEEN],
+    ["tells a neighbour its own", ["10.0.0.0/8", "127.0.0.0/8"], null],
+  ])("%s, in SIP and for the audio", async (_, localNetworks, seen) => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+    const sipAddress = await loopbackAddress();
+    const world = await startWorld(toUri(desk), { sipAddress, seenAs: { address: SEEN, localNetworks } });
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", sipUri: toUri(desk) })] } });
+    parts.defer(() => router.stop());
+    const caller = await world.call();
+    expect(caller).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    const invite = (await desk.messages()).find(({ startLine }) => startLine.startsWith("INVITE"));
+    const expected = seen ?? sipAddress;
+    expect(invite?.header("Contact")).toContain(`@${expected}:${world.asterisk.sipPort}`);
+    expect(invite?.header("Via")).toContain(`${expected}:${world.asterisk.sipPort}`);
+    if (seen === null) expect(invite?.body).not.toContain(SEEN);
+    else expect(invite?.body).toContain(`c=IN IP4 ${seen}`);
+    await eventually("the record", () => router.store.final().length === 1);
+  });
+});
+
 describe("a carrier that asks for a password", () => {
   const PASSWORD = "tr;unk-Secret";
 

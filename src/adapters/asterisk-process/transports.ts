@@ -10,6 +10,15 @@ export interface SipListening {
   /** A second address, IPv6, for trunks whose host is an IPv6 address. */
   readonly sipAddress6?: string;
   readonly tls?: TlsSettings;
+  /** Of the IPv4 sockets, where carriers know us by another address than the one that is bound: behind NAT. */
+  readonly seenAs?: SeenAs;
+}
+
+export interface SeenAs {
+  /** IPv4: what Contact, Via and SDP name. */
+  readonly address: string;
+  /** Whoever is in one of these (CIDR) is told the bound address. */
+  readonly localNetworks: readonly string[];
 }
 
 export interface TlsSettings {
@@ -47,10 +56,20 @@ export function transportLines(listening: SipListening): readonly string[] {
     `protocol = ${transport.protocol}`,
     `bind = ${hostAndPort(transport)}`,
     ...(transport.protocol === "tls" ? tlsLines(listening.tls) : []),
+    ...(isIPv6(transport.address) ? [] : seenAsLines(transport.address, listening.seenAs)),
     // Endpoints and their transports are reloaded while calls are up; the sockets stay.
     "allow_reload = no",
     "",
   ]);
+}
+
+/** https://docs.asterisk.org/Configuration/Channel-Drivers/SIP/Configuring-res_pjsip/Configuring-res_pjsip-to-work-through-NAT/ */
+function seenAsLines(bound: string, seenAs: SeenAs | undefined): readonly string[] {
+  if (seenAs === undefined) return [];
+  const { address, localNetworks } = seenAs;
+  // Asterisk replaces an address of its own in SDP only when that is local as well.
+  const local = [`${bound}/32`, ...localNetworks];
+  return [`external_signaling_address = ${address}`, `external_media_address = ${address}`, ...local.map((network) => `local_net = ${network}`)];
 }
 
 function tlsLines(tls: TlsSettings | undefined): readonly string[] {
