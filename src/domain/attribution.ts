@@ -33,7 +33,7 @@ export interface AttributionDecision {
  * | fact                                                                       | attribution | prospect        |
  * |----------------------------------------------------------------------------|-------------|-----------------|
  * | the database didn't answer                                                 | unavailable | none            |
- * | the DID is the overflow number                                             | overflow    | none            |
+ * | the DID is the overflow number, and no lease of before it was that lives   | overflow    | none            |
  * | the caller earlier reached somebody through this DID who isn't last holder | repeat      | whom he reached |
  * | never lent                                                                 | none        | none            |
  * | the lease lives                                                            | exclusive   | last holder     |
@@ -47,14 +47,22 @@ export interface AttributionDecision {
  */
 export function attribute(facts: AttributionFacts | null): AttributionDecision {
   if (facts === null) return { attribution: "unavailable", prospect: null };
-  if (facts.overflow) return { attribution: "overflow", prospect: null };
   const { last, reachedBefore } = facts;
+  if (facts.overflow && !isPromised(facts)) return { attribution: "overflow", prospect: null };
   if (reachedBefore !== null && reachedBefore !== last?.prospect) return { attribution: "repeat", prospect: reachedBefore };
   if (last === null) return { attribution: "none", prospect: null };
-  if (facts.at < last.leasedUntil) return { attribution: "exclusive", prospect: last.prospect };
+  if (isPromised(facts)) return { attribution: "exclusive", prospect: last.prospect };
   if (!within(facts, last.leasedUntil)) return { attribution: "none", prospect: null };
-  const certain = facts.at < last.freeAt || facts.previousLeasedUntil === null || !within(facts, facts.previousLeasedUntil);
-  return { attribution: certain ? "stale" : "ambiguous", prospect: last.prospect };
+  return { attribution: isCertain(facts, last) ? "stale" : "ambiguous", prospect: last.prospect };
+}
+
+/** Nobody else can have been shown the number, or not within the window. */
+function isCertain(facts: AttributionFacts, last: LastLease): boolean {
+  return facts.at < last.freeAt || facts.previousLeasedUntil === null || !within(facts, facts.previousLeasedUntil);
+}
+
+function isPromised({ at, last }: AttributionFacts): boolean {
+  return last !== null && at < last.leasedUntil;
 }
 
 /** The end of the window is still inside. */

@@ -79,6 +79,8 @@ export interface DevicePush {
   /** null: it was given back, and the page's own stands there again. */
   readonly did: E164 | null;
   readonly leasedUntil: Date | null;
+  /** When that was said, by the same clock: the database's. */
+  readonly determinedAt?: Date | undefined;
   /** Whose number it is, when another pool's. */
   readonly lentBy?: ResourceKey | undefined;
 }

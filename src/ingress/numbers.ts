@@ -1,6 +1,6 @@
 import { formatNumber, telUri } from "../domain/e164.ts";
 import { ExpectedError } from "../domain/errors.ts";
-import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
+import type { DevicePush, Logger, NumberClaims, PoolEntry, PushBus } from "../domain/ports.ts";
 import { poolChoice } from "../domain/source-pool.ts";
 import type { ClaimRequest, ClaimResult, E164, PoolChoice, ResourceKey } from "../domain/types.ts";
 import { poolFor } from "./cors.ts";
@@ -60,7 +60,6 @@ export interface NumbersDeps {
   readonly pushes: PushBus;
   readonly identities: Identities;
   readonly newcomers: Newcomers;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -79,7 +78,7 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   const wanted = request.elements.map((element) => allowed(element, pools, request));
   assertOneKnown(wanted);
   const asked = wanted.filter((element) => element.refusal === null);
-  if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [], now: deps.clock.now() }), tokens: null };
+  if (asked.length === 0) return { elements: answersOf(wanted, { pools, results: [] }), tokens: null };
 
   const met = deps.identities.meet(request.tokens);
   if (!mayComeIn(deps, met, request)) return { elements: wanted.map((element) => unchanged(element, element.refusal ?? "TooManyNewVisitors")), tokens: null };
@@ -89,14 +88,14 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
   });
   const results = await deps.claims.claim(claims);
   await tell(deps, otherDevices(claims, results));
-  return { elements: answersOf(wanted, { pools, results, now: deps.clock.now() }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
+  return { elements: answersOf(wanted, { pools, results }), tokens: tokens(results[0]?.prospect ?? claimed.prospect) };
 }
 
 /** The data of a push: what the other device shows. */
 export function pushedAnswer(push: DevicePush, pools: Pools, now: Date): ElementAnswer {
   if (push.did === null) return unchanged(push, "Released");
   const entry = pools.get(push.lentBy ?? push.pool);
-  return shown(push, "assigned", push.did, { entry, until: push.leasedUntil, now });
+  return shown(push, "assigned", push.did, { entry, until: push.leasedUntil, at: push.determinedAt ?? now });
 }
 
 /** Who was here before may always; what is refused for another reason was not counted. */
@@ -141,26 +140,26 @@ function otherDevices(claims: readonly ClaimRequest[], results: readonly ClaimRe
   return claims.flatMap((claim, index): DevicePush[] => {
     const result = results[index];
     if (result?.status !== "assigned") return [];
-    const { did, leasedUntil, lentBy } = result;
-    return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil, lentBy }));
+    const { did, leasedUntil, determinedAt, lentBy } = result;
+    return result.otherDevicesOnline.map((device) => ({ device, pool: claim.pool, mediaElement: claim.mediaElement, did, leasedUntil, determinedAt, lentBy }));
   });
 }
 
 /** @param results one for each element that was not refused, in order. */
-function answersOf(wanted: readonly AllowedElement[], { results, ...how }: { readonly pools: Pools; readonly results: readonly ClaimResult[]; readonly now: Date }): readonly ElementAnswer[] {
+function answersOf(wanted: readonly AllowedElement[], { results, pools }: { readonly pools: Pools; readonly results: readonly ClaimResult[] }): readonly ElementAnswer[] {
   const rest = results.values();
-  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value, how) : unchanged(element, element.refusal)));
+  return wanted.map((element) => (element.refusal === null ? answerOf(element, rest.next().value, pools) : unchanged(element, element.refusal)));
 }
 
-function answerOf(element: AllowedElement, result: ClaimResult | undefined, { pools, now }: { readonly pools: Pools; readonly now: Date }): ElementAnswer {
+function answerOf(element: AllowedElement, result: ClaimResult | undefined, pools: Pools): ElementAnswer {
   const entry = result !== undefined && "lentBy" in result ? pools.get(result.lentBy ?? element.pool) : (element.entry ?? undefined);
   switch (result?.status) {
     case undefined:
       throw new Error("the claim answered fewer results than it had requests");
     case "assigned":
-      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil, now });
+      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil, at: result.determinedAt });
     case "overflow":
-      return shown(element, "overflow", result.did, { entry, until: null, now });
+      return shown(element, "overflow", result.did, { entry, until: null, at: null });
     case "unchanged":
       return unchanged(element, result.reason);
   }
@@ -170,7 +169,7 @@ function shown(
   element: Pick<WantedElement, "pool" | "mediaElement">,
   status: "assigned" | "overflow",
   did: E164,
-  { entry, until, now }: { readonly entry: PoolEntry | undefined; readonly until: Date | null; readonly now: Date },
+  { entry, until, at }: { readonly entry: PoolEntry | undefined; readonly until: Date | null; readonly at: Date | null },
 ): ElementAnswer {
   return {
     pool: element.pool,
@@ -180,7 +179,8 @@ function shown(
     display: formatNumber(did, entry?.spec.display.format ?? "National"),
     tel: telUri(did),
     expiresAt: until?.toISOString() ?? null,
-    ...(until === null ? {} : { expiresIn: Math.max(0, until.getTime() - now.getTime()) }),
+    // Both by the database's clock: that of this machine may be wrong.
+    ...(until === null || at === null ? {} : { expiresIn: Math.max(0, until.getTime() - at.getTime()) }),
   };
 }
 

@@ -25,6 +25,7 @@ export async function applyPools(client: pg.PoolClient, desired: DesiredState, {
   const stays = new Set(wanted);
   // What leaves goes first: a number may move from one pool to another, and a key to a new object.
   const removed = rows.filter((row) => !row.removed && !stays.has(row.uid));
+  await retireOverflows(client, [...put.map((pool) => ({ uid: pool.uid, overflow: didOf(overflowOf(pool)) })), ...removed.map(({ uid }) => ({ uid, overflow: null }))]);
   for (const pool of removed) await removePool(client, pool.uid);
   await cleanUp(client, desired, removed);
   const changes = put.map((pool) => ({ uid: pool.uid, ...ownedChange(pool, present.get(pool.uid)) }));
@@ -95,6 +96,28 @@ function computeLeasable(pool: DesiredPool): RangeSet {
 function overflowOf(pool: DesiredPool): string | null {
   const { type, overflow } = pool.spec.assignment.onExhausted;
   return type === "Overflow" && overflow !== undefined ? overflow.number : null;
+}
+
+/**
+ * Many pages may show a pool's overflow number when it is that no more, and nobody knows until when: it is treated as if it had been lent at this
+ * moment, to nobody. Calls to it arrive as those to its pool do, and it is handed out again after the cool-down only. Who was lent it before
+ * that keeps the promise.
+ * @param next what the overflow numbers will be
+ */
+async function retireOverflows(client: pg.PoolClient, next: readonly { readonly uid: string; readonly overflow: string | null }[]): Promise<void> {
+  await client.query(
+    `insert into number as n (did, pool_uid, in_service, leased_from, leased_until, free_at)
+     select p.overflow, p.uid, false, now(), now() + p.lease, now() + p.lease + p.cooldown
+     from jsonb_to_recordset($1::jsonb) as w (uid text, overflow bigint)
+     join pool p on p.uid = w.uid and p.removed_at is null
+     where p.overflow is not null and p.overflow is distinct from w.overflow
+     on conflict (did) do update set
+       pool_uid = excluded.pool_uid, free_at = greatest(n.free_at, excluded.free_at),
+       prospect_id = case when n.leased_until > now() then n.prospect_id end,
+       leased_from = case when n.leased_until > now() then n.leased_from else excluded.leased_from end,
+       leased_until = case when n.leased_until > now() then n.leased_until else excluded.leased_until end`,
+    [JSON.stringify(next)],
+  );
 }
 
 /** Leases are honoured to their end, then nobody gets these numbers; should the pool list them again, they come back as they are. */
@@ -230,7 +253,6 @@ async function upsertPools(client: pg.PoolClient, desired: readonly DesiredPool[
 function poolRow(pool: DesiredPool) {
   const { assignment } = pool.spec;
   const overflow = overflowOf(pool);
-  const number = overflow === null ? null : parseE164(overflow);
   return {
     uid: pool.uid,
     key: pool.key,
@@ -243,8 +265,13 @@ function poolRow(pool: DesiredPool) {
     cooldown: assignment.cooldownSeconds,
     attribution_window: assignment.attributionWindowSeconds,
     on_exhausted: assignment.onExhausted.type,
-    overflow: number === null ? null : toDid(number),
+    overflow: didOf(overflow),
   };
+}
+
+function didOf(overflow: string | null): string | null {
+  const number = overflow === null ? null : parseE164(overflow);
+  return number === null ? null : toDid(number);
 }
 
 function leasableRanges(pool: DesiredPool) {

@@ -11,6 +11,7 @@ const payload = z.object({
   did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164).nullable(),
   lentBy: z.string().optional(),
   leasedUntil: z.iso.datetime().transform((at) => new Date(at)).nullable(),
+  determinedAt: z.iso.datetime().transform((at) => new Date(at)).optional(),
 });
 
 /** A payload must be shorter than 8,000 bytes (PostgreSQL, NOTIFY). */

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
+import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
-import { aCall, aPool, aRequest, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
+import { aCall, aPool, aRequest, assignedOf, CALLER, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 const someone = () => randomUUID();
@@ -131,12 +132,84 @@ describe("a claim", () => {
   });
 });
 
+describe("numbers that somebody else is writing", () => {
+  /** As a reconcile does that takes half of a large pool out of service. */
+  async function whileHeld(work: () => Promise<void>): Promise<void> {
+    const other = await world.database.pool.connect();
+    try {
+      await other.query("begin");
+      await other.query("update number set in_service = false where did = $1::bigint", [did(0).slice(1)]);
+      await work();
+    } finally {
+      await other.query("rollback");
+      other.release();
+    }
+  }
+
+  test("are not waited for: a promise stands as it is, and visitors of other pools are served", async () => {
+    const ann = someone();
+    await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [[5, 5]] }));
+    const before = await world.assigned(aRequest(ann));
+    await world.pass(600);
+    await whileHeld(async () => {
+      const [hers, other] = await world.claim(aRequest(ann), aRequest(someone(), { pool: "shop/help" }));
+      expect(hers).toMatchObject({ status: "assigned", did: before.did, renewed: true });
+      expect(other).toMatchObject({ status: "assigned", did: did(5) });
+      const left = (assignedOf([hers!]).leasedUntil.getTime() - Date.now()) / 1_000;
+      expect(left).toBeGreaterThan(1_150);
+      expect(left).toBeLessThan(1_210);
+    });
+    expect((await world.assigned(aRequest(ann))).leasedUntil.getTime()).toBeGreaterThan(before.leasedUntil.getTime());
+  });
+
+  test("are not given up for another one: who held one that lapsed asks again", async () => {
+    const ann = someone();
+    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.assigned(aRequest(ann));
+    await world.pass(1_810);
+    await whileHeld(async () => expect(await world.claim(aRequest(ann))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]));
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(0) });
+  });
+});
+
 describe("an exhausted pool", () => {
   test("shows its overflow number, which is never lent even when it is listed", async () => {
     await world.apply(aPool({ owned: [[0, 1]], ...overflowAt(1) }));
     const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
     expect(results).toMatchObject([{ status: "assigned", did: did(0) }, { status: "overflow", did: did(1) }, { status: "overflow", did: did(1) }]);
     expect(await readAssociations(world.database.pool, did(1), 10)).toEqual([]);
+  });
+
+  test("does not show its overflow number while it is still somebody's, or cools down", async () => {
+    const ann = someone();
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(0) });
+    await world.apply(aPool({ owned: [], ...overflowAt(0) }));
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
+    expect(await world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date() })).toMatchObject({ attribution: "exclusive", prospect: ann });
+    await world.pass(1_801);
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
+    await world.pass(900);
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "overflow", did: did(0) }]);
+  });
+
+  test("lends what was its overflow number only after a lease and a cool-down: pages show it still", async () => {
+    await world.apply(aPool({ owned: [], ...overflowAt(0) }));
+    expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "overflow", did: did(0) }]);
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+    await world.pass(1_801 + 900);
+    expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+  });
+
+  test("keeps calls to what was its overflow number for as long as a lease lasts, whoever lists it next", async () => {
+    await world.apply(aPool({ owned: [[1, 1]], ...overflowAt(0) }));
+    expect(await world.apply(aPool({ owned: [[1, 1]] }))).toMatchObject({ changed: true });
+    expect(await readPoolOf(world.database.pool, did(0))).toBe(SALES);
+    await world.apply(aPool({ owned: [[1, 1]] }), aPool({ key: "shop/help", owned: [[0, 0]] }));
+    expect(didsOf(await world.claim(aRequest(someone(), { pool: "shop/help" })))).toEqual([null]);
+    await world.pass(1_801 + 900);
+    expect(didsOf(await world.claim(aRequest(someone(), { pool: "shop/help" })))).toEqual([did(0)]);
   });
 
   test("leaves the page as it is", async () => {

@@ -42,9 +42,8 @@ $$;
 -- Decides many requests for numbers at once, for prospects that meet_visitors has locked in the same transaction. One transaction, durable
 -- when it ends.
 --
--- Order of locks: prospects (advisory, sorted), then numbers that are renewed (by number), then free numbers (skip locked: never
--- waits). No claim waits for a number after it has taken a free one, so claims make no cycle; with a reconcile there may be one,
--- which Postgres breaks and the caller repeats.
+-- Order of locks: prospects (advisory, sorted), then numbers, none of which is waited for (skip locked): a reconcile that changes a large
+-- pool holds its numbers for seconds, and visitors of other pools are in the same batch.
 create function claim_numbers(pool_keys text[], prospects uuid[], devices uuid[], media_elements text[], attribute_sets jsonb)
 returns table (
   ord bigint,
@@ -99,6 +98,17 @@ begin
     select pool_uid, prospect_id, did, leased_from, leased_until from held
     where leased_until > at and (not in_service or leased_until >= at + lease)
   ),
+  ours as materialized (
+    select n.did from held h join number n on n.did = h.did
+    where not exists (select from standing s where s.did = h.did)
+    order by n.did
+    for no key update of n skip locked
+  ),
+  -- Held by another transaction: what is promised stands, and for the rest the visitor asks again.
+  busy as materialized (
+    select h.* from held h
+    where not exists (select from standing s where s.did = h.did) and not exists (select from ours o where o.did = h.did)
+  ),
   -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
   -- What is promised once more reaches a twentieth further: the next pages of the same visit then need no write.
   extended as (
@@ -106,23 +116,23 @@ begin
       leased_from = case when n.leased_until > at then n.leased_from else at end,
       leased_until = greatest(n.leased_until, at + h.term),
       free_at = greatest(n.leased_until, at + h.term) + h.cooldown
-    from (
-      select *, case when leased_until > at then lease * 1.05 else lease end as term from held
-      where not exists (select from standing s where s.did = held.did) order by did
-    ) h
+    from (select h.*, case when h.leased_until > at then h.lease * 1.05 else h.lease end as term from held h join ours o on o.did = h.did) h
     where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
     returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
   ),
   kept as materialized (
-    select * from standing union all select * from extended
+    select * from standing
+    union all select * from extended
+    union all select pool_uid, prospect_id, did, leased_from, leased_until from busy where leased_until > at
   ),
   missing as materialized (
     select w.*, row_number() over (partition by w.pool_uid order by w.place) as turn
     from wanted w
     where not exists (select from kept k where k.pool_uid = w.pool_uid and k.prospect_id = w.prospect_id)
+      and not exists (select from busy b where b.pool_uid = w.pool_uid and b.prospect_id = w.prospect_id)
   ),
   demand as materialized (
-    select pool_uid, on_exhausted, count(*) as wanted from missing group by pool_uid, on_exhausted
+    select pool_uid, on_exhausted, cooldown, count(*) as wanted from missing group by pool_uid, on_exhausted, cooldown
   ),
   -- Least recently released first; never lent ones before all.
   free as materialized (
@@ -136,16 +146,17 @@ begin
       for update skip locked
     ) f
   ),
-  -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003.
+  -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003. What cools down is free within a cool-down's time,
+  -- by the index; all others are not looked at.
   reclaimed as materialized (
     select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
     from (
-      select m.pool_uid, m.wanted, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
+      select m.pool_uid, m.wanted, m.cooldown, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
       from demand m where m.on_exhausted = 'ReclaimOldest'
     ) d
     cross join lateral (
       select n.did, n.leased_until from number n
-      where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at
+      where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
         and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
         and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
         and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
@@ -173,6 +184,9 @@ begin
   -- devices without end, so that only the 16 heard of last count.
   answer as materialized (
     select r.*, l.did, l.leased_from, l.leased_until, l.renewed,
+      -- Not while the number is somebody's: it may have been lent before it was set apart.
+      case when l.did is null and r.on_exhausted = 'Overflow' and not exists (select from number n where n.did = r.overflow and n.free_at > at)
+        then r.overflow end as shared,
       coalesce((
         select array_agg(o.id order by o.id) from (
           select v.id from device v
@@ -209,11 +223,11 @@ begin
     case
       when a.pool_uid is null then 'UnknownPool'
       when a.did is not null then 'Assigned'
-      when a.on_exhausted = 'Overflow' and a.overflow is not null then 'Overflow'
+      when a.shared is not null then 'Overflow'
       else 'Exhausted'
     end,
     a.prospect_id,
-    coalesce(a.did, case when a.on_exhausted = 'Overflow' then a.overflow end),
+    coalesce(a.did, a.shared),
     a.leased_until, a.renewed, a.other_devices_online, at
   from answer a
   order by a.ord;
