@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { loadSchemas, type Schemas } from "../../../src/adapters/manifest/load-schemas.ts";
 import { readManifests } from "../../../src/adapters/manifest/read-manifests.ts";
+import { environment as router } from "../../../src/router/config.ts";
+import { environment as drain } from "../../../src/router/drain-command.ts";
 import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -114,6 +116,31 @@ describe("API server and `dialplane validate` refuse the same for the same fault
     const leaf = (problem?.field ?? "?").replace(/\[[^\]]*\]$/, "").split(".").at(-1) ?? "?";
     const words = [problem?.message ?? "?", leaf, ...(MET_BEFORE_THE_OBJECT[sample.name] ?? [])];
     expect(words.some((word) => refusal.includes(word)), `${words.join(" or ")} in: ${refusal}`).toBe(true);
+  });
+});
+
+describe("what docs/cluster.md shows", () => {
+  const text = readFileSync(join(ROOT, "docs/cluster.md"), "utf8");
+  const manifest = /```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? "";
+
+  test("is a manifest that the API server takes", async () => {
+    await kube.mustKubectl(["create", "namespace", "dialplane-system"]);
+    const name = await kube.mustKubectl(["create", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-"], { stdin: manifest });
+    expect(name.trim()).toBe("statefulset.apps/asterisk");
+  });
+
+  test("sets only variables that the router, or Asterisk's hook, reads", () => {
+    const known = [...Object.keys(router.shape), ...Object.keys(drain.shape)];
+    const set = [...manifest.matchAll(/\{ name: ([A-Z_]+), value/g)].map(([, variable]) => variable);
+    expect(set.length).toBeGreaterThan(4);
+    expect(set.filter((variable) => !known.includes(variable ?? ""))).toEqual([]);
+  });
+
+  test("names everything that has to be filled in", () => {
+    const folder = join(ROOT, "asterisk-image/etc");
+    const placeholders = readdirSync(folder).flatMap((file) => [...readFileSync(join(folder, file), "utf8").matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => name ?? ""));
+    expect(placeholders).toContain("MODULE_LINES");
+    expect([...new Set(placeholders)].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
