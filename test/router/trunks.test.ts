@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -117,6 +117,26 @@ describe("a trunk over IPv6", () => {
     expect(invite?.body).toContain("c=IN IP6 ");
     await eventually("the record", () => router.store.final().length === 1);
     expect(router.store.final()[0]).toMatchObject({ end: "completed", answeredBy: DESK });
+  });
+});
+
+describe("a destination that speaks only Opus", () => {
+  test("is put through to a caller who does not", async () => {
+    await using parts = new AsyncDisposableStack();
+    const answer = await readFile(join(import.meta.dirname, "../sipp/answer-200.xml"), "utf8");
+    const opus = answer.replace("RTP/AVP 0\n", "RTP/AVP 107\n").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:107 opus/48000/2");
+    expect(opus).toContain("opus/48000");
+    const desk = parts.use(await startSippServer({ scenario: opus }));
+    const world = await startWorld("sip:nobody@127.0.0.9", { trunk: { codecs: ["PCMU", "OPUS"] } });
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", sipUri: toUri(desk) })] } });
+    parts.defer(() => router.stop());
+    expect(await world.call({ holdMs: 1_000 })).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ end: "completed", answeredBy: toUri(desk) });
+    const codec = await world.ari.request("GET", "/asterisk/modules/codec_opus_open_source.so").catch((error: unknown) => error);
+    expect(codec).toMatchObject({ status: "Running" });
+    expect(await readFile(world.asterisk.logFile, "utf8")).not.toMatch(/[Uu]nable to find a codec translation path|no translation path/);
   });
 });
 
