@@ -24,7 +24,7 @@ const CACHED_TREE = "asterisk/root";
 const run = promisify(execFile);
 
 /**
- * Finds Asterisk: `asterisk` on PATH (22.10 or newer), else the unpacked tree ASTERISK_ROOT, else the one that set-up keeps in the cache.
+ * Finds Asterisk, 22.10 or newer: the unpacked tree ASTERISK_ROOT, else `asterisk` on PATH, else the one that set-up keeps in the cache.
  *
  * @param env PATH and ASTERISK_ROOT are read
  * @throws ExpectedError MissingPart, saying how to get it
@@ -55,12 +55,13 @@ interface Candidate {
 
 function candidates(env: Readonly<Record<string, string | undefined>>): Candidate[] {
   const onPath = (env["PATH"] ?? "").split(delimiter).concat("/usr/sbin").filter((dir) => dir !== "").map((dir) => join(dir, "asterisk"));
-  const roots: Candidate[] = [];
-  if (env["ASTERISK_ROOT"] !== undefined && env["ASTERISK_ROOT"] !== "") {
-    roots.push(inTree("ASTERISK_ROOT", resolve(env["ASTERISK_ROOT"])));
-  }
-  roots.push(inTree("cache", join(resolve(env["DIALPLANE_CACHE_DIR"] || REPOSITORY_CACHE), CACHED_TREE)));
-  return [{ source: "PATH", program: onPath.find((file) => existsSync(file)) ?? "asterisk" }, ...roots];
+  const named = env["ASTERISK_ROOT"] ?? "";
+  return [
+    // Whoever names one means it.
+    ...(named === "" ? [] : [inTree("ASTERISK_ROOT", resolve(named))]),
+    { source: "PATH", program: onPath.find((file) => existsSync(file)) ?? "asterisk" },
+    inTree("cache", join(resolve(env["DIALPLANE_CACHE_DIR"] || REPOSITORY_CACHE), CACHED_TREE)),
+  ];
 }
 
 function inTree(source: Candidate["source"], root: string): Candidate {
