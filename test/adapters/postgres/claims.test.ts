@@ -254,6 +254,16 @@ describe("an exhausted pool", () => {
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(2), null]);
     });
 
+    test("takes a number although a call of the day before was left open by a pod that never came back", async () => {
+      await world.apply(reclaiming(0));
+      const ann = await world.visitor();
+      await world.assigned(aRequest(ann.prospect));
+      await world.stores.router.saveCall(aCall({ did: did(0), prospect: ann.prospect }));
+      await world.pass(25 * 3_600);
+      await world.rows("update number set leased_until = now(), free_at = now() + interval '15 minutes'");
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+    });
+
     test("takes nothing from a returning visitor of the same batch", async () => {
       await world.apply(reclaiming(0));
       const ann = await world.visitor();
@@ -350,6 +360,19 @@ describe("a release", () => {
     expect(await held()).toEqual([]);
   });
 
+  test("tells the 16 devices heard of last what was shown last, 32 media elements", async () => {
+    await world.apply(aPool());
+    const ann = await world.visitor();
+    const devices = Array.from({ length: 18 }, () => someone());
+    await world.stores.prospects.touch(devices.map((device) => ({ prospect: ann.prospect, device })));
+    for (const [index, device] of devices.entries()) await world.stores.presence.heartbeat([device], 60 + index);
+    const elements = Array.from({ length: 34 }, (_, index) => `element-${index}`);
+    for (const mediaElement of elements) await world.claim(aRequest(ann.prospect, { device: ann.device, mediaElement }));
+    const told = await world.stores.claims.release([SALES], ann.prospect, ann.device);
+    expect(new Set(told.map(({ device }) => device))).toEqual(new Set(devices.slice(2)));
+    expect(new Set(told.map(({ mediaElement }) => mediaElement))).toEqual(new Set(elements.slice(2)));
+  });
+
   test("of what ended already, of an unknown pool and by a stranger changes nothing", async () => {
     await world.apply(aPool());
     const ann = someone();
@@ -375,6 +398,17 @@ describe("a number that was taken out of the pool while leased", () => {
     expect(honoured.leasedUntil.getTime()).toBe(first.leasedUntil.getTime() - 60_000);
     await world.pass(1745);
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: false });
+  });
+
+  test("is not shown where the prospect has one that stays in service", async () => {
+    const ann = someone();
+    await world.apply(aPool({ owned: [[0, 0]] }), aPool({ key: "shop/help", owned: [[1, 1]] }));
+    await world.assigned(aRequest(ann));
+    await world.pass(10);
+    await world.assigned(aRequest(ann, { pool: "shop/help" }));
+    await world.apply(aPool({ owned: [] }), aPool({ key: "shop/help", owned: [[1, 1]] }));
+    await world.apply(aPool({ owned: [[1, 1]] }));
+    expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: true });
   });
 
   test("goes to nobody else, and comes back with its cool-down", async () => {

@@ -45,4 +45,11 @@ describe("seats", () => {
     expect([...(await world.stores.router.keepSeats(["alive", "next", "without"]))].sort()).toEqual(["alive", "next"]);
     expect((await world.database.pool.query("select channel from seat order by channel")).rows).toEqual([{ channel: "alive" }, { channel: "next" }]);
   });
+
+  test("that expired while their pod was cut off from the database are renewed as long as the call lives", async () => {
+    expect(await take("alive")).toBeNull();
+    await world.database.pool.query("update seat set expires_at = expires_at - interval '5 minutes'");
+    expect(await world.stores.router.keepSeats(["alive"])).toEqual(["alive"]);
+    expect([await take("next"), await take("one-more")]).toEqual([null, "destination"]);
+  });
 });
