@@ -79,7 +79,7 @@ export class Reconciler {
     this.#unlisten = await this.#deps.store.onPods(() => void (this.#observing ?? Promise.resolve()).then(() => this.#observe()));
     if (this.#stopped) {
       await this.#unwatch();
-      await this.#unlisten?.();
+      await this.#unlisten();
       return;
     }
     this.#ticker = setInterval(() => void this.#observe(), STATUS_INTERVAL_MILLISECONDS);

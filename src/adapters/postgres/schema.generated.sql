@@ -305,13 +305,24 @@ begin
     select pool_uid, prospect_id, did, leased_from, leased_until from held
     where leased_until > at and (not in_service or leased_until >= at + lease)
   ),
-  ours as materialized (
+  at_once as materialized (
     select n.did from held h join number n on n.did = h.did
     where not exists (select from standing s where s.did = h.did)
     order by n.did
     for no key update of n skip locked
   ),
-  -- Held by another transaction: what is promised stands, and for the rest the visitor asks again.
+  -- Held by another claim, which is over in a moment: while no reconcile writes (apply-lock.ts), nor can begin before this ends.
+  in_turn as materialized (
+    select n.did from held h join number n on n.did = h.did
+    where not exists (select from standing s where s.did = h.did) and not exists (select from at_once o where o.did = h.did)
+      and pg_try_advisory_xact_lock_shared(724601339)
+    order by n.did
+    for no key update of n
+  ),
+  ours as materialized (
+    select did from at_once union all select did from in_turn
+  ),
+  -- Held by a reconcile: what is promised stands, and for the rest the visitor asks again.
   busy as materialized (
     select h.* from held h
     where not exists (select from standing s where s.did = h.did) and not exists (select from ours o where o.did = h.did)

@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
+import { lockWrites } from "../../../src/adapters/postgres/apply-lock.ts";
 import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
+import { eventually } from "../../harness/process.ts";
 import { aCall, aPool, aRequest, assignedOf, CALLER, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -132,12 +134,13 @@ describe("a claim", () => {
   });
 });
 
-describe("numbers that somebody else is writing", () => {
+describe("numbers that a reconcile is writing", () => {
   /** As a reconcile does that takes half of a large pool out of service. */
   async function whileHeld(work: () => Promise<void>): Promise<void> {
     const other = await world.database.pool.connect();
     try {
       await other.query("begin");
+      await lockWrites(other);
       await other.query("update number set in_service = false where did = $1::bigint", [did(0).slice(1)]);
       await work();
     } finally {
@@ -160,6 +163,22 @@ describe("numbers that somebody else is writing", () => {
       expect(left).toBeLessThan(1_210);
     });
     expect((await world.assigned(aRequest(ann))).leasedUntil.getTime()).toBeGreaterThan(before.leasedUntil.getTime());
+  });
+
+  test("by another claim are waited for: the lease reaches as far as ever", async () => {
+    const ann = someone();
+    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.assigned(aRequest(ann));
+    await world.pass(600);
+    const other = await world.database.pool.connect();
+    await other.query("begin");
+    await other.query("select from number where did = $1::bigint for update", [did(0).slice(1)]);
+    const claimed = world.assigned(aRequest(ann));
+    await eventually("the claim waits", async () => (await world.rows("select from pg_locks where not granted")).length > 0);
+    await other.query("commit");
+    other.release();
+    const { leasedUntil, determinedAt } = await claimed;
+    expect(leasedUntil.getTime() - determinedAt.getTime()).toBeGreaterThanOrEqual(1_800_000);
   });
 
   test("are not given up for another one: who held one that lapsed asks again", async () => {
