@@ -34,7 +34,7 @@ export const noJournal: RecordJournal = {
   close: () => Promise.resolve(),
 };
 
-/** The database has most records within milliseconds; what it has not by then is worth a write to the disk itself. */
+/** The database has most records within milliseconds; what it has not by then is worth a write to the disk itself, and what it has is removed. */
 const SYNC_MS = 1_000;
 const REOPEN_MS = 5_000;
 const SAY_AGAIN_MS = 30_000;
@@ -62,7 +62,7 @@ class DiskJournal implements RecordJournal {
     this.#metrics = metrics;
     this.#opening = this.#open();
     this.opened = this.#opening.then(() => undefined, () => undefined).then(() => void (this.#unknown = false));
-    this.#syncing = setInterval(() => void this.#spool?.sync().catch((error: unknown) => this.#failed(error)), SYNC_MS).unref();
+    this.#syncing = setInterval(() => void this.#sync().catch((error: unknown) => this.#failed(error)), SYNC_MS).unref();
   }
 
   get hasUnread(): boolean {
@@ -103,6 +103,12 @@ class DiskJournal implements RecordJournal {
   async close(): Promise<void> {
     clearInterval(this.#syncing);
     await this.#spool?.close().catch((error: unknown) => this.#failed(error));
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#spool === undefined) return;
+    await this.#spool.sync();
+    this.#metrics.spoolBytes.set(this.#spool.bytes);
   }
 
   #lastStates(spool: Spool, { segment, lines }: { readonly segment: number; readonly lines: readonly string[] }): { record: CallRecord; place: Place }[] {

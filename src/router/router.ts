@@ -61,6 +61,7 @@ const LISTS_MS = 20_000;
 const RECOVER_AGAIN_MS = 1_000;
 /** About 200 records: what a killed router may write once more. */
 const SPOOL_FILE_BYTES = 262_144;
+const SPOOL_FILE_SECONDS = 5;
 
 /** Starts at once and never fails because Asterisk or the database is not up yet: `ready()` says what is missing. */
 export function startRouter(config: RouterConfig, deps: RouterDeps): Router {
@@ -97,7 +98,7 @@ class RunningRouter implements Router {
     this.#deps = deps;
     this.#pod = config.pod;
     this.#metrics = routerMetrics(deps.registry);
-    const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES }, logger, this.#metrics);
+    const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES, segmentSeconds: SPOOL_FILE_SECONDS }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
     this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current, wasUp: () => this.#connection > 0 });
     this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -24,7 +25,7 @@ function aRecord(id: string, of: keyof typeof STATES = "received"): CallRecord {
 }
 
 /** A sink over a database that can be taken away, and a folder that stays. */
-function start(database: { away: boolean; readonly written: CallRecord[] }, of: { dir?: string; maxInMemory?: number } = {}) {
+function start(database: { away: boolean; readonly written: CallRecord[] }, of: { dir?: string; maxInMemory?: number; segmentSeconds?: number } = {}) {
   const registry = new Registry();
   const metrics = routerMetrics(registry);
   const logged: string[] = [];
@@ -34,7 +35,7 @@ function start(database: { away: boolean; readonly written: CallRecord[] }, of: 
     database.written.push(record);
     return Promise.resolve();
   };
-  const journal = diskJournal({ dir: of.dir ?? folder.path, maxBytes: 1_000_000, segmentBytes: 10_000 }, logger, metrics);
+  const journal = diskJournal({ dir: of.dir ?? folder.path, maxBytes: 1_000_000, segmentBytes: 10_000, segmentSeconds: of.segmentSeconds ?? 60 }, logger, metrics);
   const sink = new SpooledRecordSink({ store: { saveCall }, logger, metrics, journal, ...(of.maxInMemory === undefined ? {} : { maxInMemory: of.maxInMemory }) });
   const metric = async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
   return { sink, metric, log: () => logged.join("") };
@@ -61,6 +62,21 @@ describe("call records", () => {
     await eventually("replayed", () => next.sink.replayed);
     expect(ids(database.written)).toEqual(["one"]);
     await next.sink.stop(1_000);
+  });
+
+  test("written by the database leave the disk soon, while the router runs on; those that it has not stay", async () => {
+    const database = { away: true, written: [] as CallRecord[] };
+    const { sink, metric } = start(database, { segmentSeconds: 1 });
+    sink.save(aRecord("one"));
+    await eventually("on disk", async () => ((await metric("dialplane_router_spool_bytes")) ?? 0) > 0);
+    await sleep(2_500);
+    expect(await readdir(folder.path)).toHaveLength(1);
+    database.away = false;
+    await eventually("nothing is on the disk", async () => (await readdir(folder.path)).length === 0);
+    await eventually("that is told", async () => (await metric("dialplane_router_spool_bytes")) === 0);
+    sink.save(aRecord("two"));
+    expect(await sink.stop(1_000)).toBe(0);
+    expect(ids(database.written)).toEqual(["one", "two"]);
   });
 
   test("are counted when they are saved, and as written when the database has all until then; what is on the disk counts first", async () => {

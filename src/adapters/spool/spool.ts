@@ -12,6 +12,8 @@ export interface SpoolOptions {
   readonly maxBytes: number;
   /** A file that has grown to this is closed; it is the unit in which the disk is given back. */
   readonly segmentBytes: number;
+  /** One that is younger stays, though nothing of it is needed: a new file for each call would cost more than it gives back. */
+  readonly segmentSeconds: number;
 }
 
 interface Segment {
@@ -21,6 +23,13 @@ interface Segment {
   needed: number;
   /** Lines that nobody holds in memory: they are needed until they were read again. */
   aside: number;
+}
+
+interface Active {
+  readonly segment: Segment;
+  readonly file: number;
+  /** Of performance.now(). */
+  readonly since: number;
 }
 
 interface Line {
@@ -43,7 +52,7 @@ export class Spool {
   /** To be read: written by an earlier process, or with lines set aside. Oldest first. */
   readonly #unread: number[] = [];
   #next = 1;
-  #active: { readonly segment: Segment; readonly file: number } | undefined;
+  #active: Active | undefined;
   #lines: Line[] = [];
   #working: Promise<void> = Promise.resolve();
   #synced = true;
@@ -122,10 +131,18 @@ export class Spool {
     });
   }
 
-  /** What was appended so far is on the disk itself afterwards. One after the other with all that closes a file. */
+  /**
+   * What was appended so far and is needed still is on the disk itself afterwards; a file of which nothing is needed is left and removed.
+   * One after the other with all that closes a file.
+   */
   sync(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#synced || this.#active === undefined) return;
+      if (this.#active === undefined) return;
+      if (this.#active.segment.needed <= 0) {
+        if (performance.now() - this.#active.since >= this.#options.segmentSeconds * 1000) this.#leave();
+        return;
+      }
+      if (this.#synced) return;
       this.#synced = true;
       await toDisk(this.#active.file);
     });
@@ -162,7 +179,7 @@ export class Spool {
     }
   }
 
-  #writable(bytes: number): { readonly segment: Segment; readonly file: number } {
+  #writable(bytes: number): Active {
     if (this.bytes + bytes > this.#options.maxBytes) {
       throw new ExpectedError("Unavailable", `the spool has reached its limit of ${this.#options.maxBytes} bytes`);
     }
@@ -171,12 +188,12 @@ export class Spool {
     return this.#active;
   }
 
-  #create(): { readonly segment: Segment; readonly file: number } {
+  #create(): Active {
     const segment: Segment = { id: this.#next, bytes: 0, needed: 0, aside: 0 };
     const file = openSync(this.#path(segment.id), "ax", 0o600);
     this.#next += 1;
     this.#segments.set(segment.id, segment);
-    return { segment, file };
+    return { segment, file, since: performance.now() };
   }
 
   /** What comes next goes to a new file; this one is closed in its turn, which nobody waits for but the end. */
@@ -185,13 +202,13 @@ export class Spool {
     if (active === undefined) return;
     this.#active = undefined;
     void this.#inTurn(async () => {
-      await toDisk(active.file).catch(() => undefined);
+      if (active.segment.needed > 0) await toDisk(active.file).catch(() => undefined);
       await closeFile(active.file).catch(() => undefined);
       if (active.segment.needed <= 0) await this.#discard(active.segment);
     });
   }
 
-  /** A small file that is being written stays: a new one for each call would cost more than it gives back. */
+  /** A small file that is being written stays until `sync` finds it old enough. */
   async #discard(segment: Segment): Promise<void> {
     if (segment.needed > 0) return;
     if (this.#active?.segment === segment) {

@@ -1,5 +1,6 @@
 import { appendFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { Spool } from "../../../src/adapters/spool/spool.ts";
@@ -9,7 +10,8 @@ let folder: { readonly path: string; remove(): Promise<void> };
 beforeEach(async () => void (folder = await temporaryFolder("spool")));
 afterEach(() => folder.remove());
 
-const open = (of: { maxBytes?: number; segmentBytes?: number } = {}) => Spool.open({ dir: folder.path, maxBytes: 1_000_000, segmentBytes: 1_000, ...of });
+const open = (of: { maxBytes?: number; segmentBytes?: number; segmentSeconds?: number } = {}) =>
+  Spool.open({ dir: folder.path, maxBytes: 1_000_000, segmentBytes: 1_000, segmentSeconds: 60, ...of });
 const files = async () => (await readdir(folder.path)).sort();
 
 async function readAll(spool: Spool): Promise<string[]> {
@@ -99,5 +101,38 @@ describe("the spool", () => {
     spool.done(segment);
     await spool.close();
     expect(await files()).toEqual([]);
+  });
+
+  test("removes a small file that is old enough once nobody needs a line of it, and goes on in a new one", async () => {
+    const spool = await open({ segmentSeconds: 0.3 });
+    const segment = await spool.append("first");
+    spool.done(segment);
+    await spool.sync();
+    expect(await files()).toHaveLength(1);
+    await sleep(400);
+    const needed = await spool.append("needed");
+    await spool.sync();
+    expect(await files()).toHaveLength(1);
+    spool.done(needed);
+    await spool.sync();
+    const next = await spool.append("what comes meanwhile");
+    await eventually("the first file is gone", async () => (await files()).length === 1);
+    expect(next).not.toBe(segment);
+    expect(await readAll(await open())).toEqual(["what comes meanwhile"]);
+    spool.done(next);
+    await spool.close();
+    expect(await files()).toEqual([]);
+  });
+
+  test("loses nothing of what is appended while old files are removed", async () => {
+    const spool = await open({ segmentSeconds: 0 });
+    const lines = Array.from({ length: 300 }, (_, i) => `line ${i}`);
+    for (const [i, line] of lines.entries()) {
+      const [segment] = await Promise.all([spool.append(line), spool.sync()]);
+      if (i % 3 !== 0) spool.done(segment);
+    }
+    const kept = await readAll(await open());
+    for (let i = 0; i < lines.length; i += 3) expect(kept).toContain(lines[i]);
+    await spool.close();
   });
 });
