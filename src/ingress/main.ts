@@ -1,6 +1,6 @@
 import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
-import { purgeOlder } from "../adapters/postgres/retention.ts";
+import { purge } from "../adapters/postgres/retention.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
@@ -55,8 +55,7 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   const stores = createStores(database, config.databaseUrl, logger);
   const watch = await watchPools(stores.router, logger, { pollSeconds: config.poolsPollSeconds });
   shutdown.add("the watch on pools", () => watch.stop());
-  const { retentionDays } = config;
-  if (retentionDays > 0) shutdown.add("retention", startRetention(() => purgeOlder(database, retentionDays * 86_400), logger));
+  shutdown.add("retention", startRetention(() => purge(database, config.retentionDays), logger));
   const health = new Health();
   health.register("pools", watch.ready);
   const { prospects, presence, pushes, records } = stores;

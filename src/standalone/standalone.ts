@@ -15,7 +15,7 @@ import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { migrate } from "../adapters/postgres/migrate.ts";
 import { readAssociations } from "../adapters/postgres/read-associations.ts";
-import { purgeOlder } from "../adapters/postgres/retention.ts";
+import { purge } from "../adapters/postgres/retention.ts";
 import { createStores, type Stores } from "../adapters/postgres/stores.ts";
 import { folderTrunks } from "../adapters/asterisk-config/write-trunk-folder.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
@@ -201,8 +201,7 @@ async function startWeb(stage: Stage, { pool, stores }: Database, resources: Sta
   const pools = await watchPools(stores.router, logger, { pollSeconds: 2 });
   shutdown.add("the watch over pools", () => pools.stop());
   health.register("ingress", () => pools.ready());
-  const { retentionDays } = config;
-  if (retentionDays > 0) shutdown.add("retention", startRetention(() => purgeOlder(pool, retentionDays * 86_400), logger));
+  shutdown.add("retention", startRetention(() => purge(pool, config.retentionDays), logger));
   const secret = config.signingSecret ?? (await keptSecret(join(config.dataDir, "signing-secret")));
   const apiToken = config.apiToken ?? (await keptSecret(apiTokenFile(config)));
   const access = localAccess({ token: apiToken, isLocal: () => servesThisMachineAlone(resources().resources) });

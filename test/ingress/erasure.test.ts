@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createTokenSigner } from "../../src/domain/puid.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
+import { aCall, CALLER } from "../adapters/postgres/world.ts";
 import { apiToken, personToken, startSite, type Site } from "./site.ts";
+import { tokenKeys } from "./stores.ts";
 
 const banner = { pool: "default/sales", mediaElement: "banner" };
 const authorised = { Authorization: `Bearer ${apiToken}` };
@@ -28,6 +32,18 @@ describe("POST /v1/erasures", () => {
     for (const { visitor, device } of devices) await site.post("/v1/identify", { token: personToken("customer-42"), visitor, device });
     expect((await site.post("/v1/erasures", { person: { site: "acme", subject: "customer-42" } }, authorised)).status).toBe(204);
     for (const { number } of devices) expect(await history(number)).toHaveLength(0);
+  });
+
+  it("reaches calls that came before it and whose records the database gets afterwards; later calls are new", async () => {
+    const { visitor } = await shownTo();
+    const prospect = createTokenSigner(tokenKeys).verify("visitor", String(visitor));
+    const [byProspect, byCaller] = [aCall({ prospect, caller: "+12025550188" }), aCall()];
+    for (const who of [{ visitor }, { caller: CALLER }]) expect((await site.post("/v1/erasures", who, authorised)).status).toBe(204);
+    const later = aCall({ prospect, receivedAt: new Date(Date.now() + 1_000) });
+    for (const record of [byProspect, byCaller, later]) await site.stores.saveCall(record);
+    const read = ({ id }: CallRecord) => site.stores.ports.records.call(id);
+    for (const record of [byProspect, byCaller]) expect(await read(record)).toMatchObject({ caller: null, prospect: null });
+    expect(await read(later)).toMatchObject({ caller: CALLER, prospect });
   });
 
   it("answers the same for somebody who was never known", async () => {

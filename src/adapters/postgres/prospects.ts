@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import type pg from "pg";
 import type { E164, Uuid } from "../../domain/types.ts";
+import { noteErasure } from "./erasures.ts";
 import { lockProspects } from "./prospect-lock.ts";
 import { retrying } from "./retry.ts";
 import { inTransaction } from "./transaction.ts";
@@ -70,7 +71,7 @@ export async function leavePerson(pool: pg.Pool, device: Uuid): Promise<Uuid> {
 
 /**
  * Forgets a person, by any id the person ever had: what they saw, their devices and their log-in are gone; numbers keep only the
- * times of their leases; call records keep that there was a call.
+ * times of their leases; call records keep that there was a call, those that the database gets later included.
  */
 export async function eraseProspect(pool: pg.Pool, prospect: Uuid): Promise<void> {
   await inTransaction(pool, async (client) => {
@@ -80,22 +81,18 @@ export async function eraseProspect(pool: pg.Pool, prospect: Uuid): Promise<void
     await client.query("delete from association where prospect_id = any ($1::uuid[])", [ids]);
     await client.query("update number set prospect_id = null where prospect_id = any ($1::uuid[])", [ids]);
     await client.query("update number set previous_prospect_id = null where previous_prospect_id = any ($1::uuid[])", [ids]);
-    await client.query(
-      `update call set erased = true, prospect_id = null, caller = null, media_element = null, attributes = '{}', why = '[]'
-       where prospect_id = any ($1::uuid[])`,
-      [ids],
-    );
+    await noteErasure(client, { kind: "prospect", values: ids });
+    await client.query(`${BLANK} where prospect_id = any ($1::uuid[])`, [ids]);
     await client.query("delete from prospect where id = any ($1::uuid[])", [ids]);
   });
 }
 
 /** Calls are looked up pool by pool, as their index is: a scan of all calls would take longer than a statement may. */
 export async function eraseCaller(pool: pg.Pool, caller: E164): Promise<void> {
-  await retrying(() =>
-    pool.query(
-      `update call set erased = true, prospect_id = null, caller = null, media_element = null, attributes = '{}', why = '[]'
-       where pool_key in (select distinct key from pool) and left(caller, 16) = $1::text and caller = $1::text`,
-      [caller],
-    ),
-  );
+  await inTransaction(pool, async (client) => {
+    await noteErasure(client, { kind: "caller", values: [caller] });
+    await client.query(`${BLANK} where pool_key in (select distinct key from pool) and left(caller, 16) = $1::text and caller = $1::text`, [caller]);
+  });
 }
+
+const BLANK = "update call set erased = true, prospect_id = null, caller = null, media_element = null, attributes = '{}', why = '[]'";

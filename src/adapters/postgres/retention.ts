@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { purgeErasures } from "./retention-erasures.ts";
 import { forgetHolders, purgeDevices, purgeProspects, throughTable } from "./retention-identities.ts";
 import { BATCH, LOCK } from "./retention-lock.ts";
 import { retrying } from "./retry.ts";
@@ -10,6 +11,14 @@ export interface Purged {
   readonly numbers: number;
   readonly devices: number;
   readonly prospects: number;
+}
+
+const DAY_SECONDS = 86_400;
+
+/** What is too old goes: erasures of long ago always, everything else if it is kept for a number of days only (0: for ever). */
+export async function purge(pool: pg.Pool, keepDays: number): Promise<Readonly<Record<string, number>>> {
+  const erasures = await purgeErasures(pool);
+  return keepDays > 0 ? { erasures, ...(await purgeOlder(pool, keepDays * DAY_SECONDS)) } : { erasures };
 }
 
 /**

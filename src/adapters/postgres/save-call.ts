@@ -20,19 +20,35 @@ function stageOf(record: CallRecord): number {
   return concluded ? ENDED * (LEG_STEPS + 1) - 1 : stage;
 }
 
-const INSERT = `insert into call as c (
+/** Who called and why is left out of what came before an erasure of that caller or prospect (erased_among). */
+const INSERT = `with record as materialized (
+      select r.* from jsonb_to_recordset($1::jsonb) as r (
+        id text, stage int, pod text, did bigint, pool_key text, caller text, received_at timestamptz, answered_at timestamptz,
+        bridged_at timestamptz, ended_at timestamptz, ending text, hangup_cause smallint, attribution text, prospect_id uuid,
+        media_element text, attributes jsonb, rule_key text, answered_by text, bridge text, legs jsonb, why jsonb
+      )
+    ),
+    forgotten as materialized (
+      select distinct r.id
+      from record r
+      join erased_among(array(
+        select erasure_subject('prospect', prospect_id::text) from record where prospect_id is not null
+        union select erasure_subject('caller', caller) from record where caller is not null
+      )) e on e.erased_at >= r.received_at
+        and e.subject in (erasure_subject('prospect', r.prospect_id::text), erasure_subject('caller', r.caller))
+    )
+    insert into call as c (
       id, stage, pod, did, pool_key, caller, received_at, answered_at, bridged_at, ended_at, ending, hangup_cause,
-      attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why
+      attribution, prospect_id, media_element, attributes, rule_key, answered_by, bridge, legs, why, erased
     )
     select
-      r.id, r.stage, r.pod, r.did, r.pool_key, r.caller, r.received_at, r.answered_at, r.bridged_at, r.ended_at, r.ending, r.hangup_cause,
-      r.attribution, coalesce((select p.merged_into from prospect p where p.id = r.prospect_id), r.prospect_id), r.media_element, r.attributes,
-      r.rule_key, r.answered_by, r.bridge, r.legs, r.why
-    from jsonb_to_recordset($1::jsonb) as r (
-      id text, stage int, pod text, did bigint, pool_key text, caller text, received_at timestamptz, answered_at timestamptz,
-      bridged_at timestamptz, ended_at timestamptz, ending text, hangup_cause smallint, attribution text, prospect_id uuid,
-      media_element text, attributes jsonb, rule_key text, answered_by text, bridge text, legs jsonb, why jsonb
-    )
+      r.id, r.stage, r.pod, r.did, r.pool_key, case when f.id is null then r.caller end, r.received_at, r.answered_at, r.bridged_at, r.ended_at,
+      r.ending, r.hangup_cause, r.attribution,
+      case when f.id is null then coalesce((select p.merged_into from prospect p where p.id = r.prospect_id), r.prospect_id) end,
+      case when f.id is null then r.media_element end, case when f.id is null then r.attributes else '{}' end,
+      r.rule_key, r.answered_by, r.bridge, r.legs, case when f.id is null then r.why else '[]' end, f.id is not null
+    from record r
+    left join forgotten f on f.id = r.id
     order by r.id`;
 
 const SAVE = {
@@ -41,10 +57,12 @@ const SAVE = {
     on conflict (id) do update set
       stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
       ending = excluded.ending, hangup_cause = excluded.hangup_cause, attribution = excluded.attribution,
+      caller = case when excluded.erased then null else c.caller end,
       prospect_id = case when c.erased then null else excluded.prospect_id end,
       media_element = case when c.erased then null else excluded.media_element end,
       attributes = case when c.erased then '{}' else excluded.attributes end,
       why = case when c.erased then '[]' else excluded.why end,
+      erased = c.erased or excluded.erased,
       rule_key = excluded.rule_key, answered_by = excluded.answered_by, bridge = excluded.bridge, legs = excluded.legs
       where excluded.stage >= c.stage`,
 };
@@ -57,7 +75,12 @@ const SAVE_SERVED = {
     on conflict (id) do update set
       stage = excluded.stage, answered_at = excluded.answered_at, bridged_at = excluded.bridged_at, ended_at = excluded.ended_at,
       ending = excluded.ending, hangup_cause = excluded.hangup_cause, answered_by = excluded.answered_by,
-      legs = c.legs || excluded.legs, why = case when c.erased then '[]' else c.why || excluded.why end
+      caller = case when excluded.erased then null else c.caller end,
+      prospect_id = case when excluded.erased then null else c.prospect_id end,
+      media_element = case when excluded.erased then null else c.media_element end,
+      attributes = case when excluded.erased then '{}' else c.attributes end,
+      legs = c.legs || excluded.legs, why = case when c.erased or excluded.erased then '[]' else c.why || excluded.why end,
+      erased = c.erased or excluded.erased
       where excluded.stage > c.stage`,
 };
 

@@ -72,6 +72,13 @@ create table dialplan (
   constraint dialplan_pkey PRIMARY KEY (revision)
 );
 
+create table erasure (
+  subject bytea not null,
+  erased_at timestamp with time zone not null,
+  constraint erasure_pkey PRIMARY KEY (subject)
+);
+CREATE INDEX erasure_age ON public.erasure USING btree (erased_at);
+
 create table leadership (
   singleton boolean not null default true,
   term bigint not null,
@@ -450,6 +457,25 @@ begin
   from answer a
   order by a.ord;
 end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.erased_among(subjects bytea[])
+ RETURNS SETOF erasure
+ LANGUAGE plpgsql
+ ROWS 1
+AS $function$
+begin
+  perform pg_advisory_xact_lock_shared(1482, 0);
+  return query select e.* from erasure e where e.subject = any (subjects);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.erasure_subject(kind text, value text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select sha256(convert_to(kind || ' ' || value, 'UTF8'))
 $function$;
 
 CREATE OR REPLACE FUNCTION public.keep_live_legs()

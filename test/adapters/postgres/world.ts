@@ -140,5 +140,6 @@ async function pass({ pool }: TestDatabase, seconds: number): Promise<void> {
   await pool.query(`update device set ${back(["created_at", "online_until"])}`, [seconds]);
   await pool.query(`update prospect set ${back(["created_at"])}`, [seconds]);
   await pool.query(`update call set ${back(["received_at"])}`, [seconds]);
+  await pool.query(`update erasure set ${back(["erased_at"])}`, [seconds]);
   await pool.query(`update pod set ${back(["seen_at"])}`, [seconds]);
 }
