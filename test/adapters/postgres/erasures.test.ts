@@ -123,7 +123,8 @@ describe("a save and an erasure at the same moment:", () => {
       await one.query("begin");
       await one.query("select pg_advisory_xact_lock(1482, 0)");
       const saved = world.stores.router.saveCall(record);
-      await eventually("the save waits", async () => (await world.rows("select from pg_locks where not granted")).length === 1);
+      const waiting = "select from pg_locks where not granted and classid = 1482 and database = (select oid from pg_database where datname = current_database())";
+      await eventually("the save waits", async () => (await world.rows(waiting)).length === 1);
       await one.query("insert into erasure select erasure_subject('prospect', $1::text), clock_timestamp()", [ann.prospect]);
       await one.query("commit");
       await saved;
