@@ -56,7 +56,9 @@ export interface NumberPoolSpec {
   readonly blockedCallers?: readonly string[];
   /**
    * What happens to the history of assignments and calls when the pool is deleted: Retain, the default, keeps it;
-   * Delete removes it with the pool, beyond recovery.
+   * Delete removes it, beyond recovery, before the pool is gone. Calls that are in progress then, or whose records
+   * come later, are removed within minutes of their end; numbers that are promised still when promise and cool-down
+   * are over. A lease that another pool took over with its number is that pool's history.
    */
   readonly reclaimPolicy: ReclaimPolicy;
 }

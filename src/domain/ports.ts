@@ -299,6 +299,11 @@ export interface OperatorStore {
    * @throws ExpectedError `StaleRevision` from an operator whose term is over: nothing is written
    */
   apply(desired: DesiredState, known?: AppliedState): Promise<Applied>;
+  /**
+   * Deletes what pools with reclaimPolicy Delete left behind: of those that were applied away before it was called, everything but promises that
+   * live and calls in progress. May take minutes, and is then ended by the signal; nothing left takes milliseconds.
+   */
+  cleanUp(signal: AbortSignal): Promise<void>;
   /** Of these pools only, or of all. */
   totals(keys?: readonly ResourceKey[]): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
   /** Pods that live. One that was silent for too long is not among them, and forgotten. */

@@ -23,7 +23,7 @@ const WORKERS = 8;
 export class PoolFinalizers {
   readonly #options: PoolFinalizersOptions;
   readonly #queue: WorkQueue;
-  /** Uids of leaving pools without which the world was applied. */
+  /** Uids of leaving pools of which nothing holds them any more. */
   readonly #cleaned = new Set<string>();
   readonly #unwatch: () => void;
 
@@ -38,9 +38,11 @@ export class PoolFinalizers {
     for (const known of options.source.all()) this.#consider(known);
   }
 
-  /** The world was applied without these. */
+  /** The world was applied without these, and the history of those that wanted it is deleted. */
   cleaned(pools: readonly LeavingPool[]): void {
     for (const { uid } of pools) {
+      // Gone meanwhile.
+      if (this.#options.source.get(uid) === undefined) continue;
       this.#cleaned.add(uid);
       this.#queue.add(uid);
     }

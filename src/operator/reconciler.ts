@@ -1,9 +1,10 @@
 import { ExpectedError, messageOf } from "../domain/errors.ts";
-import type { AppliedState, Clock, Declared, DesiredState, Logger, OperatorStore, PodReport, PoolTotals, ResourceSource, SourceProblem, TrunkSink } from "../domain/ports.ts";
+import type { AppliedState, Clock, Declared, DesiredState, LeavingPool, Logger, OperatorStore, PodReport, PoolTotals, ResourceSource, SourceProblem, TrunkSink } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
 import { Statuses, type ResourceStatus, type WrittenState } from "../domain/statuses.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { WorldCompiler, type World } from "../domain/world.ts";
+import { CleanUp } from "./clean-up.ts";
 
 export interface ReconcilerDependencies {
   readonly source: ResourceSource;
@@ -13,8 +14,8 @@ export interface ReconcilerDependencies {
   readonly logger: Logger;
   /** Called when the status of an object or a problem of the source may have changed; what did not change is the same object as before. */
   readonly onStatus: (statuses: readonly ResourceStatus[], problems: readonly SourceProblem[]) => void;
-  /** Called after database and trunks were made what was declared. */
-  readonly onApplied?: (declared: Declared) => void;
+  /** Nothing of these pools is in force any more, and of those with reclaimPolicy Delete the history is deleted. */
+  readonly onCleaned?: (pools: readonly LeavingPool[]) => void;
   /** The database refused a write, because the term is over. */
   readonly onOverruled?: (error: ExpectedError) => void;
   /** What was said of an object before this process saw it. */
@@ -46,6 +47,7 @@ export class Reconciler {
   readonly #deps: ReconcilerDependencies;
   readonly #compiler = new WorldCompiler();
   readonly #statuses: Statuses;
+  readonly #cleanUp: CleanUp;
   #applied: AppliedState | undefined;
   #written: WrittenState | undefined;
   #world: World | undefined;
@@ -69,6 +71,8 @@ export class Reconciler {
   constructor(deps: ReconcilerDependencies) {
     this.#deps = deps;
     this.#statuses = new Statuses(deps.recorded);
+    const { store, logger, onCleaned } = deps;
+    this.#cleanUp = new CleanUp({ store, logger, ...(onCleaned === undefined ? {} : { onCleaned }) });
   }
 
   /** Watches, then makes the first pass; resolves after it, whether it succeeded or will be retried. A stop meanwhile leaves nothing behind. */
@@ -107,6 +111,7 @@ export class Reconciler {
     await this.#unlisten?.();
     await this.#running;
     await this.#observing;
+    await this.#cleanUp.stop();
   }
 
   async #loop(): Promise<void> {
@@ -141,7 +146,7 @@ export class Reconciler {
     this.#world = world;
     this.#declared = declared;
     this.#lastLook = "";
-    this.#deps.onApplied?.(declared);
+    this.#cleanUp.request(declared.leaving ?? []);
     // A look that began before this pass may have counted what was there before it.
     await this.#observing;
     if (changed) await this.#recount(before?.desired.pools, world.desired.pools);

@@ -66,7 +66,7 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
     clock,
     logger,
     onStatus: (statuses) => publisher.publish(statuses),
-    onApplied: ({ leaving = [] }) => finalizers.cleaned(leaving),
+    onCleaned: (pools) => finalizers.cleaned(pools),
     onOverruled: (error) => overruled.reject(error),
     recorded: (resource) => recordedStatus(source, resource),
     metrics: metrics.reconciler,

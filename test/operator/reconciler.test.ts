@@ -18,6 +18,8 @@ const TOTALS: PoolTotals = { total: 10, leased: 0, coolingDown: 0, available: 10
 
 const NO_DELAY: (keys: readonly string[] | undefined) => Promise<void> = () => Promise.resolve();
 
+const DONE: OperatorStore["cleanUp"] = () => Promise.resolve();
+
 interface Fakes {
   readonly reconciler: Reconciler;
   declared: Declared;
@@ -28,6 +30,9 @@ interface Fakes {
   totals: (keys: readonly string[] | undefined) => Promise<void>;
   read: () => Promise<Declared>;
   readonly overruled: string[];
+  cleanUp: (signal: AbortSignal) => Promise<void>;
+  /** Uids of pools, as they were told. */
+  readonly cleaned: string[];
   looks: number;
   listening: number;
   watching: number;
@@ -35,7 +40,7 @@ interface Fakes {
 
 function fakes(): Fakes {
   const state = { declared: { resources: [trunk], credentials: new Map(), problems: [] } as Declared, statuses: [] as readonly ResourceStatus[], looks: 0, listening: 0, watching: 0, revision: 0 };
-  const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY, read: () => Promise.resolve(state.declared), overruled: [] as string[] });
+  const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY, read: () => Promise.resolve(state.declared), overruled: [] as string[], cleanUp: DONE, cleaned: [] as string[] });
   const store: OperatorStore = {
     apply: async (desired: DesiredState, known?: AppliedState) => {
       await world.apply;
@@ -43,6 +48,7 @@ function fakes(): Fakes {
       if (changed) world.revision += 1;
       return { revision: world.revision, changed, dialplan: desired.dialplan([]).hash, retiresInSeconds: null };
     },
+    cleanUp: (signal) => world.cleanUp(signal),
     totals: async (keys) => {
       await world.totals(keys);
       return keys === undefined ? {} : Object.fromEntries(keys.map((key) => [key, TOTALS]));
@@ -77,6 +83,7 @@ function fakes(): Fakes {
     clock: { now: () => new Date() },
     logger: createLogger("silent"),
     onStatus: (statuses) => (world.statuses = statuses),
+    onCleaned: (pools) => world.cleaned.push(...pools.map(({ uid }) => uid)),
     onOverruled: ({ message }) => world.overruled.push(message),
   });
   return Object.assign(world, { reconciler });
@@ -151,5 +158,50 @@ describe("a reconciler", () => {
     await world.reconciler.stop();
     await vi.advanceTimersByTimeAsync(600_000);
     expect(passes).toBe(3);
+  });
+
+  describe("that cleans up what deleted pools left behind", () => {
+    const leaving = (...pools: readonly [uid: string, reclaimPolicy: "Retain" | "Delete"][]) => pools.map(([uid, reclaimPolicy]) => ({ uid, reclaimPolicy }));
+
+    test("lets go of one whose history is to be deleted when that is done, and neither another pool nor a change waits for it", async () => {
+      const world = fakes();
+      const releases: (() => void)[] = [];
+      world.cleanUp = () => new Promise((resolve) => releases.push(resolve));
+      world.declared = { ...world.declared, leaving: leaving(["kept", "Retain"], ["first", "Delete"]) };
+      await world.reconciler.start();
+      expect(world.cleaned).toEqual(["kept"]);
+      world.declared = { ...world.declared, resources: [trunk, pool], leaving: leaving(["first", "Delete"], ["second", "Delete"]) };
+      await world.reconciler.request();
+      expect(world.statuses).toHaveLength(2);
+      expect(world.cleaned).toEqual(["kept"]);
+      releases[0]?.();
+      // The second was applied away after the first run began.
+      await eventually("the next run", () => releases.length === 2, 1_000);
+      expect(world.cleaned).toEqual(["kept", "first"]);
+      releases[1]?.();
+      await eventually("the second", () => world.cleaned.includes("second"), 1_000);
+      await world.reconciler.stop();
+    });
+
+    test("looks with every pass, tries a failed run again, and ends one that is under way when it is stopped", async () => {
+      vi.useFakeTimers();
+      const world = fakes();
+      let runs = 0;
+      world.cleanUp = () => {
+        runs += 1;
+        return runs === 1 ? Promise.reject(new Error("away")) : Promise.resolve();
+      };
+      world.declared = { ...world.declared, leaving: leaving(["first", "Delete"]) };
+      await world.reconciler.start();
+      expect(world.cleaned).toEqual([]);
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(world.cleaned).toEqual(["first"]);
+      world.declared = { ...world.declared, leaving: [] };
+      await vi.advanceTimersByTimeAsync(300_000);
+      expect(runs).toBe(3);
+      world.cleanUp = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("ended"))));
+      await world.reconciler.request();
+      await world.reconciler.stop();
+    });
   });
 });

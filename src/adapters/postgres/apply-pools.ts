@@ -4,6 +4,7 @@ import type { DesiredState } from "../../domain/ports.ts";
 import { parseRanges, subtract, type DigitRange, type RangeSet } from "../../domain/ranges.ts";
 import type { Difference } from "./apply-difference.ts";
 import { toDid } from "./did.ts";
+import { noteRemains } from "./pool-remains.ts";
 import { storableJson } from "./text.ts";
 import { parseE164 } from "../../domain/e164.ts";
 
@@ -13,7 +14,6 @@ interface PresentPool {
   readonly uid: string;
   readonly removed: boolean;
   readonly owned: readonly { readonly from: string; readonly to: string }[];
-  readonly reclaim: string;
 }
 
 /** Pools and their numbers. Answers whether anything was written. */
@@ -27,21 +27,20 @@ export async function applyPools(client: pg.PoolClient, desired: DesiredState, {
   const removed = rows.filter((row) => !row.removed && !stays.has(row.uid));
   await retireOverflows(client, [...put.map((pool) => ({ uid: pool.uid, overflow: didOf(overflowOf(pool)) })), ...removed.map(({ uid }) => ({ uid, overflow: null }))]);
   for (const pool of removed) await removePool(client, pool.uid);
-  await cleanUp(client, desired, removed);
+  await cleanUp(client, desired);
   const changes = put.map((pool) => ({ uid: pool.uid, ...ownedChange(pool, present.get(pool.uid)) }));
   await retireNumbers(client, changes.flatMap(({ uid, leaving }) => spread(uid, leaving)));
   const written = await upsertPools(client, put);
   const joining = changes.flatMap(({ uid, joining }) => spread(uid, joining));
   await addNumbers(client, joining);
   await analyzeNumbers(client, joining);
-  await dropLeftNumbers(client, desired.suspended ?? []);
   return removed.length > 0 || written > 0;
 }
 
 /** @param uids null for all */
 async function readPresent(client: pg.PoolClient, uids: readonly string[] | null): Promise<readonly PresentPool[]> {
   const { rows } = await client.query<PresentPool>(
-    `select uid, removed_at is not null as removed, owned, spec ->> 'reclaimPolicy' as reclaim
+    `select uid, removed_at is not null as removed, owned
      from pool where $1::text[] is null or uid = any ($1::text[])`,
     [uids],
   );
@@ -178,22 +177,11 @@ async function removePool(client: pg.PoolClient, uid: string): Promise<void> {
 
 /**
  * The history of assignments and calls stays unless the pool's reclaimPolicy is Delete. Pools that were out of service and are gone
- * now are cleaned up here too. Other pools' rows are not touched: calls are known by the pool's key, so those that an earlier pool
- * of the same name took are older than this pool.
+ * now are noted here too.
  */
-async function cleanUp(client: pg.PoolClient, { suspended = [], leaving = [] }: DesiredState, removed: readonly PresentPool[]): Promise<void> {
-  const waiting = new Set(suspended);
-  const policies = new Map(removed.map(({ uid, reclaim }) => [uid, reclaim]));
-  for (const { uid, reclaimPolicy } of leaving) policies.set(uid, reclaimPolicy);
-  const deleted = [...policies].filter(([uid, policy]) => policy === "Delete" && !waiting.has(uid)).map(([uid]) => uid);
+async function cleanUp(client: pg.PoolClient, { pools, suspended = [], leaving = [] }: DesiredState): Promise<void> {
   await keepLastWord(client, leaving);
-  if (deleted.length === 0) return;
-  await client.query("delete from association where pool_uid = any ($1::text[])", [deleted]);
-  await client.query(
-    `delete from call c using pool p
-     where p.uid = any ($1::text[]) and c.pool_key = p.key and c.received_at >= p.created_at and c.ended_at is not null`,
-    [deleted],
-  );
+  await noteRemains(client, [...pools.map(({ uid }) => uid), ...suspended]);
 }
 
 /** A policy may be changed at the last moment, when nothing else of the pool is applied any more. */
@@ -205,20 +193,6 @@ async function keepLastWord(client: pg.PoolClient, leaving: DesiredState["leavin
      where p.uid = l.uid and p.spec ->> 'reclaimPolicy' is distinct from l.policy`,
     [JSON.stringify(leaving.map(({ uid, reclaimPolicy }) => ({ uid, policy: reclaimPolicy })))],
   );
-}
-
-/**
- * What pools with reclaimPolicy Delete left behind: a promise and its cool-down are kept to their end, even then. A pool that is only
- * out of service for now keeps all.
- */
-async function dropLeftNumbers(client: pg.PoolClient, suspended: readonly string[]): Promise<void> {
-  // Pools first: joined, the planner may go through every number that any pool ever gave up.
-  const { rows } = await client.query<{ uid: string }>(
-    "select uid from pool where removed_at is not null and spec ->> 'reclaimPolicy' = 'Delete' and uid <> all ($1::text[])",
-    [suspended],
-  );
-  if (rows.length === 0) return;
-  await client.query("delete from number where pool_uid = any ($1::text[]) and not in_service and free_at <= now()", [rows.map(({ uid }) => uid)]);
 }
 
 /** From so many numbers on the statistics that plans are made by are renewed at once. It costs about 0.1 s. */

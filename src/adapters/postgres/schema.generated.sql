@@ -120,7 +120,7 @@ create table number (
 CREATE INDEX number_free ON public.number USING btree (pool_uid, free_at, did) WHERE in_service;
 CREATE UNIQUE INDEX number_held ON public.number USING btree (pool_uid, prospect_id) WHERE ((prospect_id IS NOT NULL) AND in_service AND (NOT superseded));
 CREATE INDEX number_prospect ON public.number USING btree (prospect_id) WHERE (prospect_id IS NOT NULL);
-CREATE INDEX number_retired ON public.number USING btree (pool_uid) WHERE (NOT in_service);
+CREATE INDEX number_retired ON public.number USING btree (pool_uid, free_at) WHERE (NOT in_service);
 CREATE INDEX number_retiring ON public.number USING btree (free_at) WHERE (NOT in_service);
 
 create table person (
@@ -170,6 +170,14 @@ create table pool_demand (
   visit_seconds double precision not null,
   constraint pool_demand_pkey PRIMARY KEY (pool_uid, hour),
   constraint pool_demand_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid) ON DELETE CASCADE
+);
+
+create table pool_remains (
+  pool_uid text not null,
+  noted_at timestamp with time zone not null default now(),
+  looked_through boolean not null default false,
+  constraint pool_remains_pkey PRIMARY KEY (pool_uid),
+  constraint pool_remains_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid) ON DELETE CASCADE
 );
 
 create unlogged table pool_sequence (

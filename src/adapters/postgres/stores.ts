@@ -6,6 +6,7 @@ import { claimNumbers } from "./claim-numbers.ts";
 import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, removePod, reportPod } from "./pods.ts";
+import { cleanUpRemains } from "./pool-remains.ts";
 import { markOffline, markOnline, onlineDevices } from "./presence.ts";
 import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
@@ -68,11 +69,12 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
 
 /**
  * @param term of a leading operator: writes nothing once it is over
- * @param looks what is read now and then, on connections that may be given up sooner than those of long writes
+ * @param looks short statements that are made now and then, on connections that may be given up sooner than those of long writes
  */
 export function operatorStore({ pool, url, logger }: Connected, term?: Term, looks = pool): OperatorStore {
   return {
     apply: (desired, known) => applyDesired(pool, desired, { known, term }),
+    cleanUp: (signal) => cleanUpRemains(looks, signal),
     totals: (keys) => readTotals(looks, keys),
     pods: () => readPods(looks),
     onPods: (listener) => listen({ url, channel: "dialplane_pods", logger, onNotification: listener, onConnected: listener }),

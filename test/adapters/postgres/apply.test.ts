@@ -191,6 +191,7 @@ describe("a pool that is deleted", () => {
   test("and deletes takes its own history along, keeps the promise and touches nobody else's", async () => {
     const { bob } = await used("Delete");
     await world.apply(other);
+    await world.cleanUp();
     expect(await readAssociations(world.database.pool, did(0), 10)).toEqual([]);
     expect(await calls()).toEqual(["an earlier pool's", "another's", "in progress"]);
     expect(await world.rows("select did from number where pool_uid = $1::text", ["uid of shop/sales"])).toHaveLength(1);
@@ -204,7 +205,7 @@ describe("a pool that is deleted", () => {
     await used("Delete");
     await world.apply(other);
     await world.pass(2701);
-    expect(await world.apply(other)).toMatchObject({ changed: false });
+    await world.cleanUp();
     expect(await world.rows("select from number where pool_uid = $1::text", ["uid of shop/sales"])).toEqual([]);
   });
 

@@ -69,13 +69,16 @@ describe("a reconcile that knows what it wrote last", () => {
     );
     const numbers = () => world.rows("select count(*)::int as total, count(*) filter (where in_service)::int as serving from number");
     await store.apply({ ...desired({ pools: [] }), suspended: [pool.uid] });
+    await world.cleanUp();
     expect(await numbers()).toEqual([{ total: 10, serving: 0 }]);
     await store.apply(desired({ pools: [pool] }));
     expect(await numbers()).toEqual([{ total: 10, serving: 10 }]);
     expect(await world.rows("select from association")).toHaveLength(1);
     await store.apply({ ...desired({ pools: [] }), leaving: [{ uid: pool.uid, reclaimPolicy: "Retain" }] });
+    await world.cleanUp();
     expect(await world.rows("select from association")).toHaveLength(1);
     await store.apply({ ...desired({ pools: [] }), leaving: [{ uid: pool.uid, reclaimPolicy: "Delete" }] });
+    await world.cleanUp();
     expect(await world.rows("select from association")).toHaveLength(0);
   });
 });

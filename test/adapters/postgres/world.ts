@@ -77,6 +77,8 @@ export interface World {
   readonly database: TestDatabase;
   readonly stores: Stores;
   apply(...pools: readonly DesiredPool[]): ReturnType<Stores["operator"]["apply"]>;
+  /** Deletes what removed pools left behind. */
+  cleanUp(): Promise<void>;
   claim(...requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
   /** Fails unless a number is assigned. */
   assigned(request: ClaimRequest): Promise<Assigned>;
@@ -107,6 +109,7 @@ export function eachWithWorld(logger: Logger = createLogger("silent")): World {
       return world().stores;
     },
     apply: (...pools) => world().stores.operator.apply(desired({ pools })),
+    cleanUp: () => world().stores.operator.cleanUp(new AbortController().signal),
     claim: (...requests) => world().stores.claims.claim(requests),
     assigned: async (request) => assignedOf(await world().stores.claims.claim([request])),
     visitor: async () => {

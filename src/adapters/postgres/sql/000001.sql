@@ -23,6 +23,14 @@ create table pool (
 );
 create unique index pool_key on pool (key) where removed_at is null;
 
+-- Pools with reclaimPolicy Delete that were deleted: what they left behind is deleted in small pieces, and what comes late too.
+create table pool_remains (
+  pool_uid text primary key references pool (uid) on delete cascade,
+  noted_at timestamptz not null default now(),
+  -- No association is the pool's any more, and none will be.
+  looked_through boolean not null default false
+);
+
 create table rule (
   uid text primary key,
   key text not null,
@@ -94,7 +102,7 @@ create table number (
 create index number_free on number (pool_uid, free_at, did) where in_service;
 create unique index number_held on number (pool_uid, prospect_id) where prospect_id is not null and in_service and not superseded;
 create index number_prospect on number (prospect_id) where prospect_id is not null;
-create index number_retired on number (pool_uid) where not in_service;
+create index number_retired on number (pool_uid, free_at) where not in_service;
 
 create table association (
   id bigint generated always as identity primary key,
