@@ -23,14 +23,16 @@ export async function purge(pool: pg.Pool, keepDays: number): Promise<Readonly<R
 
 /**
  * Deletes what is older than `keepSeconds`: associations by when the number was last shown, calls by when they came in, then devices
- * and prospects of whom nothing is left. What a live lease or a call in progress still needs stays. Bounded statements, as many as are
+ * and prospects of whom nothing is left. What a lease that ended since or a call in progress still needs stays. Bounded statements, as many as are
  * needed.
  */
 export async function purgeOlder(pool: pg.Pool, keepSeconds: number): Promise<Purged> {
+  // First, and only then what tells whom they were lent to: an erasure finds a person's numbers by that.
+  const numbers = await forgetHolders(pool, keepSeconds);
   return {
     associations: await throughTable(pool, ASSOCIATIONS, keepSeconds),
     calls: await inBatches(pool, CALLS, keepSeconds),
-    numbers: await forgetHolders(pool, keepSeconds),
+    numbers,
     devices: await purgeDevices(pool, keepSeconds),
     prospects: await purgeProspects(pool, keepSeconds),
   };
@@ -47,7 +49,8 @@ async function inBatches(pool: pg.Pool, statement: string, keepSeconds: number):
 
 /**
  * By pages in the order of their identity, so that no index on times is needed, which every claim would pay for. All of them: what is shown
- * again and again, or belongs to a lease that lives on, stays among the lowest, however much it is.
+ * again and again, or belongs to a lease that lives on, stays among the lowest, however much it is. What a number knows the holder of stays:
+ * a call to it may still be his, and the number forgets him by the time of its lease.
  */
 const ASSOCIATIONS = `with page as materialized (
     select id from association where id > $3::bigint order by id limit $2::int
@@ -56,7 +59,13 @@ const ASSOCIATIONS = `with page as materialized (
     delete from association a using page p
     where a.id = p.id and ${LOCK}
       and a.shown_at < now() - make_interval(secs => $1::double precision)
-      and not exists (select from number n where n.did = a.did and n.leased_from = a.leased_from and n.leased_until > now())
+      and not exists (
+        select from number n
+        where n.did = a.did and (
+          n.leased_from = a.leased_from and n.prospect_id is not null
+          or coalesce((select m.merged_into from prospect m where m.id = n.previous_prospect_id), n.previous_prospect_id) = a.prospect_id
+        )
+      )
     returning a.id
   )
   select (select max(id) from page) as last, (select count(*)::int from purged) as done`;

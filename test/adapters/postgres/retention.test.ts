@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { purgeOlder } from "../../../src/adapters/postgres/retention.ts";
-import { aCall, aPool, aRequest, eachWithWorld } from "./world.ts";
+import { aCall, aPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 const DAY = 86_400;
@@ -55,6 +55,42 @@ it("what may go goes, however much that is older has to stay", async () => {
   await world.rows("update association set shown_at = now() where id in (select id from association order by id limit 3000)");
   expect(await purge()).toMatchObject({ associations: 301 });
   expect(await count("association")).toBe(4_501);
+});
+
+describe("a number that was shown long ago and whose lease ended just now", () => {
+  /** A page that was open for long: it renewed its number without showing anything new. */
+  async function keptOpen() {
+    await world.apply(aPool({ owned: [[0, 0]] }));
+    const who = await world.visitor();
+    await world.claim(aRequest(who.prospect, who));
+    await world.pass(40 * DAY);
+    await world.rows("update number set leased_until = now() - interval '1 hour', free_at = now() - interval '45 minutes'");
+    return who;
+  }
+
+  it("is still known to have been that visitor's: a call to it comes from the media element", async () => {
+    const who = await keptOpen();
+    expect(await purge()).toMatchObject({ associations: 0, numbers: 0 });
+    expect(await world.stores.router.callContext({ did: did(0), pool: SALES, caller: null, at: new Date() })).toMatchObject({ attribution: "stale", prospect: who.prospect, mediaElements: ["hero"] });
+    await world.pass(30 * DAY);
+    expect(await purge()).toMatchObject({ associations: 1, numbers: 1 });
+  });
+
+  it.each(["by nobody else", "by the person that he became"])("forgets a visitor who is erased after somebody else got it, wherever he was merged into: %s", async (how) => {
+    const who = await keptOpen();
+    await world.claim(aRequest(randomUUID()));
+    expect(await world.rows("select previous_prospect_id from number")).toEqual([{ previous_prospect_id: who.prospect }]);
+    let erased = who.prospect;
+    if (how !== "by nobody else") {
+      const before = await world.visitor();
+      await world.rows("update prospect set created_at = now() - interval '50 days' where id = $1::uuid", [before.prospect]);
+      for (const each of [before, who]) await world.stores.prospects.identify({ site: "acme", subject: "anna", ...each });
+      erased = before.prospect;
+    }
+    await purge();
+    await world.stores.prospects.erase(erased);
+    expect(await world.rows("select previous_prospect_id from number")).toEqual([{ previous_prospect_id: null }]);
+  });
 });
 
 describe("a prospect of long ago", () => {
