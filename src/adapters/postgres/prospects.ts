@@ -78,9 +78,14 @@ export async function eraseProspect(pool: pg.Pool, prospect: Uuid): Promise<void
     const current = await lockProspects(client, [prospect]);
     const { rows } = await client.query<{ id: Uuid }>("select id from prospect where merged_into = any ($1::uuid[])", [current]);
     const ids = [...new Set([prospect, ...current, ...rows.map((row) => row.id)])];
-    await client.query("delete from association where prospect_id = any ($1::uuid[])", [ids]);
     await client.query("update number set prospect_id = null where prospect_id = any ($1::uuid[])", [ids]);
-    await client.query("update number set previous_prospect_id = null where previous_prospect_id = any ($1::uuid[])", [ids]);
+    // Whoever held a number is in its history for as long as it knows him: retention and deleted pools keep to that.
+    await client.query(
+      `update number set previous_prospect_id = null
+       where did in (select did from association where prospect_id = any ($1::uuid[])) and previous_prospect_id = any ($1::uuid[])`,
+      [ids],
+    );
+    await client.query("delete from association where prospect_id = any ($1::uuid[])", [ids]);
     await noteErasure(client, { kind: "prospect", values: ids });
     await client.query(`${BLANK} where prospect_id = any ($1::uuid[])`, [ids]);
     await client.query("delete from prospect where id = any ($1::uuid[])", [ids]);

@@ -2,8 +2,11 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
+import { connect } from "../../../src/adapters/postgres/connect.ts";
+import { eraseProspect } from "../../../src/adapters/postgres/prospects.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import type { Uuid } from "../../../src/domain/types.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
 import { aCall, aPool, aRequest, CALLER, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -229,6 +232,27 @@ describe("an erasure", () => {
     expect(await world.stores.router.callContext({ did: did(0), pool: SALES, caller: null, at: new Date() })).toMatchObject({ attribution: "none", prospect: null });
     await world.pass(2701);
     expect(await world.assigned(aRequest(ann.prospect, ann))).toMatchObject({ did: did(0), renewed: false });
+  });
+
+  test("does not go through all numbers", async () => {
+    await world.apply(aPool({ owned: [[0, 49_999]], cooldownSeconds: 0 }));
+    const ann = await world.visitor();
+    await world.assigned(aRequest(ann.prospect, ann));
+    await world.pass(100_000);
+    await world.rows("update number set leased_until = leased_until - interval '1 day', free_at = '-infinity' where prospect_id = $1::uuid", [ann.prospect]);
+    await world.assigned(aRequest(randomUUID()));
+    await world.rows("analyze");
+    const read = async () => (await world.rows<{ n: number }>("select seq_tup_read::int as n from pg_stat_user_tables where relname = 'number'"))[0]?.n ?? 0;
+    const erasing = connect(world.database.url, createLogger("silent"), { max: 1 });
+    // A connection tells what it read at its end.
+    await world.rows("select pg_stat_force_next_flush()");
+    const before = await read();
+    await eraseProspect(erasing, ann.prospect);
+    await erasing.query("select pg_stat_force_next_flush()");
+    await erasing.query("select 1");
+    await erasing.end();
+    expect(await world.rows("select from number where $1::uuid in (prospect_id, previous_prospect_id)", [ann.prospect])).toEqual([]);
+    expect((await read()) - before).toBeLessThan(50_000);
   });
 
   test("of somebody unknown changes nothing", async () => {
