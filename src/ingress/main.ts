@@ -1,6 +1,7 @@
 import { batchedClaims } from "../adapters/postgres/batched-claims.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { purge } from "../adapters/postgres/retention.ts";
+import { watchSchema } from "../adapters/postgres/schema-watch.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
@@ -58,6 +59,9 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
   shutdown.add("retention", startRetention(() => purge(database, config.retentionDays), logger));
   const health = new Health();
   health.register("pools", watch.ready);
+  const schema = await watchSchema(database, logger);
+  shutdown.add("the watch on the schema", () => schema.stop());
+  health.register("schema", schema.ready);
   const { prospects, presence, pushes, records } = stores;
   const { secrets, settings } = config;
   const claims = batchedClaims(stores.claims, { ...claimBatches, maxWaiting: mostUnderWay(settings.maxWaiting) });

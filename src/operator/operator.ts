@@ -10,6 +10,7 @@ import { trunkSecret } from "../adapters/kubernetes/trunk-secret.ts";
 import { loadSchemas } from "../adapters/manifest/load-schemas.ts";
 import { connect } from "../adapters/postgres/connect.ts";
 import { readTerm } from "../adapters/postgres/leadership.ts";
+import { watchSchema } from "../adapters/postgres/schema-watch.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { ResourceKind } from "../domain/resources.ts";
@@ -91,6 +92,9 @@ export class DialplaneOperator extends OperatorBase {
     shutdown.add("leading", () => elector.stop());
     health.register("resources", () => ({ ready: source.ready, reason: source.ready ? "ok" : "not everything was read from the API server yet" }));
     health.register("election", () => ({ ready: elector.leader !== null, reason: elector.leader === null ? "nobody leads" : `${elector.leader} leads` }));
+    const schema = await watchSchema(looks, logger);
+    shutdown.add("the watch on the schema", () => schema.stop());
+    health.register("schema", schema.ready);
     for (const kind of KINDS) await this.#follow(kind, source, config.watchNamespaces);
     shutdown.add("the health port", await listenForHealth(config.healthPort, { health, registry }));
     elector.start();

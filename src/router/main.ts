@@ -1,5 +1,6 @@
 import { listenForHealth } from "../adapters/http/health-server.ts";
 import { connect } from "../adapters/postgres/connect.ts";
+import { watchSchema } from "../adapters/postgres/schema-watch.ts";
 import { createStores } from "../adapters/postgres/stores.ts";
 import { messageOf } from "../domain/errors.ts";
 import { Health } from "../shared/health.ts";
@@ -24,6 +25,9 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   shutdown.add("the router", () => router.stop());
   const health = new Health();
   health.register("router", () => router.ready());
+  const schema = await watchSchema(pool, logger);
+  shutdown.add("the watch on the schema", () => schema.stop());
+  health.register("schema", schema.ready);
   const close = await listenForHealth(config.healthPort, { health, registry, further: { "/drain": drainEndpoint(router.drain) } });
   shutdown.add("the health port", close);
   await terminationSignal();

@@ -12,12 +12,13 @@ export const environment = z.object({ DATABASE_URL: databaseUrl });
 /** `dialplane migrate`. @throws ExpectedError SchemaTooNew, Unavailable */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const { DATABASE_URL } = readEnv(environment, env);
-  const pool = connect(DATABASE_URL, createLogger("info", { app: "migrate" }), { max: 1, statementTimeoutMilliseconds: 0 });
+  const logger = createLogger("info", { app: "migrate" });
+  const pool = connect(DATABASE_URL, logger, { max: 1, statementTimeoutMilliseconds: 0 });
   try {
     await pool.query("select 1").catch((error: unknown) => {
       throw new ExpectedError("Unavailable", `the database of DATABASE_URL can't be used: ${rootCauseOf(error)}`, { cause: error });
     });
-    await migrate(pool);
+    await migrate(pool, logger);
   } finally {
     await pool.end();
   }

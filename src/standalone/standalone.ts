@@ -138,7 +138,7 @@ async function startDatabase({ config, options, shutdown }: Stage): Promise<Data
   const url = own?.url ?? config.databaseUrl ?? "";
   const pool = connect(url, logger, { max: 20 });
   shutdown.add("the database connections", () => pool.end());
-  await migrate(pool);
+  await migrate(pool, logger);
   return { pool, stores: createStores(pool, url, logger), exited: own?.exited ?? new Promise(() => undefined) };
 }
 

@@ -1,12 +1,15 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../../src/adapters/postgres/migrate.ts";
+import { watchSchema, type SchemaWatch } from "../../../src/adapters/postgres/schema-watch.ts";
+import type { Logger } from "../../../src/domain/ports.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { emptyDatabase, type TestDatabase } from "../../harness/postgres.ts";
+import { eventually } from "../../harness/process.ts";
 
 let database: TestDatabase;
 beforeEach(async () => (database = await emptyDatabase()));
@@ -65,5 +68,60 @@ describe("migrations", () => {
     await migrated;
     await expect(pool.query("select pg_sleep(1)")).rejects.toMatchObject({ code: "57014" });
     await pool.end();
+  });
+
+  test("let everybody through who comes while a long reader is waited for, say whom they wait for, and succeed after it", { timeout: 30_000 }, async () => {
+    await migrateUpTo(5);
+    const reader = await database.pool.connect();
+    await reader.query("begin");
+    await reader.query("select from pool");
+    const said: object[] = [];
+    const logger = { ...createLogger("silent"), warn: (fields: object) => void said.push(fields) } as Logger;
+    const migrated = migrate(database.pool, logger);
+    let longest = 0;
+    while (said.length < 1) {
+      const from = performance.now();
+      await database.pool.query("select from pool");
+      longest = Math.max(longest, performance.now() - from);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    // Claims are given up after 5 s.
+    expect(longest).toBeLessThan(4_000);
+    expect(said).toMatchObject([{ migration: 6, holders: [{ tables: ["pool"] }] }]);
+    await reader.query("commit");
+    reader.release();
+    await migrated;
+    expect(await versions()).toEqual(await released());
+  });
+});
+
+/** As an earlier release left it. */
+async function migrateUpTo(version: number): Promise<void> {
+  await database.pool.query("create table migration (version int primary key, applied_at timestamptz not null default now())");
+  for (let present = 1; present <= version; present += 1) {
+    await database.pool.query(await readFile(join(import.meta.dirname, `../../../src/adapters/postgres/sql/00000${present}.sql`), "utf8"));
+    await database.pool.query("insert into migration (version) values ($1::int)", [present]);
+  }
+}
+
+describe("the watch on the schema", () => {
+  const said = async (watch: SchemaWatch, reason: RegExp) => {
+    await eventually("the schema is looked at", () => reason.test(watch.ready().reason), 3_000);
+    return watch.ready().ready;
+  };
+
+  test("holds back who starts before the database is migrated, and nobody who was ready or is older than the schema", async () => {
+    const watch = await watchSchema(database.pool, createLogger("silent"), 20);
+    const newest = (await released()).length;
+    expect(await said(watch, new RegExp(`^the database has schema 0, this release needs ${newest}: run dialplane migrate$`))).toBe(false);
+    await migrate(database.pool);
+    expect(await said(watch, new RegExp(`^schema ${newest}$`))).toBe(true);
+    await database.pool.query("insert into migration (version) values (999)");
+    expect(await said(watch, /has schema 999/)).toBe(true);
+    const older = await watchSchema(database.pool, createLogger("silent"), 20);
+    expect(await said(older, /has schema 999, this release was made for/)).toBe(true);
+    await database.pool.query("delete from migration where version > 3");
+    expect(await said(watch, /has schema 3, this release needs/)).toBe(true);
+    await Promise.all([watch.stop(), older.stop()]);
   });
 });
