@@ -167,6 +167,6 @@ describe("dialplane drain", () => {
   });
 
   test("names what is wrong in its environment", async () => {
-    await expect(drainCommand({ DIALPLANE_DRAIN_SECONDS: "soon" }, process)).rejects.toThrow("DIALPLANE_DRAIN_SECONDS: must be 1 to 86400 seconds");
+    await expect(drainCommand({ DIALPLANE_DRAIN_SECONDS: "soon" }, process)).rejects.toThrow("DIALPLANE_DRAIN_SECONDS: must be a whole number from 1 to 86400");
   });
 });
