@@ -31,10 +31,9 @@ const INSERT = `with record as materialized (
     forgotten as materialized (
       select distinct r.id
       from record r
-      join erased_among(array(
-        select erasure_subject('prospect', prospect_id::text) from record where prospect_id is not null
-        union select erasure_subject('caller', caller) from record where caller is not null
-      )) e on e.erased_at >= r.received_at
+      join erased_among(
+        array(select prospect_id::text from record where prospect_id is not null), array(select caller from record where caller is not null)
+      ) e on e.erased_at >= r.received_at
         and e.subject in (erasure_subject('prospect', r.prospect_id::text), erasure_subject('caller', r.caller))
     )
     insert into call as c (

@@ -467,14 +467,19 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION public.erased_among(subjects bytea[])
+CREATE OR REPLACE FUNCTION public.erased_among(prospects text[], callers text[])
  RETURNS SETOF erasure
  LANGUAGE plpgsql
  ROWS 1
 AS $function$
 begin
   perform pg_advisory_xact_lock_shared(1482, 0);
-  return query select e.* from erasure e where e.subject = any (subjects);
+  -- Mostly nobody was: then no hash is made.
+  if exists (select from erasure) then
+    return query select e.* from erasure e where e.subject = any (array(
+      select erasure_subject('prospect', p) from unnest(prospects) as p union select erasure_subject('caller', c) from unnest(callers) as c
+    ));
+  end if;
 end
 $function$;
 

@@ -14,9 +14,14 @@ $$;
 -- Which of these were erased. Whoever saves calls asks before he writes the first of them, and erasures wait until he has committed; while an
 -- erasure is under way he waits for it. A function, because it looks anew with the lock held: the statement that calls it may have begun before
 -- the erasure did.
-create function erased_among(subjects bytea[]) returns setof erasure language plpgsql rows 1 as $$
+create function erased_among(prospects text[], callers text[]) returns setof erasure language plpgsql rows 1 as $$
 begin
   perform pg_advisory_xact_lock_shared(1482, 0);
-  return query select e.* from erasure e where e.subject = any (subjects);
+  -- Mostly nobody was: then no hash is made.
+  if exists (select from erasure) then
+    return query select e.* from erasure e where e.subject = any (array(
+      select erasure_subject('prospect', p) from unnest(prospects) as p union select erasure_subject('caller', c) from unnest(callers) as c
+    ));
+  end if;
 end
 $$;
