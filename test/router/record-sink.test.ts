@@ -25,7 +25,7 @@ function aRecord(id: string, of: keyof typeof STATES = "received"): CallRecord {
 }
 
 /** A sink over a database that can be taken away, and a folder that stays. */
-function start(database: { away: boolean; readonly written: CallRecord[] }, of: { dir?: string; maxInMemory?: number; segmentSeconds?: number } = {}) {
+function start(database: { away: boolean; readonly written: CallRecord[] }, of: { dir?: string; maxInMemory?: number; segmentSeconds?: number; saveCall?: (record: CallRecord) => Promise<void> } = {}) {
   const registry = new Registry();
   const metrics = routerMetrics(registry);
   const logged: string[] = [];
@@ -36,7 +36,7 @@ function start(database: { away: boolean; readonly written: CallRecord[] }, of: 
     return Promise.resolve();
   };
   const journal = diskJournal({ dir: of.dir ?? folder.path, maxBytes: 1_000_000, segmentBytes: 10_000, segmentSeconds: of.segmentSeconds ?? 60 }, logger, metrics);
-  const sink = new SpooledRecordSink({ store: { saveCall }, logger, metrics, journal, ...(of.maxInMemory === undefined ? {} : { maxInMemory: of.maxInMemory }) });
+  const sink = new SpooledRecordSink({ store: { saveCall: of.saveCall ?? saveCall }, logger, metrics, journal, ...(of.maxInMemory === undefined ? {} : { maxInMemory: of.maxInMemory }) });
   const metric = async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
   return { sink, metric, log: () => logged.join("") };
 }
@@ -207,5 +207,36 @@ describe("call records", () => {
     await eventually("written", () => sink.waiting === 0);
     expect(database.written.at(-1)?.end).toBe("max-duration");
     await sink.stop(1_000);
+  });
+
+  test("of one call are never written at the same time, and a state whose write failed is not put over a newer one", async () => {
+    const database = { away: false, written: [] as CallRecord[] };
+    const first = Promise.withResolvers<undefined>();
+    const begun: CallRecord[] = [];
+    const underWay = new Set<string>();
+    let overlaps = 0;
+    const saveCall = async (record: CallRecord) => {
+      if (underWay.has(record.id)) overlaps += 1;
+      underWay.add(record.id);
+      try {
+        if (begun.push(record) === 1) await first.promise;
+        database.written.push(record);
+      } finally {
+        underWay.delete(record.id);
+      }
+    };
+    const { sink } = start(database, { saveCall });
+    sink.save(aRecord("one"));
+    await eventually("it is under way", () => begun.length === 1);
+    sink.save(aRecord("one", "ended"));
+    sink.save(aRecord("two"));
+    // It came later and is written: all that may be written was.
+    await eventually("another call's", () => ids(database.written).includes("two"));
+    first.reject(new Error("away"));
+    await eventually("written", () => sink.waiting === 0);
+    expect(database.written).toMatchObject([{ id: "two" }, { id: "one", end: "max-duration" }]);
+    expect([begun.length, overlaps]).toEqual([3, 0]);
+    expect(await sink.stop(1_000)).toBe(0);
+    expect(await readdir(folder.path)).toEqual([]);
   });
 });
