@@ -156,6 +156,7 @@ export class Calls {
     }
     this.#calls.clear();
     this.#byChannel.clear();
+    this.#deps.metrics.liveCalls.set(0);
   }
 
   #index(call: Call): void {

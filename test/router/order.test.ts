@@ -55,6 +55,7 @@ async function startBeside(asterisk: Awaited<ReturnType<typeof startYesMan>>, ru
   await eventually("ARI is up and the rules are there", () => written.join("").includes('"revision":1,"pools"') && asterisk.asked.some((request) => request.endsWith("asterisk/info")));
   return {
     store,
+    liveCalls: () => router.liveCalls(),
     stop: async () => {
       await router.stop();
       await folder.remove();
@@ -83,6 +84,8 @@ async function aCall(rule?: Parameters<typeof aRule>[0]) {
   const asked = () => asterisk.asked.filter((request) => request.startsWith("POST "));
   return {
     store: router.store,
+    liveCalls: () => router.liveCalls(),
+    replaced: () => asterisk.tell({ type: "ApplicationReplaced", application: "dialplane" }),
     offer: () => asterisk.tell({ type: "CallBroadcast", channel: inbound }),
     enter: () => asterisk.tell({ type: "StasisStart", args: ["inbound", "default/sales"], channel: inbound }),
     /** What the leg that was called is said to be. */
@@ -156,4 +159,13 @@ test("a call that is counted for round robin is counted when it is ours", async 
   call.enter();
   await call.expectAsked(CLAIM, ORIGINATE);
   expect(call.store.asked).toHaveLength(1);
+});
+
+test("a router that another one replaced has no calls any more: they are the other one's", async () => {
+  await using call = await aCall();
+  call.enter();
+  await call.expectAsked(ORIGINATE);
+  expect(call.liveCalls()).toBe(1);
+  call.replaced();
+  await eventually("it has none", () => call.liveCalls() === 0);
 });

@@ -40,9 +40,14 @@ export function whispering(decision: RouteDecision): RouteDecision {
   return { ...decision, groups: decision.groups.map((group) => group.map((attempt) => ({ ...attempt, whisper: "sound:beep" }))) };
 }
 
-export function received(): Call {
+/** What the arrival of a call wants is part of it. */
+export function arrived(): readonly [Call, readonly CallCommand[]] {
   const origin = { pod: "pod-0", did: e164("+12025550101"), pool: "default/sales", caller: e164("+13125550123"), receivedAt: AT };
-  return receiveCall(ID, INBOUND, origin)[0];
+  return receiveCall(ID, INBOUND, origin);
+}
+
+export function received(): Call {
+  return arrived()[0];
 }
 
 /** Runs events through the machine; answers the last state and what the LAST event wanted. */

@@ -5,7 +5,7 @@ import type { CallCommand, TimerName } from "../../../src/domain/call/commands.t
 import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
 import { facts } from "../builders.ts";
-import { aDecision, AT, commandFailed, decided, decidedAhead, type Happening, INBOUND, LEG, received, whispering } from "./builders.ts";
+import { aDecision, arrived, AT, commandFailed, decided, decidedAhead, type Happening, INBOUND, LEG, whispering } from "./builders.ts";
 
 const CHANNELS = [INBOUND, LEG(0), LEG(1), LEG(2), LEG(3), "stranger"];
 const channel = fc.constantFrom(...CHANNELS);
@@ -55,7 +55,10 @@ interface Trace {
 }
 
 function begin(): Trace {
-  return { call: received(), log: [], timers: new Set(["decision"]) };
+  const [call, commands] = arrived();
+  const trace: Trace = { call, log: [], timers: new Set() };
+  carryOut(trace, commands, call.kind);
+  return trace;
 }
 
 function feed(trace: Trace, event: Happening): void {
@@ -63,11 +66,15 @@ function feed(trace: Trace, event: Happening): void {
   const [call, commands] = step(trace.call, { ...event, at: AT });
   trace.log.push({ event });
   if (event.type === "Deadline") trace.timers.delete(event.timer);
+  carryOut(trace, commands, kindBefore);
+  trace.call = call;
+}
+
+function carryOut(trace: Trace, commands: readonly CallCommand[], kindBefore: Call["kind"]): void {
   for (const command of commands) {
     trace.log.push({ command, kindBefore });
     if (command.type === "StartTimer") trace.timers.add(command.timer);
   }
-  trace.call = call;
 }
 
 /** Nothing happens any more but the timers that were started. */
