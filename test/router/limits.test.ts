@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { Limits } from "../../src/router/limits.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
@@ -9,9 +9,9 @@ import { anAttempt } from "../domain/call/builders.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** Orders of events that calls can't be made to have on demand. */
-function limitsOf(living: readonly string[]) {
+function limitsOf(living: readonly string[], withinMs = 1_000) {
   const store = new MemoryStore({ revision: 0, pools: [], rules: [], trunks: [] }, null, () => Promise.reject(new Error("nobody is looked up")));
-  const limits = new Limits({ store, logger: pino({ level: "silent" }), metrics: routerMetrics(new Registry()), withinMs: 1_000, living: () => living });
+  const limits = new Limits({ store, logger: pino({ level: "silent" }), metrics: routerMetrics(new Registry()), withinMs, living: () => living });
   return { store, limits };
 }
 
@@ -85,5 +85,33 @@ describe("a seat", () => {
     await sleep(1);
     expect([...store.seats.keys()]).toEqual(["leg"]);
     limits.stop();
+  });
+
+  test.each<readonly [string, () => Promise<null>]>([
+    ["does not answer", () => new Promise(() => undefined)],
+    ["is away", () => Promise.reject(new Error("away"))],
+  ])("is not waited for when the database %s: a call too many is better than a call lost", async (_, takeSeat) => {
+    const { store, limits } = limitsOf(["leg"], 10);
+    store.takeSeat = takeSeat;
+    await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    limits.stop();
+  });
+
+  test("is renewed every 20 seconds, until the end", async () => {
+    vi.useFakeTimers();
+    try {
+      const { store, limits } = limitsOf(["leg"]);
+      const kept: (readonly string[])[] = [];
+      store.keepSeats = (channels) => Promise.resolve(void kept.push(channels)).then(() => channels);
+      await vi.advanceTimersByTimeAsync(19_999);
+      expect(kept).toEqual([]);
+      await vi.advanceTimersByTimeAsync(40_001);
+      expect(kept).toEqual([["leg"], ["leg"], ["leg"]]);
+      limits.stop();
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(kept).toHaveLength(3);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
