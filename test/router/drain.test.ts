@@ -1,7 +1,10 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { type Endpoint, listenForHealth, sendJson } from "../../src/adapters/http/health-server.ts";
+import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import { drainEndpoint } from "../../src/router/drain-endpoint.ts";
 import { drainCommand } from "../../src/router/drain-command.ts";
 import { Health } from "../../src/shared/health.ts";
@@ -118,6 +121,19 @@ describe("a pod that is drained", () => {
     expect(await pod.drain(1)).toMatchObject({ code: 1, output: expect.stringMatching(/not drained within 1 s: 0 channels, [12] records/) as string });
     away = false;
     expect(await pod.drain()).toMatchObject({ code: 0 });
+    await pod.stop();
+  });
+
+  test("waits for calls that the dialplan served and the database does not take", async () => {
+    const pod = await startPod(answers);
+    const take = pod.router.store.saveServedCalls.bind(pod.router.store);
+    pod.router.store.saveServedCalls = () => Promise.reject(new Error("away"));
+    const line = "1|1795911968.2|YQ==|acme/sales|+12025550199|acme/carrier|+12025550110|allowed|+13125550123|1795911969047|1795911970259|ANSWER|1207|16";
+    await appendFile(join(world.asterisk.configDir, SERVED_FILE), `${line}\n`);
+    expect(await pod.drain(1)).toMatchObject({ code: 1, output: expect.stringContaining("not drained within 1 s: 0 channels, 1 records") as string });
+    pod.router.store.saveServedCalls = take;
+    expect(await pod.drain()).toMatchObject({ code: 0 });
+    expect(pod.router.store.served).toMatchObject([{ pool: "acme/sales" }]);
     await pod.stop();
   });
 });

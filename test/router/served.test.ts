@@ -1,8 +1,8 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
@@ -110,25 +110,77 @@ test("a caller whom the pool refuses is refused as the router would, and recorde
   expect(records.slice(blocked.length).map(({ end }) => end)).toEqual(Array.from({ length: others.length + 1 }, () => "completed"));
 });
 
-test("calls of a router that is never idle are recorded as soon as the database has what it had saved of them", async () => {
+const LINE = "1|1795911968.2|YQ==|acme/sales|+12025550199|acme/carrier|+12025550110|allowed|+13125550123|1795911969047|1795911970259|ANSWER|1207|16";
+
+/** What reads the dialplan's file, which is in a folder of its own, and often. */
+async function reading(records: { readonly saved: number; readonly written: number }, saveServedCalls: (calls: readonly CallRecord[]) => Promise<void>) {
   const folder = await temporaryFolder("served");
-  const line = "1|1795911968.2|YQ==|acme/sales|+12025550199|acme/carrier|+12025550110|allowed|+13125550123|1795911969047|1795911970259|ANSWER|1207|16";
+  const path = join(folder.path, SERVED_FILE);
+  await mkdir(dirname(path));
+  const served = startServedCalls({ pod: "pod-0", dir: folder.path, store: { saveServedCalls }, records, counter: { inc: () => undefined }, logger: pino({ level: "silent" }) }, 20);
+  const files = () => readdir(dirname(path));
+  return {
+    path,
+    files,
+    taken: () => eventually("it is taken away from Asterisk", async () => (await files()).every((name) => name.startsWith("calls.log."))),
+    recorded: () => eventually("it is recorded", async () => (await files()).length === 0),
+    stop: async () => {
+      await served.stop();
+      await folder.remove();
+    },
+  };
+}
+
+test("calls of a router that is never idle are recorded as soon as the database has what it had saved of them", async () => {
   const records = { saved: 7, written: 6 };
   const saved: string[] = [];
-  const store = { saveServedCalls: (calls: readonly CallRecord[]) => Promise.resolve(void saved.push(...calls.map(({ pool }) => pool))) };
-  await mkdir(join(folder.path, dirname(SERVED_FILE)));
-  await writeFile(join(folder.path, SERVED_FILE), `${line}\n${line.slice(0, 40)}\n`);
-  const counter = { inc: () => undefined };
-  const served = startServedCalls({ pod: "pod-0", dir: folder.path, store, records, counter, logger: pino({ level: "silent" }) }, 20);
-  const files = () => readdir(join(folder.path, dirname(SERVED_FILE)));
-  await eventually("it is taken away from Asterisk", async () => (await files())[0]?.startsWith("calls.log."));
+  const reader = await reading(records, (calls) => Promise.resolve(void saved.push(...calls.map(({ pool }) => pool))));
+  await writeFile(reader.path, `${LINE}\n${LINE.slice(0, 40)}\n`);
+  await reader.taken();
   await sleep(1_500);
   expect(saved).toEqual([]);
   Object.assign(records, { saved: 9, written: 7 });
-  await eventually("it is recorded", async () => (await files()).length === 0);
+  await reader.recorded();
   expect(saved).toEqual(["acme/sales"]);
-  await served.stop();
-  await folder.remove();
+  await reader.stop();
+});
+
+test("calls that the database does not take stay on the disk until it does", async () => {
+  const there: number[] = [];
+  const reader = await reading({ saved: 0, written: 0 }, async () => {
+    there.push((await reader.files()).length);
+    if (there.length === 1) throw new Error("away");
+  });
+  await writeFile(reader.path, `${LINE}\n`);
+  await reader.taken();
+  await reader.recorded();
+  expect(there).toEqual([1, 1]);
+  await reader.stop();
+});
+
+test("a line of a hang-up handler that had the file open when it was taken away is read as well", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const saved: string[] = [];
+    const reader = await reading({ saved: 0, written: 0 }, (calls) => Promise.resolve(void saved.push(...calls.map(({ pool }) => pool))));
+    const takenAt = Date.now();
+    await using handler = await open(reader.path, "a");
+    await reader.taken();
+    // When the second of these is taken away, a look has passed over the first.
+    for (const ms of [999, 1_000]) {
+      vi.setSystemTime(takenAt + ms);
+      await writeFile(reader.path, `${LINE.replace("acme/sales", `acme/${ms}`)}\n`);
+      await reader.taken();
+    }
+    expect(saved).toEqual([]);
+    await handler.write(`${LINE}\n`);
+    vi.setSystemTime(takenAt + 10_000);
+    await reader.recorded();
+    expect(saved).toEqual(["acme/sales", "acme/999", "acme/1000"]);
+    await reader.stop();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a busy default destination is recorded as busy, with its cause", async () => {
