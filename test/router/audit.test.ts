@@ -1,13 +1,13 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import type { ListedChannel } from "../../src/adapters/ari/events.ts";
 import { createTelephony } from "../../src/adapters/ari/telephony.ts";
 import { STASIS_APP } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import { adoptCall } from "../../src/domain/call/start.ts";
-import { audit } from "../../src/router/audit.ts";
+import { audit, startAudit } from "../../src/router/audit.ts";
 import { Calls } from "../../src/router/calls.ts";
 import { takeAwayEmpty } from "../../src/router/empty-bridges.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
@@ -25,7 +25,8 @@ describe("a live call is compared with Asterisk's channels", () => {
   const callee = legId(id, 0);
 
   /** @param afterMs since the call began */
-  async function audited(listed: readonly string[], afterMs = 60_000, connected = true) {
+  async function audited(listed: readonly string[], afterMs = 60_000, connected = true, own = [caller.id, callee]) {
+    const watched: string[] = [];
     const asked: TelephonyCommand[] = [];
     const nothing = () => undefined;
     const logger = pino({ level: "silent" });
@@ -34,8 +35,8 @@ describe("a live call is compared with Asterisk's channels", () => {
     const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => connected });
     calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], logger);
     const channels = () => Promise.resolve(listed.map((one) => ({ ...caller, id: one })));
-    await audit({ calls, telephony: { channels, ownChannels: () => Promise.resolve([caller.id, callee]), watch: () => Promise.resolve() }, clock, logger, connected: () => connected });
-    return { asked, live: calls.live };
+    await audit({ calls, telephony: { channels, ownChannels: () => Promise.resolve(own), watch: (one) => Promise.resolve(void watched.push(one)) }, clock, logger, connected: () => connected });
+    return { asked, live: calls.live, watched };
   }
 
   test.each([
@@ -54,7 +55,11 @@ describe("a live call is compared with Asterisk's channels", () => {
     ["the leg is so young that it may not be in the list yet", [caller.id], 9_000, true],
     ["ARI is away", [], 60_000, false],
   ])("nothing is done while %s", async (_, there, afterMs, connected) => {
-    expect(await audited(there, afterMs, connected)).toEqual({ asked: [], live: 1 });
+    expect(await audited(there, afterMs, connected)).toEqual({ asked: [], live: 1, watched: [] });
+  });
+
+  test("those of its channels that the application has lost are watched again, and nobody else's", async () => {
+    expect(await audited([caller.id, callee, "somebody-elses"], 60_000, true, [caller.id])).toEqual({ asked: [], live: 1, watched: [callee] });
   });
 });
 
@@ -106,12 +111,49 @@ describe("a channel that is not the application's any more", () => {
     const telephony = createTelephony(world.ari, STASIS_APP);
     const result = world.call({ holdMs: 4_000 });
     await eventually("two talk", () => router.log().includes('"to":"bridged"'));
-    const [channel = ""] = await telephony.ownChannels();
-    await world.ari.request("DELETE", `/applications/${STASIS_APP}/subscription`, { eventSource: `channel:${channel}` });
-    expect(await telephony.ownChannels()).not.toContain(channel);
-    await telephony.watch(channel);
-    expect(await telephony.ownChannels()).toContain(channel);
+    const [inbound = "", leg = ""] = await telephony.ownChannels();
+    // The router looks now and then as well.
+    await eventually("the application has lost it", async () => {
+      await world.ari.request("DELETE", `/applications/${STASIS_APP}/subscription`, { eventSource: `channel:${leg}` });
+      return !(await telephony.ownChannels()).includes(leg);
+    });
+    const call = adoptCall("one", { bridge: "bridge", inbound, leg }, new Date());
+    const calls = { all: () => [call], find: () => call, happen: () => undefined, owns: (channel: string) => [inbound, leg].includes(channel) };
+    await audit({ calls, telephony, clock: { now: () => new Date() }, logger: pino({ level: "silent" }), connected: () => true });
+    expect(await telephony.ownChannels()).toContain(leg);
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
     await world.expectEmpty();
   });
+});
+
+test("live calls are compared every 20 seconds, soon after ARI is back, one at a time, and not after the end", async () => {
+  vi.useFakeTimers();
+  try {
+    let [looks, slow] = [0, false];
+    const bridges = () => {
+      looks += 1;
+      return slow ? new Promise<never>(() => undefined) : Promise.resolve([]);
+    };
+    const nothing = () => Promise.resolve();
+    const telephony = { bridges, destroyBridge: nothing, channels: () => Promise.resolve([]), ownChannels: () => Promise.resolve([]), watch: nothing };
+    const calls = { all: () => [], find: () => undefined, happen: () => undefined, owns: () => false };
+    const running = () => startAudit({ calls, telephony, clock: { now: () => new Date() }, logger: pino({ level: "silent" }), connected: () => true });
+    const after = async (ms: number) => {
+      await vi.advanceTimersByTimeAsync(ms);
+      return looks;
+    };
+    const first = running();
+    expect([await after(19_999), await after(1), await after(20_000)]).toEqual([0, 1, 2]);
+    first.soon();
+    expect([await after(499), await after(1), await after(2_499), await after(1)]).toEqual([2, 3, 3, 4]);
+    first.soon();
+    first.stop();
+    expect(await after(60_000)).toBe(4);
+    slow = true;
+    const second = running();
+    expect(await after(60_000)).toBe(5);
+    second.stop();
+  } finally {
+    vi.useRealTimers();
+  }
 });
