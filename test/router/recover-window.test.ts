@@ -6,6 +6,7 @@ import type { ListedChannel } from "../../src/adapters/ari/events.ts";
 import type { Telephony } from "../../src/adapters/ari/telephony.ts";
 import { fallbackContext } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
 import { Calls } from "../../src/router/calls.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
@@ -86,4 +87,30 @@ test("a call that came after ARI was up again is left alone, although Asterisk's
   // One that was dialled before ARI went away is missing.
   await since(100);
   expect(asked).toContainEqual(expect.objectContaining({ type: "Continue", channel: INBOUND }));
+});
+
+/** Beside a caller who waits in the application, of no call that is known. */
+async function foundWaiting(connectedAt: Date) {
+  const done: string[] = [];
+  const nothing = () => undefined;
+  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform: () => Promise.resolve(), save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const telephony = {
+    ownChannels: () => Promise.resolve([caller.id]),
+    channels: () => Promise.resolve([{ ...caller, state: "Ring" }]),
+    bridges: () => Promise.resolve([]),
+    variable: (_: string, name: string) => Promise.resolve(name === "DIALPLANE_POOL" ? "default/sales" : "allowed"),
+    hangUp: (id: string) => Promise.resolve(void done.push(`hang up ${id}`)),
+    continueAt: (id: string) => Promise.resolve(void done.push(`continue ${id}`)),
+  } as Partial<Telephony> as Telephony;
+  const keep = ({ id, did, end }: CallRecord) => void done.push(`keep ${id} ${did} ${end}`);
+  await recover({ pod: "pod-0", calls, telephony, records: { keep }, clock, logger }, connectedAt, false);
+  return done;
+}
+
+test("a caller who came after ARI was up is left alone: the event of it is on its way", async () => {
+  expect(await foundWaiting(new Date(AT.getTime() - 1))).toEqual([]);
+});
+
+test("the record of a caller who came before is on the disk when he is given to the default destination", async () => {
+  expect(await foundWaiting(new Date(AT.getTime() + 1))).toEqual([`keep ${call} +12025550101 null`, `continue ${caller.id}`]);
 });

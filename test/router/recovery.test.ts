@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,6 +45,8 @@ interface RouterOptions {
   readonly whisper?: string;
   /** The rule goes by who is calling: nobody is dialled before that is known. */
   readonly asks?: boolean;
+  /** And never gets to know. */
+  readonly inVain?: boolean;
   readonly signalAt?: RouterProcessInput["signalAt"];
   readonly pod?: string;
   /** Of two at the same time each needs its own. */
@@ -54,12 +56,12 @@ interface RouterOptions {
 /** Empty in every test. */
 let spools = "";
 
-async function startRouter({ destination, whisper, asks = false, signalAt, pod = "pod-0", spool = pod }: RouterOptions): Promise<TestProcess> {
+async function startRouter({ destination, whisper, asks = false, inVain = false, signalAt, pod = "pod-0", spool = pod }: RouterOptions): Promise<TestProcess> {
   const folder = await temporaryFolder("router");
   const destinations = [aDestination({ sipUri: toUri(destination), ringTimeoutSeconds: 20, ...(whisper === undefined ? {} : { whisper: { media: whisper } }) })];
   const state = world.state({ rule: { destinations, ...(asks ? { match: { attribution: ["Exclusive"] } } : {}) } });
-  const config = { ...world.config, pod, spool: { dir: join(spools, spool), maxBytes: 1_000_000 } };
-  const input: RouterProcessInput = { config, ...state, databaseUrl: database.url, ...(signalAt === undefined ? {} : { signalAt }) };
+  const config = { ...world.config, pod, spool: { dir: join(spools, spool), maxBytes: 1_000_000 }, ...(inVain ? { lookUpTimeoutMs: 20_000 } : {}) };
+  const input: RouterProcessInput = { config, ...state, databaseUrl: database.url, asksInVain: inVain, ...(signalAt === undefined ? {} : { signalAt }) };
   await writeFile(join(folder.path, "input.json"), JSON.stringify(input), { mode: 0o600 });
   const child = startProcess([process.execPath, PROGRAM, join(folder.path, "input.json")]);
   parts.defer(async () => {
@@ -166,6 +168,29 @@ describe("a router that is killed (SIGKILL) while a call is", () => {
     await world.expectEmpty();
     await kill(next);
   });
+});
+
+test("a caller who hangs up before there is another router has a record, although the database never heard of the call", async () => {
+  await count();
+  const killed = await startRouter({ destination: answers, asks: true, inVain: true });
+  const result = world.call();
+  const spool = join(spools, "pod-0");
+  await eventually("it is on the disk", async () => {
+    const sizes = await Promise.all((await readdir(spool)).map((name) => stat(join(spool, name))));
+    return sizes.some(({ size }) => size > 0);
+  });
+  await kill(killed);
+  expect(killed.output()).not.toMatch(/"to":"(dialing|ending)"/);
+  expect(await readCalls(database.pool, {}, { limit: 1 })).toEqual([]);
+  const [inbound] = ((await world.ari.request("GET", "/channels")) as unknown[]).map(parseChannel);
+  await world.ari.request("DELETE", `/channels/${inbound?.id}`);
+  await result;
+  const next = await startRouter({ destination: answers });
+  const record = await theRecord(next);
+  expect(record).toMatchObject({ end: "failed", answeredAt: null, attribution: "unavailable", did: "+12025550101", caller: "+13125550123", legs: [], why: [{ reason: "EndUnobserved" }] });
+  expect([await dialled(answers), await dialled(fallback)]).toEqual([0, 0]);
+  await world.expectEmpty();
+  await kill(next);
 });
 
 test("a router that is killed (SIGKILL) while the callee hears its whisper: the next one connects the two, and nobody else is rung", async () => {
