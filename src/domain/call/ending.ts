@@ -28,7 +28,7 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     .filter((open) => !open.hungUp)
     .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : callees));
   const ending: Ending = {
-    ...call,
+    ...unheard(call),
     kind: "ending",
     ...outcome,
     endedAt: at,
@@ -37,6 +37,11 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     legs: call.legs.map((leg) => ({ ...closeLeg(leg, "cancelled", at), hungUp: true })),
   };
   return settle(ending, [...hangUps, { type: "StartTimer", timer: "hangup", seconds: HANGUP_SECONDS }]);
+}
+
+/** Who heard the whisper and nobody else has answered nobody: the caller was not answered yet. */
+function unheard(call: Call): Call {
+  return call.kind === "bridging" && (call.whispering || call.unproven) ? { ...call, answeredAt: null } : call;
 }
 
 /** Gives the caller to the dialplan's default destination. Only before an answer: nobody is dialled twice after one. */

@@ -195,15 +195,10 @@ function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick
     return notProven(call, at);
   }
   if (call.kind === "bridging" && call.whispering && early === "failed") {
-    return endCall(unheard(call), { end: "declined", cause: CAUSE.rejected }, at);
+    return endCall(call, { end: "declined", cause: CAUSE.rejected }, at);
   }
   const told = cause !== null && cause >= 1 && cause <= 127 ? cause : CAUSE.normal;
-  return endCall(unheard(call), { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
-}
-
-/** Who heard the whisper and nobody else has answered nobody: the caller was not answered yet. */
-function unheard(call: Bridging | Bridged): Bridging | Bridged {
-  return call.kind === "bridging" && (call.whispering || call.unproven) ? { ...call, answeredAt: null } : call;
+  return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
 }
 
 function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
@@ -326,7 +321,7 @@ function beforeAnswer(call: Dialing, timer: "silence" | "ring", at: Date): Stepp
 
 function afterAnswer(call: Bridging | Bridged, timer: TimerName, at: Date): Stepped {
   if (timer === "duration") {
-    return endCall(unheard(call), { end: "max-duration", cause: CAUSE.normal }, at);
+    return endCall(call, { end: "max-duration", cause: CAUSE.normal }, at);
   }
   if (call.kind === "bridged") {
     return [call, []];

@@ -9,7 +9,7 @@ const dialling = () => after(received(), decidedAhead(aDecision([["a"]])));
 describe("a call that was decided before it was known who calls", () => {
   test("is dialled at once, and saved when it is known", () => {
     const { call, commands } = dialling();
-    expect(brief(commands)).toEqual(["Originate 0", "StartTimer ring 25", "StartTimer silence 1.5", "KeepRecord received"]);
+    expect(brief(commands)).toEqual(["Originate 0 a", "StartTimer ring 25", "StartTimer silence 1.5", "KeepRecord received"]);
     const known = after(call, ATTRIBUTED);
     expect(known.commands).toMatchObject([{ type: "SaveRecord", record: { attribution: "exclusive", mediaElement: "hero", legs: [{ destination: "sip:a@pbx.example" }] } }]);
   });

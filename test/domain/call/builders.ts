@@ -84,7 +84,7 @@ export const STATES: Readonly<Record<Call["kind"] | "nobody rings" | "whispering
   "handed back": () => after(STATES.dialing(), commandFailed("CreateBridge", 500)).call,
 };
 
-/** Commands in short: `HangUp in 17`, `Originate 2`. */
+/** Commands in short: `HangUp in 17`, `Originate 2 c`. */
 export function brief(commands: readonly CallCommand[]): readonly string[] {
   return commands.map((command) => [command.type, ...details(command)].join(" "));
 }
@@ -93,6 +93,10 @@ function details(command: CallCommand): readonly (string | number)[] {
   switch (command.type) {
     case "HangUp":
       return [nameOf(command.channel), command.cause];
+    case "Originate":
+      return [nameOf(command.channel), command.attempt.name];
+    case "Dial":
+      return [nameOf(command.channel), command.seconds];
     case "StartTimer":
       return [command.timer, command.seconds];
     case "SaveRecord":

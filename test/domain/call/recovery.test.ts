@@ -105,6 +105,7 @@ test("a record that was closed because its pod was silent is open again when its
   const before = STATES.bridged();
   if (before.origin === null) throw new Error("a call of our own has an origin");
   const lost = closeUnobserved(recordOf(before, before.origin), AT, POD_LOST);
+  expect(lost).toMatchObject({ end: "completed", legs: [{ result: "answered", endedAt: AT }, { result: "cancelled", endedAt: AT }] });
   const adopted = adoptCall(ID, { bridge: BRIDGE, inbound: INBOUND, leg: LEG(0) }, new Date(AT.getTime() + 90_000));
   const { call } = after(adopted, { type: "Recognised", record: lost }, gone(INBOUND), gone(LEG(0)));
   if (call.origin === null) throw new Error("it was recognised");

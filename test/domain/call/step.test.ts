@@ -1,9 +1,17 @@
 import { describe, expect, test } from "vitest";
 
 import { facts } from "../builders.ts";
+import { closeUnobserved } from "../../../src/domain/call/recognise.ts";
 import { recordOf } from "../../../src/domain/call/record.ts";
+import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
+import type { CallRecord } from "../../../src/domain/types.ts";
 import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
+
+function theRecord(call: Call): CallRecord {
+  if (call.origin === null) throw new Error("a call of our own has an origin");
+  return recordOf(call, call.origin);
+}
 
 /** Every kind of event, about a call whose legs 0 and 1 ring together and whose leg 0 answered, where any did. */
 const EVENTS = {
@@ -49,13 +57,16 @@ const EVENTS = {
   "proof deadline": deadline("proof"),
   "duration deadline": deadline("duration"),
   "hangup deadline": deadline("hangup"),
+  AsteriskRestarted: { type: "AsteriskRestarted" },
+  /** Of a call that is known: of one that was adopted it is told in recovery.test.ts. */
+  Recognised: { type: "Recognised", record: closeUnobserved(theRecord(STATES.bridged()), AT) },
   "Resynced, nothing there": { type: "Resynced", channels: new Map(), inBridge: new Set() },
 } satisfies Record<string, Happening>;
 
 type Row = readonly [state: string, commands: readonly string[]];
 type Table = Partial<Record<keyof typeof EVENTS, Row>>;
 
-const ORIGINATE_ALL = ["Originate 0", "Originate 1", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"];
+const ORIGINATE_ALL = ["Originate 0 a", "Originate 1 b", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"];
 const TELL = ["Ring in", "CreateBridge", "AddToBridge in"];
 const CONNECT = ["Answer in", "AddToBridge 0"];
 const JOIN_FIRST = ["AddToBridge 0", "StartTimer proof 3"];
@@ -79,6 +90,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Gone inbound": ["ended", ["SaveRecord abandoned"]],
     "HangingUp inbound": ["ended", ["SaveRecord abandoned"]],
     "decision deadline": ["ending", GIVE_AWAY],
+    AsteriskRestarted: ["ended", ["SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["SaveRecord abandoned"]],
   },
   "nobody rings": {
@@ -94,7 +106,8 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "CreateBridge failed": ["ending", HAND_BACK],
     "AddToBridge failed": ["ending", HAND_BACK],
     "Answer failed": ["ending", HAND_BACK],
-    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"]],
+    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2 c", "StartTimer ring 25", "StartTimer silence 1.5", "SaveRecord received"]],
+    AsteriskRestarted: ["ended", ["SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "SaveRecord abandoned"]],
   },
   dialing: {
@@ -110,7 +123,8 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "CreateBridge failed": ["ending", HAND_BACK],
     "AddToBridge failed": ["ending", HAND_BACK],
     "Answer failed": ["ending", HAND_BACK],
-    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2", "StartTimer ring 25", "SaveRecord received"]],
+    "ring deadline": ["dialing", ["HangUp 0 19", "HangUp 1 19", "Originate 2 c", "StartTimer ring 25", "SaveRecord received"]],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "HangUp 1 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   whispering: {
@@ -130,6 +144,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "AddToBridge failed": ["ending", FAIL_TALK],
     "Answer failed": ["ending", FAIL_TALK],
     "duration deadline": ["ending", END_TALK],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   bridging: {
@@ -147,6 +162,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "AddToBridge failed": ["ending", FAIL_TALK],
     "Answer failed": ["ending", FAIL_TALK],
     "duration deadline": ["ending", END_TALK],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord failed"]],
   },
   unproven: {
@@ -165,6 +181,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Answer failed": ["ending", HAND_OVER],
     "proof deadline": ["ending", HAND_OVER],
     "duration deadline": ["ending", END_TALK],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord abandoned"]],
   },
   bridged: {
@@ -175,6 +192,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Gone 0, busy": ["ending", ["HangUp in 17", "StartTimer hangup 5"]],
     "Originate 0 refused": ["ending", ["HangUp in 16", "StartTimer hangup 5"]],
     "duration deadline": ["ending", END_TALK],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["HangUp 0 16", "StartTimer hangup 5", "DestroyBridge", "SaveRecord completed"]],
   },
   ending: {
@@ -184,6 +202,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
     "Continue refused": ["ending", ["HangUp in 16"]],
     "hangup deadline": ["ended", ["HangUp in 16", "HangUp 0 16", "HangUp 1 16", "DestroyBridge", "SaveRecord max-duration"]],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
   },
   "handed back": {
@@ -193,6 +212,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
     "Continue refused": ["ending", ["HangUp in 41"]],
     "hangup deadline": ["ended", ["Continue in", "HangUp 0 41", "HangUp 1 41", "DestroyBridge", "SaveRecord failed"]],
+    AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord failed"]],
   },
   ended: {
@@ -216,6 +236,11 @@ describe("every state meets every event", () => {
   });
 });
 
+test.each(cases.filter(([state]) => state === "whispering" || state === "unproven"))("%s: %s, and a caller who was not answered has no time of an answer when that is the end", (state, _, event) => {
+  const { call } = after(STATES[state as keyof typeof STATES](), event);
+  if (call.kind === "ending" || call.kind === "ended") expect(theRecord(call)).toMatchObject({ answeredAt: null, answeredBy: null });
+});
+
 describe("groups of destinations", () => {
   test.each([
     ["a busy leg and onBusy Next: the next group", { onBusy: "Next" }, gone(LEG(0), 17, 486), "dialing"],
@@ -236,7 +261,7 @@ describe("groups of destinations", () => {
     const first = after(STATES.dialing(), gone(LEG(0), 27, null));
     expect([first.call.kind, brief(first.commands)]).toEqual(["dialing", []]);
     const second = after(first.call, gone(LEG(1), 27, null));
-    expect(brief(second.commands)).toEqual(["Originate 2", "StartTimer ring 25", "SaveRecord received"]);
+    expect(brief(second.commands)).toEqual(["Originate 2 c", "StartTimer ring 25", "SaveRecord received"]);
   });
 
   test.each([
@@ -265,7 +290,7 @@ describe("groups of destinations", () => {
   const whenFull = anAttempt("default");
 
   test.each([
-    ["all of them are full: the default destination, once", [full(0), full(1)], ["Originate 2"]],
+    ["all of them are full: the default destination, once", [full(0), full(1)], ["Originate 2 default"]],
     ["one is full and the other busy: the end", [full(0), gone(LEG(1), 17, 486)], ["HangUp in 17"]],
     ["all are full, the default destination is busy: the end", [full(0), full(1), gone(LEG(2), 17, 486)], ["HangUp in 17"]],
   ])("when %s", (_, happenings, first) => {
@@ -275,9 +300,24 @@ describe("groups of destinations", () => {
 
   test("the default destination that is called because all are full is called as it always is", () => {
     const rule = { whenFull, callerId: { type: "Caller" }, earlyMedia: true, maxCallSeconds: 60 } as const;
-    const { call, commands } = after(received(), decided(aDecision([["a"], ["b"]], rule)), full(0), full(1));
+    const first = after(received(), decided(aDecision([["a"], ["b"]], rule)), full(0));
+    expect(first.commands[0]).toMatchObject({ type: "Originate", attempt: { name: "b" }, callerId: { type: "Caller" } });
+    expect(first.call.notes).toEqual([]);
+    const { call, commands } = after(first.call, full(1));
     expect(commands[0]).toMatchObject({ type: "Originate", early: false, callerId: { type: "Tracking" } });
     expect(call.decision).toMatchObject({ rule: null, onBusy: "Stop", maxCallSeconds: 14_400, whenFull: null });
+  });
+
+  test("a group rings until the one that is called for longest has had its time", () => {
+    const groups = [[anAttempt("a", { ringTimeoutSeconds: 5 }), anAttempt("b", { ringTimeoutSeconds: 60 })]];
+    expect(brief(after(received(), decided(aDecision([], { groups }))).commands)).toContain("StartTimer ring 65");
+  });
+
+  test.each([
+    ["has left", 404, "abandoned"],
+    ["is still there", 500, "failed"],
+  ])("a caller whom the dialplan did not take because he %s was not handed back", (_, status, end) => {
+    expect(after(STATES["handed back"](), commandFailed("Continue", status, INBOUND)).call).toMatchObject({ kind: "ending", handedBack: false, end });
   });
 
   test("a destination with a whisper hears it before the caller is answered", () => {
@@ -291,8 +331,7 @@ describe("groups of destinations", () => {
   ] as const)("who hears a whisper and %s has answered nobody", (_, event, end) => {
     const { call } = after(STATES.whispering(), event);
     expect(call).toMatchObject({ kind: "ending", end, answeredAt: null });
-    if (call.origin === null) throw new Error("a call of our own has an origin");
-    expect(recordOf(call, call.origin)).toMatchObject({ answeredAt: null, answeredBy: null });
+    expect(theRecord(call)).toMatchObject({ answeredAt: null, answeredBy: null });
   });
 
   test("a call that lasts too long while the whisper is heard has answered nobody", () => {
@@ -333,8 +372,8 @@ describe("with early media one destination alone is in the bridge before it answ
 
   test("its channel is made, put into the bridge, and called", () => {
     expect(after(received(), early).commands).toMatchObject([{ type: "Originate", early: true }, { type: "CreateBridge", early: true }, {}, {}, {}]);
-    expect(brief(after(received(), early).commands)).toEqual(["Originate 0", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"]);
-    expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0"]);
+    expect(brief(after(received(), early).commands)).toEqual(["Originate 0 a", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"]);
+    expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0 20"]);
     expect(brief(after(dialled(), ready).commands)).toEqual([]);
   });
 
@@ -353,10 +392,10 @@ describe("with early media one destination alone is in the bridge before it answ
   });
 
   test.each<readonly [string, Happening, readonly string[]]>([
-    ["can't be put into the bridge", commandFailed("AddToBridge", 422, LEG(0)), ["HangUp 0 16", "Originate 1"]],
-    ["can't be called", commandFailed("Dial", 409, LEG(0)), ["HangUp 0 16", "Originate 1"]],
-    ["does not answer in time", deadline("ring"), ["HangUp 0 19", "Originate 1"]],
-    ["is not to be had", gone(LEG(0), 27, 408), ["Originate 1"]],
+    ["can't be put into the bridge", commandFailed("AddToBridge", 422, LEG(0)), ["HangUp 0 16", "Originate 1 b"]],
+    ["can't be called", commandFailed("Dial", 409, LEG(0)), ["HangUp 0 16", "Originate 1 b"]],
+    ["does not answer in time", deadline("ring"), ["HangUp 0 19", "Originate 1 b"]],
+    ["is not to be had", gone(LEG(0), 27, 408), ["Originate 1 b"]],
   ])("the next one is rung when it %s", (_, event, expected) => {
     const { call, commands } = after(dialled(), event);
     expect([call.kind, brief(commands).slice(0, -2)]).toEqual(["dialing", expected]);
@@ -397,7 +436,7 @@ describe("with early media one destination alone is in the bridge before it answ
   });
 
   test.each<readonly [string, { readonly up: boolean }, readonly string[], string, readonly string[]]>([
-    ["is there and was not called: it is called", { up: false }, [INBOUND], "dialing", ["AddToBridge 0", "Dial 0"]],
+    ["is there and was not called: it is called", { up: false }, [INBOUND], "dialing", ["AddToBridge 0", "Dial 0 20"]],
     ["answered: they talk", { up: true }, [INBOUND, LEG(0)], "bridged", ["StartTimer duration 600", "SaveRecord bridged"]],
   ])("after ARI was away, one that %s", (...row) => {
     const [, state, members, kind, wanted] = row;
@@ -418,6 +457,19 @@ describe("the record", () => {
       mediaElement: "hero",
       legs: [{ result: "answered" }, { result: "cancelled" }],
     });
+  });
+
+  test.each([
+    ["Asterisk's cause of the caller's end", 31, 31],
+    ["the cause that the caller was told, where Asterisk tells none", null, 17],
+  ])("says %s", (_, cause, expected) => {
+    const { call } = after(STATES.bridged(), gone(LEG(1)), gone(LEG(0), 17, 486), gone(INBOUND, cause));
+    expect(theRecord(call)).toMatchObject({ end: "completed", hangupCause: expected });
+  });
+
+  test("says that Asterisk was restarted when that ended the call, and not when it had ended before", () => {
+    const reasons = (before: Call) => theRecord(after(before, EVENTS.AsteriskRestarted).call).why.map(({ reason }) => reason);
+    expect([STATES.bridged(), STATES.ending(), STATES.ended()].map(reasons)).toEqual([["AsteriskRestarted"], [], []]);
   });
 
   test("of a call that nobody could decide claims no attribution and says why it was handed back", () => {
@@ -480,7 +532,7 @@ describe("after ARI was away", () => {
 
   test("a caller whose legs ended unseen goes on to the next destination", () => {
     const { call, commands } = after(STATES.dialing(), { type: "Resynced", channels: new Map([[INBOUND, down]]), inBridge });
-    expect([call.kind, brief(commands)[0]]).toEqual(["dialing", "Originate 2"]);
+    expect([call.kind, brief(commands)[0]]).toEqual(["dialing", "Originate 2 c"]);
   });
 
   test("two who talk are left alone; who was to stop ringing and is still there is told again", () => {
