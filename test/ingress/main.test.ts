@@ -37,6 +37,7 @@ async function ask(port: number, who: object = {}): Promise<{ status: number; bo
 describe("the program dialplane ingress", () => {
   it("serves pools as soon as they are declared, and ends within its grace although streams are open", async () => {
     const ingress = await startIngress(environment());
+    expect(await stores.connections()).toBeGreaterThan(0);
     expect((await fetch(`http://127.0.0.1:${ingress.port}/readyz`)).status).toBe(200);
     expect((await ask(ingress.port)).status).toBe(403);
     await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
@@ -51,6 +52,7 @@ describe("the program dialplane ingress", () => {
     await stream.ended;
     await expect(fetch(`http://127.0.0.1:${ingress.port}/healthz`)).rejects.toThrow();
     expect(await stores.online()).toBe(0);
+    await eventually("no connection is left", async () => (await stores.connections()) === 0);
   });
 
   it("answers 503 while the database can't be reached, tells nothing about the inside, and recovers by itself", async () => {
@@ -144,6 +146,8 @@ describe("the program dialplane ingress", () => {
       field: "DIALPLANE_HTTP_PORT",
       message: expect.stringContaining(`127.0.0.1:${port}`) as string,
     });
+    // The server forgets a connection a moment after it was closed.
+    await eventually("no connection is left", async () => (await stores.connections()) === 0);
     await new Promise((resolve) => other.close(resolve));
   });
 });

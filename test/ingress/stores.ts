@@ -23,6 +23,8 @@ export interface Stores {
   age(seconds: number): Promise<void>;
   /** Devices online now. */
   online(): Promise<number>;
+  /** Connections that others have: programs of ours, and what listens for them. */
+  connections(): Promise<number>;
   /** The device's id inside a token. */
   idOf(deviceToken: string): string;
   close(): Promise<void>;
@@ -58,6 +60,7 @@ export async function startStores(): Promise<Stores> {
       await database.pool.query("update device set created_at = created_at - make_interval(secs => $1::double precision)", [seconds]);
     },
     online: async () => (await numbersOf("select count(*)::int as online from device where online_until > clock_timestamp()"))["online"] ?? -1,
+    connections: async () => (await numbersOf("select count(*)::int as others from pg_stat_activity where datname = current_database() and application_name like 'dialplane%'"))["others"] ?? -1,
     idOf: (token) => createTokenSigner(tokenKeys).verify("device", token) ?? "none",
     close: () => database.drop(),
   };

@@ -85,6 +85,8 @@ async function newDevice(): Promise<{ context: BrowserContext; page: Page }> {
 
 const open = (name: keyof typeof pages, at = page) => at.goto(`${site.url}/page/${name}`);
 const text = (selector = "#n", at = page) => at.locator(selector).innerText();
+const isThere = () => page.evaluate(() => window.dialplane !== undefined);
+const ofService = (answer: string) => answer.startsWith("/v1/");
 const swapped = (selector = "#n", at = page) =>
   eventually(`${selector} to be swapped`, async () => {
     const shown = await text(selector, at);
@@ -672,20 +674,33 @@ describe("the page keeps its own number, without an error,", () => {
   });
 
   it("when the script or the endpoint is blocked", async () => {
+    const blocked: string[] = [];
+    page.on("requestfailed", (request) => blocked.push(new URL(request.url()).pathname));
     await page.route("**/v1/**", (route) => route.abort("blockedbyclient"));
     await open("plain");
+    await eventually("the endpoint is asked", () => blocked.includes("/v1/numbers"));
     await page.waitForLoadState("networkidle");
-    expect(await text()).toBe(own);
+    expect([await isThere(), await text()]).toEqual([true, own]);
     await page.route("**/dialplane.js", (route) => route.abort("blockedbyclient"));
     await open("plain");
+    await eventually("the script is asked for", () => blocked.includes("/dialplane.js"));
     await page.waitForLoadState("networkidle");
-    expect(await text()).toBe(own);
+    expect([await isThere(), await text()]).toEqual([false, own]);
     expect(errors).toEqual([]);
   });
 
-  it.each(["denied", "typo", "nopool"] as const)("on page %s: no consent, an unknown pool, no pool", async (name) => {
+  it.each<[keyof typeof pages, string, string[]]>([
+    ["denied", "no consent: nobody is asked", []],
+    ["typo", "an unknown pool: asked for once", ["/v1/numbers 404"]],
+    ["nopool", "no pool: nobody is asked", []],
+  ])("on page %s: %s", async (name, _what, expected) => {
+    const answered: string[] = [];
+    page.on("response", (response) => void answered.push(`${new URL(response.url()).pathname} ${response.status()}`));
     await open(name);
+    await eventually("the script is there", isThere);
+    await eventually("the service was asked", () => answered.filter(ofService).length >= expected.length);
     await page.waitForLoadState("networkidle");
+    expect(answered.filter(ofService)).toEqual(expected);
     expect(await text()).toBe(own);
     expect(errors).toEqual([]);
   });
