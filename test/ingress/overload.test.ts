@@ -44,7 +44,45 @@ async function answerToHeadAlone(site: Site, path: string): Promise<string> {
   return text;
 }
 
+/** A request whose head was taken and whose body comes in two halves: the service asks for the body in the turn in which it looks at the head. */
+async function halfSent(site: Site): Promise<{ finish(): Promise<string> }> {
+  const body = JSON.stringify(banner);
+  const socket = connect(Number(new URL(site.url).port), "127.0.0.1").setEncoding("utf8");
+  end.push(() => Promise.resolve(socket.destroy()));
+  const answer = async () => ((await once(socket, "data", { signal: AbortSignal.timeout(10_000) })) as [string])[0];
+  const head = `POST /v1/numbers HTTP/1.1\r\nHost: calls.acme.example\r\nOrigin: ${site.url}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`;
+  socket.write(head + body.slice(0, 10));
+  expect(await answer()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+  return {
+    finish: () => {
+      socket.write(body.slice(10));
+      return answer();
+    },
+  };
+}
+
 describe("more requests than the service takes at once", () => {
+  it("is nothing that clients who send slowly count as", async () => {
+    const site = await siteWith({ settings: { maxWaiting: 3 } });
+    const slow = [await halfSent(site), await halfSent(site), await halfSent(site)];
+    expect((await site.post("/v1/numbers", banner)).status).toBe(200);
+    for (const one of slow) expect(await one.finish()).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it("is nothing that clients who went away count as", async () => {
+    const site = await siteWith({ settings: { maxWaiting: 3 } });
+    const numbers = await lockNumbers(site);
+    const abort = new AbortController();
+    const request = { method: "POST", headers: { Origin: site.url, "Content-Type": "application/json" }, body: JSON.stringify(banner), signal: abort.signal };
+    const gone = Promise.allSettled(Array.from({ length: 3 }, () => fetch(`${site.url}/v1/numbers`, request)));
+    await waitUntilUnderWay(site, 3);
+    abort.abort();
+    expect((await gone).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    await numbers.release();
+    await waitUntilUnderWay(site, 0);
+    expect((await site.post("/v1/numbers", banner)).status).toBe(200);
+  });
+
   it("is nothing that open streams count as, however their address is written", async () => {
     const site = await siteWith({ numbers: 50, settings: { maxWaiting: 3 } });
     const { device } = (await site.post("/v1/numbers", banner)).body as { device: string };

@@ -85,7 +85,7 @@ async function newDevice(): Promise<{ context: BrowserContext; page: Page }> {
 
 const open = (name: keyof typeof pages, at = page) => at.goto(`${site.url}/page/${name}`);
 const text = (selector = "#n", at = page) => at.locator(selector).innerText();
-const isThere = () => page.evaluate(() => window.dialplane !== undefined);
+const isThere = () => page.evaluate<boolean>("window.dialplane !== undefined");
 const ofService = (answer: string) => answer.startsWith("/v1/");
 const swapped = (selector = "#n", at = page) =>
   eventually(`${selector} to be swapped`, async () => {
