@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { IngressSettings } from "../../src/ingress/app.ts";
 import { startSite, type Site } from "./site.ts";
 
 const sales = "default/sales";
@@ -79,6 +80,27 @@ describe("POST /v1/numbers", () => {
     const again = await site.post("/v1/numbers", banner, { Cookie: cookies.map((cookie) => cookie.split(";")[0]).join("; ") });
     expect(again.body["number"]).toBe(answer.body["number"]);
     expect((await site.post("/v1/numbers", banner, { "Sec-Fetch-Site": "cross-site" })).headers.get("set-cookie")).toBeNull();
+  });
+
+  it.each<[string, IngressSettings["trustedProxies"], string, boolean]>([
+    ["a proxy that is trusted and was reached by HTTPS", ["127.0.0.1"], "https", true],
+    ["a proxy that is trusted and was reached by HTTP", ["127.0.0.1"], "http", false],
+    ["a proxy that is not trusted", ["192.0.2.1"], "https", false],
+    ["anybody, where no proxy is trusted", false, "https", false],
+  ])("are kept and removed for HTTPS alone as %s says", async (_what, trustedProxies, scheme, secure) => {
+    const behind = await startSite({ replicaOf: site, settings: { trustedProxies } });
+    try {
+      const headers = { Origin: behind.url, "Sec-Fetch-Site": "same-origin", "X-Forwarded-Proto": scheme };
+      const kept = await behind.post("/v1/numbers", banner, headers);
+      const { visitor, device } = kept.body;
+      const removed = await behind.post("/v1/release", { pools: [banner.pool], visitor, device, consent: "denied" }, headers);
+      const cookies = [...kept.headers.getSetCookie(), ...removed.headers.getSetCookie()];
+      expect(cookies.map((one) => one.split("=")[0])).toEqual(["dp_visitor", "dp_device", "dp_visitor", "dp_device"]);
+      expect(cookies.map((one) => one.endsWith("; SameSite=Lax; Secure"))).toEqual(Array(4).fill(secure));
+      expect(cookies.map((one) => one.includes("Secure"))).toEqual(Array(4).fill(secure));
+    } finally {
+      await behind.close();
+    }
   });
 
   it.each([
