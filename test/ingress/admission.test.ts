@@ -24,10 +24,9 @@ function aDoor() {
   const present: EventEmitter[] = [];
   const enter = (): boolean => {
     const response = Object.assign(new EventEmitter(), { status: () => response, set: () => response, send: () => response });
-    let entered = false;
-    void admission.admit({} as never, response as unknown as Response, () => (entered = true));
-    if (entered) present.push(response);
-    return entered;
+    const before = present.length;
+    void admission.admit({} as never, response as unknown as Response, () => void present.push(response));
+    return present.length > before;
   };
   const enterAll = (): number => {
     let count = 0;
