@@ -74,8 +74,10 @@ export function tooMany(waitSeconds: number): HttpProblem {
 /** One IPv6 customer has at least a /64 (RFC 6177): a limit for each address would be none. */
 function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
-  const [head = "", tail] = address.split("::");
-  const groups = head.split(":");
-  if (tail !== undefined) while (groups.length < 4) groups.push("0");
-  return groups.slice(0, 4).join(":");
+  const [head = "", tail = ""] = address.split("::");
+  const [first, last] = [groupsOf(head), groupsOf(tail)];
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => "0");
+  return [...first, ...zeros, ...last].slice(0, 4).join(":");
 }
+
+const groupsOf = (text: string): readonly string[] => (text === "" ? [] : text.split(":"));

@@ -26,6 +26,26 @@ describe("the rate limit", () => {
     expect(limiter.take("2001:db8:1:3::1")).toBe(0);
   });
 
+  it.each([
+    ["2001:db8::1", "2001:db8:0:0:5::1"],
+    ["2001:db8::1", "2001:db8::2:3:4:5"],
+    ["2001:db8:0:7::1", "2001:db8:0:7:1:2:3:4"],
+    ["2001:0:0:7::1", "2001::7:1:2:3:4"],
+    ["::1", "::2"],
+  ])("counts %s and %s as one network", (one, other) => {
+    const { limiter } = limiterAt(0, { perSecond: 1, burst: 1 });
+    expect([limiter.take(one), limiter.take(other)]).toEqual([0, 1]);
+  });
+
+  it.each([
+    ["2001:db8::1", "2001:db8:0:1::1"],
+    ["2001::7:1:2:3:4", "2001::8:1:2:3:4"],
+    ["2001::7:1:2:3:4", "2001::1"],
+  ])("counts %s and %s as two networks", (one, other) => {
+    const { limiter } = limiterAt(0, { perSecond: 1, burst: 1 });
+    expect([limiter.take(one), limiter.take(other)]).toEqual([0, 0]);
+  });
+
   it("survives a clock that steps back", () => {
     const { limiter, pass } = limiterAt(1_000_000);
     expect([limiter.take("a"), pass(-900_000), limiter.take("a"), limiter.take("a")].at(-1)).toBe(0);

@@ -1,0 +1,46 @@
+import type { Request, Response } from "express";
+import { describe, expect, it } from "vitest";
+import { ExpectedError } from "../../src/domain/errors.ts";
+import { problemHandler } from "../../src/ingress/problem.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+
+/** What a client is told of an error that nobody expected. */
+function answerTo(error: unknown) {
+  const answer = { status: 0, headers: {} as Record<string, string>, text: "" };
+  const response = {
+    status: (status: number) => Object.assign(response, { sent: (answer.status = status) }),
+    set: (headers: Record<string, string>) => Object.assign(response, { with: (answer.headers = headers) }),
+    send: (text: string) => (answer.text = text),
+  };
+  void problemHandler(createLogger("silent"))(error, { method: "POST", path: "/v1/numbers" } as unknown as Request, response as unknown as Response, () => undefined);
+  return answer;
+}
+
+const withCode = (code: string) => Object.assign(new Error(`the database at 10.0.0.7 said ${code}`), { code });
+
+describe("an error on the way to an answer", () => {
+  it.each<[string, Error]>([
+    ["a connection that is refused", withCode("ECONNREFUSED")],
+    ["a connection that is lost", withCode("08006")],
+    ["a database that has no connection left", withCode("53300")],
+    ["a database whose disk is full", withCode("53100")],
+    ["a database that shuts down", withCode("57P01")],
+    ["a database that is gone", withCode("3D000")],
+    ["a connection that the driver gave up", new Error("Connection terminated unexpectedly")],
+    ["a queue that is full", new ExpectedError("Unavailable", "10.0.0.7 is away")],
+  ])("is 503 to be tried again, with nothing of the inside: %s", (_what, error) => {
+    const { status, headers, text } = answerTo(error);
+    expect([status, headers["Retry-After"], text.includes("10.0.0.7")]).toEqual([503, "5", false]);
+  });
+
+  it.each<[string, unknown]>([
+    ["a statement that is wrong", withCode("42P01")],
+    ["a value that is taken", withCode("23505")],
+    ["a code that only begins as an outage's", withCode("530")],
+    ["a fault of ours", new TypeError("10.0.0.7 is not a function")],
+    ["something thrown that is no error", "10.0.0.7"],
+  ])("is 500, with nothing of the inside: %s", (_what, error) => {
+    const { status, headers, text } = answerTo(error);
+    expect([status, headers["Retry-After"], text.includes("10.0.0.7")]).toEqual([500, undefined, false]);
+  });
+});
