@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ROOT } from "../../scripts/lib/paths.mjs";
 import { compareFiles, firstDifferingLine, runGenerators, writeFiles } from "../../scripts/lib/generated-files.mjs";
 
 const CONTENT = "// DO NOT EDIT\none\ntwo\n";
@@ -47,6 +48,15 @@ describe("runGenerators", () => {
     const folder = await generator("b.mjs", body);
     await expect(runGenerators(folder)).rejects.toThrow(/another generator makes already/);
   });
+});
+
+describe("what is checked in", () => {
+  // Tests and programs run what is checked in, not its sources: the browser script, the types, the API's description.
+  test("is what every generator makes, to the last line", async () => {
+    const files = await runGenerators(join(ROOT, "scripts/generators"));
+    expect([...files.keys()]).toEqual(expect.arrayContaining(["src/snippet/dialplane.generated.js", "src/domain/api.generated.ts", "src/adapters/postgres/schema.generated.sql", "docs/openapi.json"]));
+    expect(await compareFiles(ROOT, files)).toEqual([]);
+  }, 120_000);
 });
 
 describe("compareFiles", () => {
