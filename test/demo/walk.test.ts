@@ -1,21 +1,22 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { freeTcpPort } from "../harness/ports.ts";
 import { startProcess, type TestProcess } from "../harness/process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 let demo: TestProcess | undefined;
 afterEach(() => demo?.stop());
 
-function startDemo(...args: string[]): TestProcess {
-  const env = { ...process.env };
+function startDemo(args: readonly string[], variables: NodeJS.ProcessEnv = {}): TestProcess {
+  const env = { ...process.env, ...variables };
   delete env["DATABASE_URL"];
   demo = startProcess([process.execPath, join(ROOT, "demo/main.ts"), ...args], { cwd: ROOT, env });
   return demo;
 }
 
 test("all nine steps of the claim hold on real parts, and the last line says so", async () => {
-  const started = startDemo("--check", "--json");
+  const started = startDemo(["--check", "--json"]);
   const { code } = await started.exited;
   const line = started.output().trim().split("\n").findLast((text) => text.startsWith("{"));
   const { ok, claimWalk } = JSON.parse(line ?? "{}") as { ok: boolean; claimWalk: { step: number; ok: boolean; evidence: string }[] };
@@ -26,12 +27,12 @@ test("all nine steps of the claim hold on real parts, and the last line says so"
 }, 120_000);
 
 test("a second demo says which port is taken, and touches nothing of the first one's", async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(8080, "127.0.0.1", resolve));
+  const [server, port] = [createServer(), await freeTcpPort()];
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   try {
-    const started = startDemo("--check");
+    const started = startDemo(["--check"], { DIALPLANE_HTTP_PORT: String(port) });
     expect(await started.exited).toEqual({ code: 2, signal: null });
-    expect(started.output()).toMatch(/HTTP.*127\.0\.0\.1:8080/);
+    expect(started.output()).toMatch(new RegExp(`HTTP.*127\\.0\\.0\\.1:${port}`));
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
