@@ -11,7 +11,8 @@ export function startRetention(purge: () => Promise<Readonly<Record<string, numb
     running = running
       .then(purge)
       .then((purged) => {
-        if (Object.values(purged).some((rows) => rows > 0)) logger.info(purged, "what was too old is deleted");
+        const isAny = Object.values(purged).some((rows) => rows > 0);
+        logger[isAny ? "info" : "debug"](purged, "what was too old is deleted");
       })
       .catch((error: unknown) => logger.warn({ reason: messageOf(error) }, "what is too old could not be deleted"));
   };

@@ -85,6 +85,8 @@ async function edit(file: string, change: (text: string) => string): Promise<voi
 
 describe("manifests that change while it runs", () => {
   test("are applied without a restart; what is wrong is named, and the last good state stays", async () => {
+    // That nothing was too old is said to who wants to know everything.
+    env["DIALPLANE_LOG_LEVEL"] = "debug";
     const standalone = await started();
     await becomes("NumberPool", "sales", "Ready", "True");
     await becomes("RoutingRule", "front-desk", "Ready", "True");
