@@ -57,7 +57,7 @@ export function createTrunkPart(deps: TrunkPartDeps): () => Promise<TrunkReport>
   return async () => {
     const { running, error } = await installer.look();
     const isFile = file !== null && running === file.trunks.hash;
-    const [reachability, registrations] = await Promise.all([reachabilityOf(deps), registrationsOf(deps, isFile ? (file?.trunks.content ?? "") : "")]);
+    const [reachability, registrations] = await Promise.all([reachabilityOf(deps), registrationsOf(deps, isFile ? (file?.trunks.content ?? null) : null)]);
     return { running: isFile ? (file?.revision ?? null) : null, loaded: running !== null, error, reachability, registrations };
   };
 }
@@ -75,11 +75,11 @@ async function reachabilityOf({ trunks, states, logger }: TrunkPartDeps): Promis
   }
 }
 
-/** Only trunks that register. Asterisk says nothing before the carrier's first answer. @param content the trunks that Asterisk runs */
-async function registrationsOf({ trunks, registrations, logger }: TrunkPartDeps, content: string): Promise<Readonly<Record<ResourceKey, RegistrationState>>> {
+/** Only trunks that register. Asterisk says nothing before the carrier's first answer. @param content the trunks that Asterisk runs; null: others than those of the folder */
+async function registrationsOf({ trunks, registrations, logger }: TrunkPartDeps, content: string | null): Promise<Readonly<Record<ResourceKey, RegistrationState>>> {
   const registering = [...trunks()].filter(({ spec }) => spec.registration === "Enabled");
   if (registering.length === 0) return {};
-  const addresses = registrationsIn(content);
+  const addresses = content === null ? new Map<string, string>() : registrationsIn(content);
   const found = await registrations().catch((error: unknown) => {
     logger.debug({ error: messageOf(error) }, "whether carriers accepted the registration could not be read");
     return new Map<string, RegistrationState>();
