@@ -366,13 +366,14 @@ export interface SourceProblem {
   readonly message: string;
 }
 
-/** Everything declared at one moment. */
+/** An object that is there and can't be read as it is now. */
 export interface UnreadableObject {
   readonly uid: string;
   readonly kind: ResourceKind;
   readonly key: ResourceKey;
 }
 
+/** Everything declared at one moment. */
 export interface Declared {
   readonly resources: readonly AnyResource[];
   /** By `namespace/name` of the Secret. Of one with a fault what it held last, where that was seen: it goes on being used. */

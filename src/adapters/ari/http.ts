@@ -16,7 +16,7 @@ export interface AriHttpOptions {
  * second there would keep every call waiting for a second.
  */
 export function createAriHttp(options: AriHttpOptions): AriRest {
-  const authorization = `Basic ${Buffer.from(`${options.user}:${options.password}`).toString("base64")}`;
+  const authorization = basicAuthorization(options);
   return {
     request: async (method, path, query, body) => {
       const search = query === undefined ? "" : `?${new URLSearchParams(query).toString()}`;
@@ -35,12 +35,17 @@ export function createAriHttp(options: AriHttpOptions): AriRest {
   };
 }
 
+/** RFC 7617. */
+export function basicAuthorization({ user, password }: Pick<AriHttpOptions, "user" | "password">): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+}
+
 /** @throws ExpectedError Unavailable when nobody listens or no answer came in time */
-async function send(url: string, init: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
+export async function send(url: string | URL, init: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
   try {
     const response = await fetch(url, init);
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    throw new ExpectedError("Unavailable", `ARI could not be asked: ${rootCauseOf(error)}`, { cause: error });
+    throw new ExpectedError("Unavailable", `Asterisk could not be asked: ${rootCauseOf(error)}`, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 import type { RegistrationState } from "../../domain/api.generated.ts";
-import { ExpectedError, rootCauseOf } from "../../domain/errors.ts";
-import type { AriHttpOptions } from "./http.ts";
+import { ExpectedError } from "../../domain/errors.ts";
+import { basicAuthorization, send, type AriHttpOptions } from "./http.ts";
 
 /** One of res_prometheus' lines. The address is of our own making (domain/pjsip.ts), percent-encoded, so that it holds neither quotes nor backslashes. */
 const REGISTRATION = /^asterisk_pjsip_outbound_registration_status\{[^}]*\busername="([^"]*)"[^}]*\} ([0-9.]+)$/gm;
@@ -12,15 +12,12 @@ const STATES: Readonly<Record<string, RegistrationState>> = { "0": "Refused", "1
  * Asterisk without that module answers 404, and nothing is known then.
  * @throws ExpectedError Unavailable when nobody listens, no answer came in time, or it was refused
  */
-export async function registrationStates({ url, user, password, requestTimeoutMs = 5_000 }: AriHttpOptions): Promise<ReadonlyMap<string, RegistrationState>> {
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-  try {
-    const response = await fetch(new URL("metrics", url), { headers: { authorization }, signal: AbortSignal.timeout(requestTimeoutMs) });
-    const text = await response.text();
-    if (response.status === 404) return new Map();
-    if (response.status !== 200) throw new Error(`answered ${response.status}`);
-    return new Map([...text.matchAll(REGISTRATION)].map(([, address = "", state = ""]) => [address, STATES[state] ?? "Unknown"]));
-  } catch (error) {
-    throw new ExpectedError("Unavailable", `Asterisk's metrics could not be read: ${rootCauseOf(error)}`, { cause: error });
-  }
+export async function registrationStates(options: AriHttpOptions): Promise<ReadonlyMap<string, RegistrationState>> {
+  const { status, text } = await send(new URL("metrics", options.url), {
+    headers: { authorization: basicAuthorization(options) },
+    signal: AbortSignal.timeout(options.requestTimeoutMs ?? 5_000),
+  });
+  if (status === 404) return new Map();
+  if (status !== 200) throw new ExpectedError("Unavailable", `Asterisk's metrics could not be read: answered ${status}`);
+  return new Map([...text.matchAll(REGISTRATION)].map(([, address = "", state = ""]) => [address, STATES[state] ?? "Unknown"]));
 }
