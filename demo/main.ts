@@ -1,7 +1,6 @@
 import type { Browser } from "playwright-core";
 import { ExpectedError, messageOf } from "../src/domain/errors.ts";
 import { ConfigError } from "../src/shared/env.ts";
-import { createLogger, type LogLevel } from "../src/shared/logger.ts";
 import { launchChromium } from "./chromium.ts";
 import { readOptions, type DemoOptions } from "./options.ts";
 import { isWalked, printer, type Printer } from "./print.ts";
@@ -13,9 +12,8 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   // With --json, stdout has the one line alone.
   const out = printer(options.json ? process.stderr : process.stdout);
-  const logger = createLogger((process.env["DIALPLANE_LOG_LEVEL"] ?? "error") as LogLevel, { app: "demo" });
   const interrupted = terminationSignal();
-  const world = await startDemoWorld(process.env, logger, (text) => out.say(text));
+  const world = await startDemoWorld(process.env, (text) => out.say(text));
   try {
     const walked = await walk(world, out, options);
     if (options.check) return walked ? 0 : 1;
@@ -24,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (reason !== null) out.say(reason);
     return walked && reason === null ? 0 : 1;
   } finally {
-    for (const error of await world.stop()) logger.error({ error: messageOf(error) }, "not stopped cleanly");
+    await world.stop();
   }
 }
 

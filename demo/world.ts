@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
 import { assertCanListen } from "../src/adapters/asterisk-process/listen-check.ts";
 import { locateAsterisk } from "../src/adapters/asterisk-process/locate.ts";
+import { messageOf } from "../src/domain/errors.ts";
 import type { Logger } from "../src/domain/ports.ts";
+import { createLogger } from "../src/shared/logger.ts";
 import { Shutdown } from "../src/shared/shutdown.ts";
-import { readStandaloneConfig } from "../src/standalone/config.ts";
+import { readStandaloneConfig, type StandaloneConfig } from "../src/standalone/config.ts";
 import { startStandalone, type Standalone } from "../src/standalone/standalone.ts";
 import { demoPages, SITE } from "./pages.ts";
 import { startPstn } from "./pstn/pstn.ts";
@@ -14,6 +16,9 @@ import type { Pstn } from "./pstn/types.ts";
 import { scratchDatabase } from "./scratch-database.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const QUICKSTART = join(ROOT, "examples/quickstart");
+/** Of the pages that it allows. */
+const QUICKSTART_PORT = 8080;
 
 /** What the telephones of the simulated network do; the rules of examples/quickstart/ name these numbers. */
 export const TELEPHONES = {
@@ -31,24 +36,27 @@ export interface DemoWorld {
   readonly standalone: Standalone;
   readonly pstn: Pstn;
   readonly url: string;
-  stop(): Promise<readonly Error[]>;
+  /** Logs what could not be stopped cleanly. */
+  stop(): Promise<void>;
 }
 
 /**
  * Standalone with the quick start's manifests and a simulated telephone network, on loopback. Data is made anew each time: ten numbers
  * with leases of half an hour would not last for many runs.
  */
-export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say: (text: string) => void): Promise<DemoWorld> {
+export async function startDemoWorld(env: NodeJS.ProcessEnv, say: (text: string) => void): Promise<DemoWorld> {
   const dataDir = join(ROOT, ".cache/demo");
+  const secret = randomBytes(32).toString("base64url");
+  const given = readStandaloneConfig({
+    DIALPLANE_MANIFESTS: QUICKSTART,
+    DIALPLANE_DATA_DIR: dataDir,
+    DIALPLANE_SITE_SECRETS: `${SITE}=${secret}`,
+    DIALPLANE_LOG_LEVEL: "error",
+    ...env,
+  });
+  const logger = createLogger(given.logLevel, { app: "demo" });
   const shutdown = new Shutdown();
   try {
-    const secret = randomBytes(32).toString("base64url");
-    const given = readStandaloneConfig({
-      DIALPLANE_MANIFESTS: join(ROOT, "examples/quickstart"),
-      DIALPLANE_DATA_DIR: dataDir,
-      DIALPLANE_SITE_SECRETS: `${SITE}=${secret}`,
-      ...env,
-    });
     // Before anything is removed: another demo may be running with these data.
     await assertCanListen([
       { transport: "tcp", address: given.httpAddress, port: given.httpPort, purpose: "HTTP" },
@@ -57,7 +65,8 @@ export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say
     await rm(dataDir, { recursive: true, force: true });
     const database = await scratchDatabase(given.databaseUrl, logger);
     if (database !== null) shutdown.add("the scratch database", () => database.drop());
-    const config = database === null ? given : { ...given, databaseUrl: database.url };
+    const manifests = await withOriginOf(given, join(dataDir, "manifests"));
+    const config = { ...given, manifests, databaseUrl: database?.url };
     // The carrier first: the trunk's first OPTIONS must find it.
     say("starting a simulated telephone network");
     const pstn = await startPstn({
@@ -69,14 +78,32 @@ export async function startDemoWorld(env: NodeJS.ProcessEnv, logger: Logger, say
       destinations: TELEPHONES,
     });
     shutdown.add("the telephone network", () => pstn.stop());
-    say("starting Postgres and Asterisk, loading examples/quickstart/");
+    say(`starting Postgres and Asterisk, loading ${relative(ROOT, manifests)}/`);
     const standalone = await startStandalone(config, { logger, env, pages: demoPages({ secret, pstn }) });
     shutdown.add("standalone", () => stopped(standalone));
-    return { standalone, pstn, url: standalone.url, stop: () => shutdown.run() };
+    return { standalone, pstn, url: standalone.url, stop: () => stopAll(shutdown, logger) };
   } catch (error) {
     await shutdown.run();
     throw error;
   }
+}
+
+/**
+ * The quick start allows pages of the port that the demo listens on when it isn't told another: for another, a copy of it does.
+ * @returns the folder to load: as given, or the copy
+ */
+async function withOriginOf({ manifests, httpPort }: StandaloneConfig, copies: string): Promise<string> {
+  if (manifests !== QUICKSTART || httpPort === QUICKSTART_PORT) return manifests;
+  await mkdir(copies, { recursive: true });
+  for (const name of await readdir(manifests)) {
+    const text = await readFile(join(manifests, name), "utf8");
+    await writeFile(join(copies, name), text.replaceAll(`:${QUICKSTART_PORT}`, `:${httpPort}`));
+  }
+  return copies;
+}
+
+async function stopAll(shutdown: Shutdown, logger: Logger): Promise<void> {
+  for (const error of await shutdown.run()) logger.error({ error: messageOf(error) }, "not stopped cleanly");
 }
 
 async function stopped(standalone: Standalone): Promise<void> {

@@ -3,7 +3,8 @@ import { parseCidr, parseIpAddress } from "../domain/ip-address.ts";
 import type { SiteSecrets } from "../domain/person-token.ts";
 import type { SigningKey } from "../domain/puid.ts";
 import { readEnv } from "../shared/env.ts";
-import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
+import type { LogLevel } from "../shared/logger.ts";
+import { commaSeparated, databaseUrl, logLevel, whole } from "../shared/variables.ts";
 import { defaultSettings, type IngressSecrets, type IngressSettings } from "./app.ts";
 
 export interface IngressConfig {
@@ -47,8 +48,8 @@ export const siteSecrets = z
   .default("")
   .transform((text, context): SiteSecrets => {
     const sites = new Map<string, string[]>();
-    for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
-      const [, site = "", secret = ""] = /^\s*([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(\S+)\s*$/.exec(pair) ?? [];
+    for (const pair of commaSeparated(text)) {
+      const [, site = "", secret = ""] = /^([A-Za-z0-9][A-Za-z0-9._-]{0,62})=(\S+)$/.exec(pair) ?? [];
       if (!secretForm.test(secret)) {
         context.addIssue({ code: "custom", message: sitesMessage });
         return z.NEVER;
@@ -64,7 +65,7 @@ const apiTokens = z
   .string()
   .max(4000, apiTokensMessage)
   .default("")
-  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .transform(commaSeparated)
   .refine((tokens) => tokens.every((token) => secretForm.test(token)), apiTokensMessage);
 
 /** Of one address, or /64 of IPv6: requests, and visitors that were never here before. 0 a second switches a limit off. */
@@ -88,7 +89,7 @@ export const trustedProxies = z
   .string()
   .max(2000, proxiesMessage)
   .default("")
-  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .transform(commaSeparated)
   .refine((proxies) => proxies.every(isNetwork), proxiesMessage)
   .transform((proxies) => (proxies.length === 0 ? (false as const) : proxies));
 

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { readEnv } from "../shared/env.ts";
-import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
+import type { LogLevel } from "../shared/logger.ts";
+import { commaSeparated, databaseUrl, logLevel, whole } from "../shared/variables.ts";
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const dnsSubdomain = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
@@ -15,7 +16,7 @@ export const environment = z.object({
   DIALPLANE_WATCH_NAMESPACES: z
     .string()
     .default("")
-    .transform((text) => [...new Set(text.split(",").map((name) => name.trim()).filter((name) => name !== ""))])
+    .transform((text) => [...new Set(commaSeparated(text))])
     .refine((names) => names.every((name) => dnsLabel.test(name)), "must be names of namespaces with commas between"),
   /** Who this process is among the operators. */
   DIALPLANE_POD_NAME: z.string().regex(dnsSubdomain, "must be the name of a pod").default(() => hostname().toLowerCase()),

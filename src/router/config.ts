@@ -3,7 +3,8 @@ import { z } from "zod";
 
 import type { AriOptions } from "../adapters/ari/client.ts";
 import { readEnv } from "../shared/env.ts";
-import { databaseUrl, logLevel, whole, type LogLevel } from "../shared/variables.ts";
+import type { LogLevel } from "../shared/logger.ts";
+import { databaseUrl, logLevel, whole } from "../shared/variables.ts";
 
 export interface RouterConfig {
   /** Name of the pod in reports and records. */

@@ -1,6 +1,7 @@
 import { pino, type Logger } from "pino";
 
-export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
  * JSON lines on stderr (stdout belongs to what a command prints). Constant messages, data in fields;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LOG_LEVELS } from "./logger.ts";
 
 /** Variables that more than one program reads. */
 
@@ -9,9 +10,12 @@ export const databaseUrl = z
   .string({ error: `is required and ${DATABASE_URL_FORM}` })
   .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), DATABASE_URL_FORM);
 
-export const logLevel = z.enum(["debug", "info", "warn", "error", "silent"], "must be debug, info, warn, error or silent").default("info");
+export const logLevel = z.enum(LOG_LEVELS, "must be debug, info, warn, error or silent").default("info");
 
-export type LogLevel = z.infer<typeof logLevel>;
+/** Names, networks or tokens with commas between; spaces around them don't count, nor does what is empty. */
+export function commaSeparated(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+}
 
 /** In decimal digits. */
 export function whole(least: number, most: number, preset: number) {

@@ -7,7 +7,8 @@ import type { SiteSecrets } from "../domain/person-token.ts";
 import type { IngressSettings } from "../ingress/app.ts";
 import { rateLimits, rateLimitsOf, retentionDays, siteSecrets, trustedProxies } from "../ingress/config.ts";
 import { readEnv } from "../shared/env.ts";
-import { databaseUrl, logLevel, whole } from "../shared/variables.ts";
+import type { LogLevel } from "../shared/logger.ts";
+import { commaSeparated, databaseUrl, logLevel, whole } from "../shared/variables.ts";
 
 const port = (preset: number) => whole(1, 65_535, preset);
 const networksMessage = "must be a list of networks (CIDR) such as 10.0.0.0/8";
@@ -16,7 +17,7 @@ const localNetworks = z
   .string()
   .max(2_000, networksMessage)
   .default("10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,127.0.0.0/8")
-  .transform((text) => text.split(",").map((part) => part.trim()).filter((part) => part !== ""))
+  .transform(commaSeparated)
   .refine((networks) => networks.every((network) => parseCidr(network)?.address.length === 4), networksMessage);
 const pemFile = z.string().regex(/^\/[^\s;]+$/, "must be the absolute path of a PEM file");
 const ipAddress = z.union([z.ipv4(), z.ipv6()], { error: "must be an IPv4 or IPv6 address" });
@@ -84,7 +85,7 @@ export interface StandaloneConfig {
   /** Of HTTP. */
   readonly limits: Pick<IngressSettings, "rateLimit" | "newVisitors" | "trustedProxies">;
   readonly databaseUrl: string | undefined;
-  readonly logLevel: z.infer<typeof environment>["DIALPLANE_LOG_LEVEL"];
+  readonly logLevel: LogLevel;
 }
 
 /** @throws ConfigError naming every variable that is out of format */
