@@ -10,7 +10,7 @@ const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i;
 
 /**
  * Puts the JSON of a request into `request.body`; leaves bodies of other types unread. Express's own parser knows compression, a dozen
- * character sets and streams of any length, and costs more than the rest of a request here: docs/benchmarks.md.
+ * character sets and streams of any length, and costs more than the rest of a request here: docs/benchmarks-history.md.
  */
 export function jsonBody(): RequestHandler {
   return (request, _response, next) => {
