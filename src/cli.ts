@@ -27,6 +27,11 @@ const commands: Readonly<Record<string, Command>> = {
     environment: async () => (await import("./router/config.ts")).environment,
     run: async () => (await import("./router/main.ts")).main(process.env),
   },
+  "asterisk-config": {
+    summary: "init container of an Asterisk pod: writes what Asterisk reads before it starts",
+    environment: async () => (await import("./router/asterisk-config-command.ts")).environment,
+    run: async () => (await import("./router/asterisk-config-command.ts")).asteriskConfigCommand(process.env, process),
+  },
   drain: {
     summary: "preStop hook: the router of this pod takes no new calls; ends when no call is left",
     environment: async () => (await import("./router/drain-command.ts")).environment,
@@ -55,7 +60,7 @@ const commands: Readonly<Record<string, Command>> = {
 const HELP = ["--help", "-h", "help"];
 
 function usage(): string {
-  const lines = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(11)} ${command.summary}`);
+  const lines = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(15)} ${command.summary}`);
   return ["usage: dialplane COMMAND", "", ...lines, "", "dialplane COMMAND --help says what a command reads.", ""].join("\n");
 }
 

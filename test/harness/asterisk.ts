@@ -1,8 +1,7 @@
 import { join } from "node:path";
 
 import { type AsteriskLocation, locateAsterisk } from "../../src/adapters/asterisk-process/locate.ts";
-import type { AsteriskSettings } from "../../src/adapters/asterisk-process/configuration.ts";
-import { type RunningAsterisk, startAsterisk } from "../../src/adapters/asterisk-process/start.ts";
+import { type AsteriskSettings, type RunningAsterisk, startAsterisk } from "../../src/adapters/asterisk-process/start.ts";
 import { freeTcpPort, loopbackAddress } from "./ports.ts";
 import { temporaryFolder } from "./process.ts";
 

@@ -8,6 +8,7 @@ import type { z } from "zod";
 
 import { environment as ingress } from "../../src/ingress/config.ts";
 import { environment as operator } from "../../src/operator/config.ts";
+import { environment as asteriskConfig } from "../../src/router/asterisk-config-command.ts";
 import { environment as router } from "../../src/router/config.ts";
 import { environment as drain } from "../../src/router/drain-command.ts";
 import { describeEnv } from "../../src/shared/env.ts";
@@ -15,7 +16,7 @@ import { environment as standalone } from "../../src/standalone/config.ts";
 import { environment as migrate } from "../../src/standalone/migrate-command.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const PROGRAMS: Readonly<Record<string, z.ZodObject>> = { standalone, operator, router, drain, ingress, migrate };
+const PROGRAMS: Readonly<Record<string, z.ZodObject>> = { standalone, operator, router, "asterisk-config": asteriskConfig, drain, ingress, migrate };
 
 async function dialplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [join(ROOT, "src/cli.ts"), ...args], { env: { PATH: process.env["PATH"], ...env } });

@@ -8,8 +8,8 @@ import type { AsteriskLocation } from "./locate.ts";
 import { renderTemplate } from "./template.ts";
 import { type SipListening, transportLines } from "./transports.ts";
 
-export interface AsteriskSettings extends SipListening {
-  readonly location: AsteriskLocation;
+export interface ConfigurationSettings extends SipListening {
+  readonly location: Pick<AsteriskLocation, "modulesDir" | "dataDir">;
   /** Everything of this instance lives below; created when missing. */
   readonly dir: string;
   /** ARI, on 127.0.0.1. */
@@ -19,6 +19,8 @@ export interface AsteriskSettings extends SipListening {
   /** UDP ports of RTP and RTCP; two instances may share a range, a taken port is skipped. */
   readonly rtp: { readonly start: number; readonly end: number };
   readonly userAgent?: string;
+  /** A file below `dir` otherwise. */
+  readonly logFile?: string;
   /** Of the ARI user; a random one otherwise. Given by who restarts Asterisk beside a router that goes on. */
   readonly ariPassword?: string;
   /** Modules besides those of the base configuration, without `.so`. */
@@ -48,7 +50,7 @@ const MODULES = fileURLToPath(new URL("../../../asterisk-image/modules.txt", imp
  * Renders the base configuration of asterisk-image/etc into `dir`, with new random secrets.
  * Readable by this user alone.
  */
-export async function writeConfiguration(settings: AsteriskSettings): Promise<AsteriskConfiguration> {
+export async function writeConfiguration(settings: ConfigurationSettings): Promise<AsteriskConfiguration> {
   const etc = join(settings.dir, "etc");
   const configuration = describe(settings, etc);
   const modules = (await readFile(MODULES, "utf8")).split("\n").filter((line) => /^\w+$/.test(line));
@@ -67,18 +69,18 @@ export async function writeConfiguration(settings: AsteriskSettings): Promise<As
   return configuration;
 }
 
-function describe(settings: AsteriskSettings, etc: string): AsteriskConfiguration {
+function describe(settings: ConfigurationSettings, etc: string): AsteriskConfiguration {
   return {
     file: join(etc, "asterisk.conf"),
     configDir: join(etc, "dialplane.d"),
     runDir: join(settings.dir, "run"),
-    logFile: join(settings.dir, "log/asterisk.log"),
+    logFile: settings.logFile ?? join(settings.dir, "log/asterisk.log"),
     ari: { url: `http://127.0.0.1:${settings.httpPort}/ari`, user: "dialplane", password: settings.ariPassword ?? randomBytes(24).toString("hex") },
     ami: { host: "127.0.0.1", port: settings.amiPort ?? STANDARD_AMI_PORT, user: "dialplane", secret: randomBytes(24).toString("hex") },
   };
 }
 
-function placeholders(settings: AsteriskSettings, configuration: AsteriskConfiguration): Record<string, string> {
+function placeholders(settings: ConfigurationSettings, configuration: AsteriskConfiguration): Record<string, string> {
   return {
     ETC_DIR: dirname(configuration.file),
     DIALPLANE_DIR: configuration.configDir,

@@ -6,10 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { ExpectedError } from "../../domain/errors.ts";
-import { type AsteriskConfiguration, type AsteriskSettings, writeConfiguration } from "./configuration.ts";
+import { type AsteriskConfiguration, type ConfigurationSettings, writeConfiguration } from "./configuration.ts";
 import { assertCanListen, type Listener } from "./listen-check.ts";
 import type { AsteriskLocation } from "./locate.ts";
 import { fixedTransports, hostAndPort, type SipListening, sipListeners } from "./transports.ts";
+
+export interface AsteriskSettings extends ConfigurationSettings {
+  readonly location: AsteriskLocation;
+}
 
 /** A running Asterisk that belongs to this process and ends with it, even when this process is killed. */
 export interface RunningAsterisk {
