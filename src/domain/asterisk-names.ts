@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
 import { parseIpAddress } from "./ip-address.ts";
+import type { TrunkEntry } from "./ports.ts";
 import type { ResourceKey } from "./types.ts";
 
 /** The ARI application (Stasis) that the router registers. */
@@ -53,7 +54,8 @@ const FALLBACK = "fallback";
 const HASH_DIGITS = 10;
 /** Nothing but the hash tells lists apart. */
 const LIST_HASH_DIGITS = 32;
-const OUTGOING = ["-out", "-out2", "-out3", "-out4"] as const;
+/** Endpoints of each kind through which a trunk is called, see `outgoingEndpoints`. */
+const EACH = ["", "2", "3", "4"] as const;
 
 /** The PJSIP id of a trunk's incoming endpoint, aor, auth, identify and registration: at most 40 characters of `[a-z0-9-]`, the same in every pod. */
 export function trunkEndpoint(key: ResourceKey): string {
@@ -67,16 +69,37 @@ export function trunkEndpoint(key: ResourceKey): string {
  * @param endpoint of `trunkEndpoint`
  */
 export function outgoingEndpoints(endpoint: string): readonly string[] {
-  return OUTGOING.map((suffix) => `${endpoint}${suffix}`);
+  return EACH.map((number) => `${endpoint}-out${number}`);
 }
 
 /**
- * The one that a call is placed through: any of them, and the same for all its legs.
+ * Those of a trunk with authentication through which SIP URIs of other hosts are called. They know no password: an endpoint that has one
+ * answers the challenge of whoever it calls (RFC 3261 section 22.2), and from the answer the password can be guessed.
  *
+ * @param endpoint of `trunkEndpoint`
+ */
+export function passwordlessEndpoints(endpoint: string): readonly [string, ...string[]] {
+  const [first, ...rest] = EACH;
+  return [`${endpoint}-uri${first}`, ...rest.map((number) => `${endpoint}-uri${number}`)];
+}
+
+/**
+ * The one that a destination is called through: any of its kind, and the same for all legs of a call.
+ *
+ * @param destination an E.164 number or a SIP URI
  * @param call a UUID; the dialplan, which has none, dials through the first, whatever the version of what wrote it
  */
-export function outgoingEndpoint(endpoint: string, call = "0"): string {
-  return `${endpoint}${OUTGOING[Number.parseInt(call.slice(0, 8), 16) % OUTGOING.length] ?? OUTGOING[0]}`;
+export function outgoingEndpoint({ key, spec }: Pick<TrunkEntry, "key" | "spec">, destination: string, call = "0"): string {
+  const endpoint = trunkEndpoint(key);
+  const isForeign = spec.authentication !== undefined && (hostOf(destination) ?? spec.host).toLowerCase() !== spec.host.toLowerCase();
+  const endpoints = isForeign ? passwordlessEndpoints(endpoint) : outgoingEndpoints(endpoint);
+  return endpoints[Number.parseInt(call.slice(0, 8), 16) % EACH.length] ?? endpoint;
+}
+
+/** Of a SIP URI; undefined for anything else. */
+function hostOf(uri: string): string | undefined {
+  const { ipv6, host } = SIP_URI.exec(uri.slice(0, 500))?.groups ?? {};
+  return ipv6 ?? host;
 }
 
 /** The context that a pool's calls go through: it offers them to the router and then falls back. */
@@ -120,7 +143,7 @@ function readableName(prefix: string, key: ResourceKey): string {
  * What Dial() and `POST /channels?endpoint=` call: `PJSIP/+12025550199@<endpoint>` or `PJSIP/<endpoint>/sip:reception@pbx.example`.
  *
  * @param destination an E.164 number or a SIP URI
- * @param endpoint one of `outgoingEndpoints`
+ * @param endpoint of `outgoingEndpoint`
  * @throws ExpectedError InvalidInput when the destination is neither
  */
 export function dialString(destination: string, endpoint: string): string {

@@ -52,6 +52,8 @@ const BACKSTOP_SECONDS = 90_000;
 /** A call that no router watches: as long as maxCallSeconds is by default. */
 const FALLBACK_MAX_SECONDS = 14_400;
 const FALLBACK_RING_SECONDS = 60;
+/** Of Dial(), whatever comes before it: a call that is in it when another dialplan is loaded goes on with the step after this one. */
+const DIAL_PRIORITY = 100;
 /** Half a million calls that no router has read; further ones are not written down. */
 const SERVED_FILE_BYTES = 134_217_728;
 /** Q.850 cause "no circuit available": chan_pjsip answers 503. */
@@ -223,7 +225,8 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
     ...head,
     ` same = n,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
     ...callerIdLines(trunk.spec.callerId),
-    ` same = n,Dial(${dialplanDialString(dialString(destination, outgoingEndpoint(endpoint)), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
+    ` same = n,Goto(${DIAL_PRIORITY})`,
+    `exten = _X!,${DIAL_PRIORITY},Dial(${dialplanDialString(dialString(destination, outgoingEndpoint(trunk, destination)), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
     ` same = n,Goto(${END_CONTEXT},\${DIALSTATUS},1)`,
   ];
 }

@@ -29,7 +29,7 @@ export function trunkFile({ revision, trunks }: { readonly revision: string; rea
   const text = `; dialplane-trunks-revision ${revision}\n${trunks.content}`;
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_BYTES) {
-    const message = `the ${trunks.endpoints.length} SipTrunks take ${bytes} bytes rendered, and a Secret holds at most ${MAX_BYTES} (about 700 trunks): delete some`;
+    const message = `the ${trunks.endpoints.length} SipTrunks take ${bytes} bytes rendered, and a Secret holds at most ${MAX_BYTES} (about 900 trunks, 480 with authentication): delete some`;
     throw new ExpectedError("InvalidInput", message, { field: "trunks" });
   }
   return text;

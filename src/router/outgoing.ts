@@ -1,5 +1,5 @@
 import type { Origination } from "../adapters/ari/telephony.ts";
-import { dialString, outgoingEndpoint, trunkEndpoint } from "../domain/asterisk-names.ts";
+import { dialString, outgoingEndpoint } from "../domain/asterisk-names.ts";
 import { outgoingIdentity } from "../domain/call/caller-id.ts";
 import type { CallCommand } from "../domain/call/commands.ts";
 import type { Call } from "../domain/call/states.ts";
@@ -28,7 +28,7 @@ export function originationOf(command: Extract<CallCommand, { type: "Originate" 
   const { from, variables } = outgoingIdentity(trunk.spec, callerId, call.origin);
   return {
     channel,
-    endpoint: dialString(attempt.destination, outgoingEndpoint(trunkEndpoint(attempt.trunk), call.id)),
+    endpoint: dialString(attempt.destination, outgoingEndpoint(trunk, attempt.destination, call.id)),
     callerId: from,
     ringTimeoutSeconds: attempt.ringTimeoutSeconds,
     originator: call.inbound.channel,

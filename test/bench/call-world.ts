@@ -5,7 +5,7 @@ import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import { createAriHttp } from "../../src/adapters/ari/http.ts";
-import { dialString, INBOUND_CONTEXT, outgoingEndpoint, PJSIP_REVISION_AOR, trunkEndpoint } from "../../src/domain/asterisk-names.ts";
+import { dialString, INBOUND_CONTEXT, outgoingEndpoint, PJSIP_REVISION_AOR } from "../../src/domain/asterisk-names.ts";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { renderPjsip } from "../../src/domain/pjsip.ts";
 import type { AriRest, TrunkEntry } from "../../src/domain/ports.ts";
@@ -58,7 +58,7 @@ export async function withCallWorld<T>({ asking }: { readonly asking: boolean },
   parts.defer(() => pool.end());
   await migrate(pool);
   await declare(createStores(pool, postgres.url, logger), trunks.dialplane, { destination: uri(callee.dialplane), asking });
-  const naive = await startNaive(asterisk, dialString(uri(callee.naive), outgoingEndpoint(trunkEndpoint(trunks.naive.key))));
+  const naive = await startNaive(asterisk, dialString(uri(callee.naive), outgoingEndpoint(trunks.naive, uri(callee.naive))));
   parts.defer(() => naive.stop());
   const mounted = await mountedSecret(join(folder.path, "trunks"));
   const rendered = renderPjsip({ trunks: [trunks.dialplane], credentials: new Map() });
@@ -92,7 +92,7 @@ function pjsip(trunk: TrunkEntry): string {
 }
 
 function dialplan(trunks: Readonly<Record<Way, TrunkEntry>>, callee: Readonly<Record<Way, string>>): string {
-  const endpoint = dialString(uri(callee.native), outgoingEndpoint(trunkEndpoint(trunks.native.key))).replaceAll(";", "\\;");
+  const endpoint = dialString(uri(callee.native), outgoingEndpoint(trunks.native, uri(callee.native))).replaceAll(";", "\\;");
   return [
     "[bench-native]",
     `exten => _+X.,1,Dial(${endpoint},30)`,

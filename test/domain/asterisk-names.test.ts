@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
-import { assertSipUri, dialString, fallbackContext, outgoingEndpoint, outgoingEndpoints, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
+import { assertSipUri, dialString, fallbackContext, outgoingEndpoint, outgoingEndpoints, passwordlessEndpoints, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
+import { aTrunk } from "./asterisk-builders.ts";
 
 describe("trunkEndpoint", () => {
   test("is readable, short and the same every time", () => {
@@ -28,10 +29,13 @@ describe("trunkEndpoint", () => {
 });
 
 describe("outgoingEndpoint", () => {
-  const longest = trunkEndpoint(`${"n".repeat(63)}/${"t".repeat(63)}`);
+  const key = `${"n".repeat(63)}/${"t".repeat(63)}`;
+  const longest = trunkEndpoint(key);
+  const plain = aTrunk(key, { host: "sip.carrier.example" });
+  const secret = aTrunk(key, { host: "sip.carrier.example", authentication: { secretRef: { name: "login" } } });
 
   test("is one of the trunk's, and calls are spread evenly", () => {
-    const placed = Array.from({ length: 4_000 }, () => outgoingEndpoint(longest, randomUUID()));
+    const placed = Array.from({ length: 4_000 }, () => outgoingEndpoint(plain, "+12025550199", randomUUID()));
     const counts = outgoingEndpoints(longest).map((endpoint) => placed.filter((one) => one === endpoint).length);
     expect(counts.reduce((sum, count) => sum + count)).toBe(placed.length);
     // Six times the standard deviation.
@@ -40,8 +44,20 @@ describe("outgoingEndpoint", () => {
 
   test("is the same for all legs of a call, and can be dialled", () => {
     const call = randomUUID();
-    expect(outgoingEndpoint(longest, call)).toBe(outgoingEndpoint(longest, call));
-    for (const endpoint of outgoingEndpoints(longest)) expect(dialString("+12025550199", endpoint)).toBe(`PJSIP/+12025550199@${endpoint}`);
+    expect(outgoingEndpoint(plain, "+12025550199", call)).toBe(outgoingEndpoint(plain, "+12025550142", call));
+    const all = [...outgoingEndpoints(longest), ...passwordlessEndpoints(longest)];
+    for (const endpoint of all) expect(dialString("+12025550199", endpoint)).toBe(`PJSIP/+12025550199@${endpoint}`);
+  });
+
+  test.each([
+    ["a number", secret, "+12025550199", "-out"],
+    ["a SIP URI of the trunk's host", secret, "sip:desk@SIP.carrier.example:5070", "-out"],
+    ["a SIP URI of another host", secret, "sip:desk@pbx.example", "-uri"],
+    ["a SIP URI of another host, of a trunk that has no password to give away", plain, "sip:desk@pbx.example", "-out"],
+    ["an IPv6 address that is not the trunk's", secret, "sip:desk@[2001:db8::1]", "-uri"],
+    ["the trunk's IPv6 address", aTrunk(key, { host: "2001:db8::1", authentication: { secretRef: { name: "login" } } }), "sip:[2001:DB8::1]:5061", "-out"],
+  ])("of %s", (_, trunk, destination, suffix) => {
+    expect(outgoingEndpoint(trunk, destination)).toBe(`${longest}${suffix}`);
   });
 });
 

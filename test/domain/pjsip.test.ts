@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { trunkEndpoint } from "../../src/domain/asterisk-names.ts";
+import { outgoingEndpoints, passwordlessEndpoints, trunkEndpoint } from "../../src/domain/asterisk-names.ts";
 import { unescapeValue } from "../../src/domain/asterisk-escape.ts";
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
 import { readPjsip, registrationsIn, renderPjsip } from "../../src/domain/pjsip.ts";
@@ -80,12 +80,13 @@ describe("renderPjsip", () => {
         try {
           const { content } = renderPjsip({ trunks: [trunk], credentials: new Map([["acme/login", { username, password }]]) });
           const sections = readConfig(content);
-          const id = sections[0]!.name;
-          expect(sections.slice(1, 5).map(({ base, entries }) => [base, ...entries])).toEqual([[id], [id], [id], [id]]);
-          expect([sections[0]!, ...sections.slice(5)].map(({ entries }) => entries[0])).toEqual(
+          const [first, id] = [sections[0]!.name, trunkEndpoint(trunk.key)];
+          const inherited = sections.slice(1, 9).map(({ base, entries }) => [base, ...entries]);
+          expect(inherited).toEqual([[first], [first], [first], [first, ["outbound_auth", id]], [id], [id], [id], [id]]);
+          expect([sections[0]!, ...sections.slice(9)].map(({ entries }) => entries[0])).toEqual(
             ["endpoint", "aor", "identify", "auth", "registration", "aor"].map((type) => ["type", type]),
           );
-          expect(sections[7]!.entries.slice(2).map(([, value]) => unescapeValue(value))).toEqual([username, password]);
+          expect(sections[11]!.entries.slice(2).map(([, value]) => unescapeValue(value))).toEqual([username, password]);
         } catch (error) {
           expect(error).toMatchObject({ code: "InvalidInput" });
           if (password.length > 6) expect(String(error)).not.toContain(password);
@@ -97,8 +98,12 @@ describe("renderPjsip", () => {
 
 describe("readPjsip", () => {
   test("finds the hash and the endpoints of a whole file", () => {
-    const { content, hash, endpoints } = renderPjsip({ trunks: TRUNKS, credentials: CREDENTIALS });
-    expect(readPjsip(content)).toEqual({ hash, endpoints });
+    const { content, hash, endpoints, outgoing } = renderPjsip({ trunks: TRUNKS, credentials: CREDENTIALS });
+    expect(readPjsip(content)).toEqual({ hash, endpoints, outgoing });
+    expect(outgoing.toSorted()).toEqual(TRUNKS.flatMap(({ key, spec }) => {
+      const id = trunkEndpoint(key);
+      return [...outgoingEndpoints(id), ...(spec.authentication === undefined ? [] : passwordlessEndpoints(id))];
+    }).toSorted());
   });
 
   test.each([

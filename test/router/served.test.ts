@@ -4,13 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
+import { programDialplan } from "../../src/adapters/asterisk-config/dialplan.ts";
 import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { startServedCalls } from "../../src/router/served-calls.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { scenarioText, type SippCall, startSippServer, type SippServer } from "../harness/sipp.ts";
-import { CALLER, DID, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+import { CALLER, DID, type Rules, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 /** Calls that the dialplan serves by itself leave a record all the same. */
 let world: World;
@@ -187,4 +188,37 @@ test("a busy default destination is recorded as busy, with its cause", async () 
   await withoutRouter({ defaultDestination: { sipUri: toUri(busy) } });
   expect(await world.call({ scenario: refusedWith(486), keys: { headers: "Subject: none" } })).toMatchObject({ exitCode: 0 });
   expect(await recorded(1)).toMatchObject([{ end: "busy", hangupCause: 17, answeredAt: null, legs: [{ result: "busy" }] }]);
+});
+
+/** Rings for a while, then says no. */
+const DECLINES = `<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="ring, then 603">
+  <recv request="INVITE"/>
+${["180 Ringing", "603 Decline"].map((line) => `  <send><![CDATA[
+      SIP/2.0 ${line}
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Contact: <sip:[local_ip]:[local_port];transport=[transport]>
+      Content-Length: 0
+
+  ]]></send>`).join('\n  <pause milliseconds="2500"/>\n')}
+  <recv request="ACK"/>
+</scenario>`;
+
+test("a dialplan with more steps that is loaded while the default destination rings does not have it rung again when it says no", async () => {
+  await using parts = new AsyncDisposableStack();
+  const declines = parts.use(await startSippServer({ scenario: DECLINES }));
+  const world = await startWorld(toUri(declines));
+  parts.defer(() => world.stop());
+  const install = (pool: NonNullable<Rules["pool"]>) => programDialplan({ dir: world.asterisk.configDir, ari: world.ari, revision: world.state({ rule: null, pool }).dialplan });
+  await install({});
+  const call = world.call({ scenario: refusedWith(403), keys: { headers: "Subject: none" } });
+  const rung = async () => (await declines.messages()).filter(({ direction, startLine }) => direction === "received" && startLine.startsWith("INVITE")).length;
+  await eventually("it rings", async () => (await rung()) > 0);
+  await install({ blockedCallers: ["+4420"] });
+  expect(await call).toMatchObject({ stats: { successful: 1 } });
+  expect(await rung()).toBe(1);
 });

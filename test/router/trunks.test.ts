@@ -120,6 +120,20 @@ describe("a trunk over IPv6", () => {
   });
 });
 
+describe("a carrier that writes number portability into the number (RFC 4694)", () => {
+  test.each([";npdi", ";rn=+12025550000;npdi"])("reaches the pool with %s", async (parameters) => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+    const world = await startWorld("sip:nobody@127.0.0.9");
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", sipUri: toUri(desk) })] } });
+    parts.defer(() => router.stop());
+    expect(await world.call({ to: `${DID}${parameters}` })).toMatchObject({ exitCode: 0 });
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ did: DID, end: "completed" });
+  });
+});
+
 describe("a destination that speaks only Opus", () => {
   test("is put through to a caller who does not", async () => {
     await using parts = new AsyncDisposableStack();
@@ -189,6 +203,25 @@ describe("a carrier that asks for a password", () => {
     expect(invites.map(({ raw }) => raw).join("")).not.toContain(PASSWORD);
     await eventually("the record", () => router.store.final().length === 1);
     expect(router.store.final()[0]).toMatchObject({ end: "completed", legs: [{ result: "answered" }] });
+  });
+
+  test("is the only one who is: a SIP URI of another host that asks for it gets nothing that it could be guessed from", async () => {
+    await using parts = new AsyncDisposableStack();
+    const stranger = parts.use(await startSippServer({ scenario: "challenged-401.xml" }));
+    const settings = {
+      trunk: { authentication: { secretRef: { name: "login" } } },
+      credentials: new Map([["default/login", { username: "acme", password: PASSWORD }]]),
+    };
+    const other = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+    const world = await startWorld(toUri(stranger), settings);
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "pbx", sipUri: toUri(stranger) }), aDestination({ name: "other", sipUri: toUri(other) })] } });
+    parts.defer(() => router.stop());
+    expect(await world.call()).toMatchObject({ exitCode: 0 });
+    await eventually("the record", () => router.store.final().length === 1);
+    expect(router.store.final()[0]).toMatchObject({ answeredBy: toUri(other), legs: [{ result: "unreachable" }, { result: "answered" }] });
+    const invites = (await stranger.messages()).filter(({ direction, startLine }) => direction === "received" && startLine.startsWith("INVITE"));
+    expect(invites.map((invite) => invite.header("Authorization"))).toEqual([undefined]);
   });
 
   test("refuses the password: that is no callee's word, and the next destination is rung", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { outgoingEndpoints, PJSIP_REVISION_AOR } from "../../domain/asterisk-names.ts";
+import { PJSIP_REVISION_AOR } from "../../domain/asterisk-names.ts";
 import { ExpectedError } from "../../domain/errors.ts";
 import { readPjsip } from "../../domain/pjsip.ts";
 import { AriError, type AriRest } from "../../domain/ports.ts";
@@ -60,11 +60,11 @@ async function reloadAll(ari: AriRest): Promise<void> {
 }
 
 async function verify(ari: AriRest, file: string): Promise<void> {
-  const { hash, endpoints } = readPjsip(file);
+  const { hash, endpoints, outgoing } = readPjsip(file);
   if ((await runningPjsipRevision(ari)) !== hash) {
     throw new ExpectedError("Unavailable", "Asterisk runs another revision of the trunks");
   }
-  const missing = [...(await without(ari, "endpoint", [...endpoints, ...endpoints.flatMap(outgoingEndpoints)])), ...(await without(ari, "aor", endpoints))];
+  const missing = [...(await without(ari, "endpoint", [...endpoints, ...outgoing])), ...(await without(ari, "aor", endpoints))];
   if (missing.length > 0) {
     throw new ExpectedError("Unavailable", `${missing.length} trunks are not loaded: ${missing.slice(0, 5).join(", ")}`);
   }
