@@ -96,8 +96,8 @@ export function outgoingEndpoint({ key, spec }: Pick<TrunkEntry, "key" | "spec">
   return endpoints[Number.parseInt(call.slice(0, 8), 16) % EACH.length] ?? endpoint;
 }
 
-/** Of a SIP URI; undefined for anything else. */
-function hostOf(uri: string): string | undefined {
+/** Of a SIP URI, an IPv6 address without brackets; undefined for anything else. */
+export function hostOf(uri: string): string | undefined {
   const { ipv6, host } = SIP_URI.exec(uri.slice(0, 500))?.groups ?? {};
   return ipv6 ?? host;
 }
@@ -187,8 +187,9 @@ export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-/** A host name (RFC 1123) or an IPv4 address. */
+/** A host name (RFC 1123) or an IPv4 address; what looks like one must be one. */
 function isHost(host: string): boolean {
+  if (/^[0-9.]+$/.test(host)) return parseIpAddress(host) !== null;
   const label = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
   return host.length <= 253 && host.split(".").every((part) => label.test(part));
 }

@@ -346,3 +346,45 @@ describe("destinations that are numbers of ours", () => {
     expect(compiler.compile(declared(...mine, other("+12025550199"))).verdicts.rules.get("default/rule")?.warnings).toHaveLength(1);
   });
 });
+
+describe("SIP URIs that a trunk can't call", () => {
+  const tcp = trunk({ transport: "TCP" }, { key: "default/tcp" });
+  const v6 = trunk({ host: "2001:db8::1" }, { key: "default/v6" });
+  const warningsOf = (destination: Parameters<typeof aDestination>[0]) => {
+    const { problems, warnings } = compileWorld(declared(trunk(), tcp, v6, pool(), rule({ destinations: [aDestination(destination)] }))).verdicts.rules.get("default/rule") ?? {};
+    expect(problems).toEqual([]);
+    return warnings;
+  };
+
+  it.each([
+    ["sip:desk@pbx.example;transport=tcp", undefined, "SipTrunk default/carrier calls over UDP, not TCP"],
+    ["sips:desk@pbx.example", undefined, "SipTrunk default/carrier calls over UDP, not TLS"],
+    ["sip:desk@[2001:db8::5]", undefined, "SipTrunk default/carrier calls over IPv4, not IPv6"],
+    ["sip:desk@pbx.example;transport=udp", "tcp", "SipTrunk default/tcp calls over TCP, not UDP"],
+    ["sip:desk@192.0.2.1;transport=tls", "v6", "SipTrunk default/v6 calls over UDP, not TLS; SipTrunk default/v6 calls over IPv6, not IPv4"],
+  ])("%s through %s is told, and the rule stays in force", (sipUri, name, message) => {
+    expect(warningsOf({ sipUri, ...(name === undefined ? {} : { trunkRef: { name } }) })).toEqual([`spec.destinations[0].sipUri: can't be reached: ${message}`]);
+  });
+
+  it.each([
+    ["sip:desk@pbx.example", "tcp"],
+    ["sip:desk@pbx.example;transport=tcp", "tcp"],
+    ["sip:desk@[2001:db8::5]:5070", "v6"],
+    ["sip:desk@192.0.2.1;transport=udp", "carrier"],
+  ])("nothing is said of %s through %s", (sipUri, name) => {
+    expect(warningsOf({ sipUri, trunkRef: { name } })).toEqual([]);
+  });
+
+  it("is told of a pool's default destination as well, and follows the trunk when that changes", () => {
+    const compiler = new WorldCompiler();
+    const mine = pool({ defaultDestination: { sipUri: "sip:desk@pbx.example;transport=tcp" } });
+    const calling = rule({ destinations: [aDestination({ sipUri: "sip:desk@pbx.example;transport=tcp" })] });
+    const warnings = (one: AnyResource) => {
+      const { pools, rules } = compiler.compile(declared(one, mine, calling)).verdicts;
+      return [pools.get("default/sales")?.warnings, rules.get("default/rule")?.warnings];
+    };
+    const message = "can't be reached: SipTrunk default/carrier calls over UDP, not TCP";
+    expect(warnings(trunk())).toEqual([[`spec.defaultDestination.sipUri: ${message}`], [`spec.destinations[0].sipUri: ${message}`]]);
+    expect(warnings(trunk({ transport: "TCP" }))).toEqual([[], []]);
+  });
+});

@@ -2,6 +2,7 @@ import type { NumberPoolSpec } from "../api.generated.ts";
 import { count, normalise } from "../ranges.ts";
 import { errorAt, fieldName, warningAt, type FieldPath, type Finding } from "./finding.ts";
 import { impossibleNumber } from "./possible-number.ts";
+import { sipUriFindings } from "./sip-uri.ts";
 
 /** Numbers in one pool: what design and tests promise to handle. */
 export const MAX_NUMBERS = 1_000_000;
@@ -20,6 +21,7 @@ export function numberPoolFindings(spec: NumberPoolSpec): Finding[] {
     ...sizeFindings(blocks),
     ...overlapFindings(blocks),
     ...possibleNumberFindings(spec),
+    ...sipUriFindings(spec.defaultDestination.sipUri, ["spec", "defaultDestination", "sipUri"]),
     ...(spec.allowedOrigins ?? []).flatMap((origin, index) => originFindings(origin, ["spec", "allowedOrigins", index])),
   ];
 }

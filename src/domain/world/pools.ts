@@ -6,6 +6,7 @@ import type { Declared, DesiredState } from "../ports.ts";
 import { toE164Ranges } from "../ranges.ts";
 import type { NumberPool } from "../resources.ts";
 import { namespaceOf } from "../seniority.ts";
+import { unreachableUris } from "../transports.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
 import { namedTrunks, trunkKeys, trunkStates } from "./named-trunks.ts";
@@ -102,6 +103,8 @@ function judgePool(findings: Findings, pool: NumberPool, owned: Ownership, { wan
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
-  const warnings = [...findings.warnings(pool), ...circleOfPool(entry.key, pool.spec.defaultDestination.number, met)];
+  const { number, sipUri, trunkRef = pool.spec.trunkRef } = pool.spec.defaultDestination;
+  const uris = sipUri === undefined ? [] : [{ field: "spec.defaultDestination.sipUri", uri: sipUri, trunks: trunkKeys([trunkRef.name], pool.metadata.namespace) }];
+  const warnings = [...findings.warnings(pool), ...circleOfPool(entry.key, number, met), ...unreachableUris(uris, trunks.usable)];
   return { entry, verdict: { problems, missing: lacking, unusable, warnings, ownership: owned, inService, ...named } };
 }

@@ -4,6 +4,7 @@ import { Memo, sameItems, StableList } from "../memo.ts";
 import type { Declared, RuleEntry } from "../ports.ts";
 import type { RoutingRule } from "../resources.ts";
 import { attachmentsAmong } from "../routing-rules.ts";
+import { type DialledUri, unreachableUris, urisOfRule } from "../transports.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
 import { namedTrunks, trunkKeys, trunkStates } from "./named-trunks.ts";
@@ -57,9 +58,19 @@ function judgeAgain(findings: Findings, rule: RoutingRule, { pools, trunks }: Pi
   const states = missing.flatMap((key) => [key, pools.unreadable.has(key)]);
   const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
   const owners = ownersOfDestinations(rule.spec, pools.ownerOf);
-  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...states, ...trunkStates(wanted, trunks), ...owners];
+  const uris = dialledUris(rule, attached, near);
+  const inputs = [rule, ...attached.flatMap((key) => [key, ...serviceOf(pools.verdicts.get(key))]), ...states, ...trunkStates(wanted, trunks), ...owners, ...uris.flatMap((uri) => trunkStates(uri.trunks, trunks))];
   if (previous !== undefined && sameItems(previous.inputs, inputs)) return previous;
-  return { ...judgeRule(findings, rule, { attached, missing, wanted, owners, pools, trunks }), inputs };
+  return { ...judgeRule(findings, rule, { attached, missing, wanted, owners, uris, pools, trunks }), inputs };
+}
+
+/** SIP URIs of its destinations, and through which trunks they are called. */
+function dialledUris(rule: RoutingRule, attached: readonly ResourceKey[], near: JudgedPools["entries"]): readonly DialledUri[] {
+  const { namespace } = rule.metadata;
+  if (rule.spec.destinations.every(({ sipUri }) => sipUri === undefined)) return [];
+  const isAttached = new Set(attached);
+  const poolTrunks = trunkKeys(near.filter(({ key }) => isAttached.has(key)).map(({ spec }) => spec.trunkRef.name), namespace);
+  return urisOfRule(rule.spec, namespace, poolTrunks);
 }
 
 interface RuleSurroundings {
@@ -68,11 +79,12 @@ interface RuleSurroundings {
   readonly wanted: readonly ResourceKey[];
   /** Whose numbers the destinations are. */
   readonly owners: readonly (ResourceKey | undefined)[];
+  readonly uris: readonly DialledUri[];
   readonly pools: JudgedPools;
   readonly trunks: JudgedTrunks;
 }
 
-function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, wanted, owners, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
+function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, wanted, owners, uris, pools, trunks }: RuleSurroundings): Omit<JudgedRule, "inputs"> {
   const entry: RuleEntry = {
     ...entryOf(rule),
     pools: attached.filter((key) => pools.verdicts.get(key)?.inService === true),
@@ -86,7 +98,7 @@ function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, w
     missing: joined(named.missing, poolsThat(false)),
     unusable: joined(named.unusable, poolsThat(true)),
     trunks: named.trunks,
-    warnings: joined(findings.warnings(rule), circles.warnings),
+    warnings: joined(joined(findings.warnings(rule), circles.warnings), unreachableUris(uris, trunks.usable)),
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };
