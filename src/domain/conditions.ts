@@ -130,23 +130,6 @@ export function setConditions(
   return [...all].sort((a, b) => place(a) - place(b));
 }
 
-/** Whether a write is needed: the status is applied only if it says something else than before. */
-export function sameConditions(a: readonly Condition[], b: readonly Condition[]): boolean {
-  return a.length === b.length && a.every((condition, i) => sameCondition(condition, b[i]));
-}
-
-function sameCondition(a: Condition, b: Condition | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.type === b.type &&
-    a.status === b.status &&
-    a.reason === b.reason &&
-    a.message === b.message &&
-    a.observedGeneration === b.observedGeneration &&
-    a.lastTransitionTime === b.lastTransitionTime
-  );
-}
-
 /** Ready takes over status, reason and message of the first finding that is not True. */
 export function summarise(findings: readonly Finding[], message: string): Finding {
   const worst = findings.find((finding) => finding.status === "False") ?? findings.find((finding) => finding.status === "Unknown");

@@ -1,4 +1,4 @@
-import { parsePhoneNumberFromString, type CountryCode, type PhoneNumber } from "libphonenumber-js/max";
+import { parsePhoneNumberFromString, type PhoneNumber } from "libphonenumber-js/max";
 import type { DisplayFormat } from "./api.generated.ts";
 import type { E164 } from "./types.ts";
 
@@ -16,20 +16,6 @@ const CACHE_ENTRIES = 20_000;
 /** Exactly E.164 with "+", no separators; null for everything else. The only maker of the type. */
 export function parseE164(text: string): E164 | null {
   return text.length <= 16 && STRICT.test(text) ? (text as E164) : null;
-}
-
-/**
- * What a person typed, with separators and perhaps without country code.
- * @param defaultCountry ISO 3166-1 alpha-2 code that numbers without "+" belong to; without it they are refused.
- */
-export function toE164(text: string, defaultCountry?: string): E164 | null {
-  if (text.length > LONGEST_TEXT) return null;
-  const parsed = parsePhoneNumberFromString(text, {
-    extract: false,
-    ...(defaultCountry === undefined ? {} : { defaultCountry: defaultCountry as CountryCode }),
-  });
-  if (parsed?.ext !== undefined || parsed?.isPossible() !== true) return null;
-  return parseE164(parsed.number);
 }
 
 /**
@@ -53,11 +39,6 @@ export function plausibility(number: E164): "Valid" | "Possible" | "Impossible" 
   const parsed = lookUp(number);
   if (parsed?.isPossible() !== true) return "Impossible";
   return parsed.isValid() ? "Valid" : "Possible";
-}
-
-/** ISO 3166-1 alpha-2 code of the number's country; null for non-geographic and unknown ones. */
-export function countryOf(number: E164): string | null {
-  return lookUp(number)?.country ?? null;
 }
 
 /**

@@ -86,11 +86,6 @@ export function assumedContext(known: CallContext, assumed: Assumptions, shown: 
 
 // ---------------------------------------------------------------- in words
 
-/** The decision alone, one line each. */
-export function explainDecision(decision: RouteDecision): readonly string[] {
-  return [...decision.why.map(explainWhy), ...(decision.outcome === "refuse" ? [REFUSED] : decision.groups.map(explainGroup))];
-}
-
 /** All of it, one line each. */
 export function explanationLines(explanation: Explanation): readonly string[] {
   const { facts, decision, notAsked, groups } = explanation;

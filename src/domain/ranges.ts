@@ -80,39 +80,6 @@ export function union(a: RangeSet, b: RangeSet): RangeSet {
   return normalise([...a, ...b]);
 }
 
-/** What is in both. O(n + m). */
-export function intersect(a: RangeSet, b: RangeSet): RangeSet {
-  const result: DigitRange[] = [];
-  walkOverlaps(a, b, (overlap) => {
-    result.push(overlap);
-    return true;
-  });
-  return result;
-}
-
-/** The first range that is in both, null if none. */
-export function firstConflict(a: RangeSet, b: RangeSet): DigitRange | null {
-  let found: DigitRange | null = null;
-  walkOverlaps(a, b, (overlap) => {
-    found = overlap;
-    return false;
-  });
-  return found;
-}
-
-/** Calls `visit` for each overlap in ascending order until it answers false. */
-function walkOverlaps(a: RangeSet, b: RangeSet, visit: (overlap: DigitRange) => boolean): void {
-  let [i, j] = [0, 0];
-  for (;;) {
-    const [left, right] = [a[i], b[j]];
-    if (left === undefined || right === undefined) return;
-    const overlap = { first: Math.max(left.first, right.first), last: Math.min(left.last, right.last) };
-    if (overlap.first <= overlap.last && !visit(overlap)) return;
-    if (left.last < right.last) i += 1;
-    else j += 1;
-  }
-}
-
 /** What is in `a` and not in `b`. O(n + m). */
 export function subtract(a: RangeSet, b: RangeSet): RangeSet {
   const result: DigitRange[] = [];

@@ -82,8 +82,3 @@ export function sizeForDemand(demand: Demand | undefined, assignment: Omit<Holdi
   const carried = offeredLoad(demand.arrivalsPerHour, { visitSeconds: demand.visitSeconds, leaseSeconds, cooldownSeconds });
   return numbersNeeded(offeredFromCarried(carried, numbers));
 }
-
-/** `status.recommendedSize`: enough for the measured arrivals at 1 % blocking; null until something was measured. */
-export function recommendedSize(arrivalsPerHour: number | null, holding: Holding): number | null {
-  return arrivalsPerHour === null ? null : numbersNeeded(offeredLoad(arrivalsPerHour, holding));
-}

@@ -19,10 +19,3 @@ export function createLogger(level: LogLevel, fields: Record<string, string> = {
     pino.destination({ dest: 2, sync: true }),
   );
 }
-
-/** Keeps country and the last two digits: enough to tell calls apart, too little to dial. Anything else becomes its length. */
-export function maskNumber(number: string | null): string {
-  if (number === null) return "withheld";
-  if (!/^\+?[0-9]{7,15}$/.test(number)) return `[${number.length} characters]`;
-  return `${number.slice(0, 3)}${"*".repeat(number.length - 5)}${number.slice(-2)}`;
-}

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { getCountries, getCountryCallingCode, parsePhoneNumberFromString } from "libphonenumber-js/max";
 import { describe, expect, test } from "vitest";
-import { countryOf, formatNumber, maskCaller, parseCaller, parseE164, plausibility, telUri, toE164 } from "../../src/domain/e164.ts";
+import { formatNumber, maskCaller, parseCaller, parseE164, plausibility, telUri } from "../../src/domain/e164.ts";
 import { e164 } from "./builders.ts";
 
 describe("parseE164", () => {
@@ -27,22 +27,6 @@ describe("parseE164", () => {
         expect(parseE164(text) !== null).toBe(/^\+[1-9][0-9]{6,14}$/.test(text) && !text.includes("\n"));
       }),
     );
-  });
-});
-
-describe("toE164", () => {
-  test.each([
-    ["an international number with separators", "+1 (202) 555-0100", undefined, "+12025550100"],
-    ["a national number with its country", "030 901820", "DE", "+4930901820"],
-    ["a national number without country is refused", "030 901820", undefined, null],
-    ["an extension is refused, since no DID has one", "+1 202 555 0100 ext. 5", undefined, null],
-    ["a number within text is refused", "call +12025550100 now", undefined, null],
-    ["an unknown country code is refused", "+999 1234567", undefined, null],
-    ["a length that no number of the country has is refused", "+1 202 555 01", undefined, null],
-    ["an unknown default country is refused", "030 901820", "XX", null],
-    ["ten thousand digits are refused", `+${"1".repeat(10_000)}`, undefined, null],
-  ])("%s", (_, text, country, expected) => {
-    expect(toE164(text, country)).toBe(expected);
   });
 });
 
@@ -119,13 +103,12 @@ test("a tel URI is global", () => {
 
 describe("plausibility", () => {
   test.each([
-    ["a number of the plan", "+12024561111", "Valid", "US"],
-    ["the right length, but in nobody's plan", "+11025550100", "Possible", null],
-    ["a length that the country doesn't have", "+120255501", "Impossible", null],
-    ["an unknown country", "+9991234567", "Impossible", null],
-  ])("%s", (_, number, expected, country) => {
+    ["a number of the plan", "+12024561111", "Valid"],
+    ["the right length, but in nobody's plan", "+11025550100", "Possible"],
+    ["a length that the country doesn't have", "+120255501", "Impossible"],
+    ["an unknown country", "+9991234567", "Impossible"],
+  ])("%s", (_, number, expected) => {
     expect(plausibility(e164(number))).toBe(expected);
-    expect(countryOf(e164(number))).toBe(country);
   });
 });
 

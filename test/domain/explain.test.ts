@@ -54,9 +54,11 @@ describe("an explanation", () => {
   });
 
   test("of a blocked caller names no rule as asked", () => {
-    const { decision, notAsked, groups } = explainCall(table, pool, facts({ caller: "+19005550123" }));
+    const explanation = explainCall(table, pool, facts({ caller: "+19005550123" }));
+    const { decision, notAsked, groups } = explanation;
     expect([decision.outcome, groups]).toEqual(["refuse", []]);
     expect(notAsked.map(({ message }) => message.split(";")[0])).toEqual(Array.from({ length: 4 }, () => "the caller is refused before any rule"));
+    expect(explanationLines(explanation).at(-1)).toBe("=> the call is refused");
   });
 
   test("reads line by line", () => {

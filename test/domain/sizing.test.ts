@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { erlangB, numbersNeeded, offeredFromCarried, offeredLoad, recommendedSize, sizeForDemand } from "../../src/domain/sizing.ts";
+import { erlangB, numbersNeeded, offeredFromCarried, offeredLoad, sizeForDemand } from "../../src/domain/sizing.ts";
 
 describe("numbers needed for a load, by published Erlang B tables", () => {
   test.each([
@@ -26,12 +26,9 @@ describe("edges", () => {
     ["one number and one erlang: half", erlangB(1, 1), 0.5],
     ["a pool that is hardly used needs one number", numbersNeeded(0), 1],
     ["a nonsensical load needs one number", numbersNeeded(Number.NaN), 1],
-    ["nothing measured, nothing recommended", recommendedSize(null, { visitSeconds: 60, leaseSeconds: 1800, cooldownSeconds: 900 }), null],
     ["a hundred visitors an hour, 70 minutes each", offeredLoad(100, { visitSeconds: 1500, leaseSeconds: 1800, cooldownSeconds: 900 }), 350 / 3],
-    ["which needs 135 numbers", recommendedSize(100, { visitSeconds: 1500, leaseSeconds: 1800, cooldownSeconds: 900 }), 135],
   ])("%s", (_, actual, expected) => {
-    if (expected === null || actual === null) expect(actual).toBe(expected);
-    else expect(actual).toBeCloseTo(expected, 10);
+    expect(actual).toBeCloseTo(expected, 10);
   });
 
   test("a million erlang neither overflow nor lose their digits", () => {
