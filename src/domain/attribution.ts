@@ -8,7 +8,7 @@ export interface LastLease {
   readonly freeAt: Date;
 }
 
-/** What the database knows about a DID when it is called. Null instead of facts: it could not be asked in time. */
+/** What the database knows about a DID when it is called. */
 export interface AttributionFacts {
   readonly at: Date;
   /** The DID is the pool's shared overflow number. */
@@ -28,11 +28,10 @@ export interface AttributionDecision {
 }
 
 /**
- * Whom a call is attributed to. The first line that holds decides:
+ * Whom a call is attributed to, if the database answers in time: else it is `unavailable` (src/router/lookup.ts). The first line that holds decides:
  *
  * | fact                                                                       | attribution | prospect        |
  * |----------------------------------------------------------------------------|-------------|-----------------|
- * | the database didn't answer                                                 | unavailable | none            |
  * | the DID is the overflow number, and no lease of before it was that lives   | overflow    | none            |
  * | the caller earlier reached somebody through this DID who isn't last holder | repeat      | whom he reached |
  * | never lent                                                                 | none        | none            |
@@ -45,8 +44,7 @@ export interface AttributionDecision {
  * A known caller goes before a live lease: who calls a second time has the number on the phone, not on a page.
  * An ambiguous call names the last holder as the best guess; the attribution says how little that is worth.
  */
-export function attribute(facts: AttributionFacts | null): AttributionDecision {
-  if (facts === null) return { attribution: "unavailable", prospect: null };
+export function attribute(facts: AttributionFacts): AttributionDecision {
   const { last, reachedBefore } = facts;
   if (facts.overflow && !isPromised(facts)) return { attribution: "overflow", prospect: null };
   if (reachedBefore !== null && reachedBefore !== last?.prospect) return { attribution: "repeat", prospect: reachedBefore };

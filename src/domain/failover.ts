@@ -5,22 +5,19 @@ import type { CallEnd, LegResult, RouteDecision } from "./types.ts";
  * once a leg answered, and nobody's "no" is overruled.
  */
 
-/** How a leg ended, as Asterisk reports it. */
+/** How a leg ended that nobody answered and nobody of ours hung up, as Asterisk reports it. */
 export interface Hangup {
   /** ITU-T Q.850 cause. Asterisk maps SIP answers to it, several to one. */
   readonly q850: number;
   /** The SIP status of the far end, where it is known: more exact than the cause. */
   readonly sipStatus?: number;
-  readonly answered: boolean;
-  /** Who ended it before it was answered: the ring time-out, or the caller or another leg; absent if the far end did. */
-  readonly endedBy?: "ring-timeout" | "us";
 }
 
 /**
  * | result      | SIP                                     | Q.850 cause                   |
  * |-------------|-----------------------------------------|-------------------------------|
  * | busy        | 486 600                                 | 17                            |
- * | no-answer   | 480, or our own ring time-out           | 19                            |
+ * | no-answer   | 480                                     | 19                            |
  * | cancelled   | 487                                     | 16 26                         |
  * | congestion  | 500 503 and other 5xx                   | 34 38 41 42 44 47             |
  * | declined    | 403 404 410 484 603 604 607 608         | 1 21 22 28: final             |
@@ -29,13 +26,9 @@ export interface Hangup {
  * A number that does not exist (404) and a carrier's refusal (403) count as declined: cause 21 can't tell them from a human's "no". Credentials or
  * credit that are refused (401, 402, 407) are the trunk's, and no callee's word.
  */
-export function classifyHangup(hangup: Hangup): LegResult {
-  if (hangup.answered) return "answered";
-  if (hangup.endedBy === "ring-timeout") return "no-answer";
-  if (hangup.endedBy === "us") return "cancelled";
-  const { sipStatus } = hangup;
+export function classifyHangup({ q850, sipStatus }: Hangup): LegResult {
   const bySip = sipStatus === undefined || sipStatus < 300 ? undefined : (BY_SIP.get(sipStatus) ?? bySipClass(sipStatus));
-  return bySip ?? BY_CAUSE.get(hangup.q850) ?? "unreachable";
+  return bySip ?? BY_CAUSE.get(q850) ?? "unreachable";
 }
 
 const BY_SIP: ReadonlyMap<number, LegResult> = new Map<number, LegResult>([

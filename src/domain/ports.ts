@@ -66,8 +66,6 @@ export interface Presence {
    * stays online. Without it they are offline whoever heard of them.
    */
   offline(devices: readonly Uuid[], heardUntil?: readonly Date[]): Promise<void>;
-  /** Devices of a prospect that are online now, but for `except`. */
-  onlineDevices(prospect: Uuid, except: Uuid | null): Promise<readonly Uuid[]>;
 }
 
 /** A push to one device, carried between replicas by NOTIFY. At most once: a device that asks gets the same number anyway. */
@@ -307,7 +305,7 @@ export interface OperatorStore {
   /** Of these pools only, or of all. */
   totals(keys?: readonly ResourceKey[]): Promise<Readonly<Record<ResourceKey, PoolTotals>>>;
   /** Pods that live. One that was silent for too long is not among them, and forgotten. */
-  pods(): Promise<readonly (PodReport & { readonly seenAt: Date })[]>;
+  pods(): Promise<readonly PodReport[]>;
   /** Calls the listener after a pod said something new, came or went by itself. A hint: `pods` is the truth. The answer stops it. */
   onPods(listener: () => void): Promise<() => Promise<void>>;
 }

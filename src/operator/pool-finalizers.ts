@@ -61,7 +61,7 @@ export class PoolFinalizers {
     this.#queue.add(uid);
   }
 
-  async #handle(uid: string): Promise<undefined> {
+  async #handle(uid: string): Promise<void> {
     const { client, source, isLeader } = this.#options;
     const known = source.get(uid);
     if (known === undefined || !isLeader()) return;

@@ -78,7 +78,7 @@ export class StatusPublisher {
     this.#told.delete(uid);
   }
 
-  async #handle(uid: string): Promise<undefined> {
+  async #handle(uid: string): Promise<void> {
     const { source, writer, isLeader } = this.#options;
     const known = source.get(uid);
     const status = known === undefined ? undefined : this.#statusOf(known);
@@ -97,15 +97,15 @@ export class StatusPublisher {
     return { observedGeneration: generation, conditions };
   }
 
-  #tell(uid: string): Promise<undefined> {
+  #tell(uid: string): Promise<void> {
     const { source, events, isLeader } = this.#options;
     const known = source.get(uid);
     const now = known === undefined ? undefined : this.#statusOf(known)?.conditions;
-    if (known === undefined || now === undefined || !isLeader()) return Promise.resolve(undefined);
+    if (known === undefined || now === undefined || !isLeader()) return Promise.resolve();
     const regarding = refOf(known.kind, known.object);
     for (const notice of noticesOf(this.#told.get(uid) ?? [], now)) events.record({ regarding, type: "Warning", ...notice });
     this.#told.set(uid, now);
-    return Promise.resolve(undefined);
+    return Promise.resolve();
   }
 }
 

@@ -13,8 +13,7 @@ function given(of: Partial<AttributionFacts> & { readonly annUntil?: Date } = {}
 }
 
 describe("a call is attributed by what is known of its number", () => {
-  test.each<[string, AttributionFacts | null, string, string | null]>([
-    ["the database did not answer", null, "unavailable", null],
+  test.each<[string, AttributionFacts, string, string | null]>([
     ["the overflow number, whoever saw it", given({ overflow: true, last: null }), "overflow", null],
     ["the overflow number, even for a caller known from before", given({ overflow: true, annUntil: minutes(-1), reachedBefore: "bob" }), "overflow", null],
     ["the overflow number, promised to Ann before it was set apart", given({ overflow: true }), "exclusive", "ann"],

@@ -2,14 +2,10 @@ import { describe, expect, test } from "vitest";
 import { classifyHangup, endOf, groupResult, mayTryNext, nextStep, type Hangup } from "../../src/domain/failover.ts";
 import type { Attempt, LegResult } from "../../src/domain/types.ts";
 
-const hangup = (q850: number, of: Partial<Hangup> = {}): Hangup => ({ q850, answered: false, ...of });
+const hangup = (q850: number, of: Partial<Hangup> = {}): Hangup => ({ q850, ...of });
 
 describe("how a leg ended", () => {
   test.each<[string, Hangup, LegResult]>([
-    ["it answered and hung up", hangup(16, { answered: true }), "answered"],
-    ["it answered and broke off: still answered", hangup(38, { answered: true, sipStatus: 503 }), "answered"],
-    ["our ring time-out", hangup(16, { endedBy: "ring-timeout" }), "no-answer"],
-    ["we cancelled it, since another leg answered or the caller went", hangup(26, { endedBy: "us" }), "cancelled"],
     ["486", hangup(17, { sipStatus: 486 }), "busy"],
     ["600", hangup(17, { sipStatus: 600 }), "busy"],
     ["480", hangup(19, { sipStatus: 480 }), "no-answer"],
@@ -28,6 +24,7 @@ describe("how a leg ended", () => {
     ["any other 4xx is technical", hangup(127, { sipStatus: 488 }), "unreachable"],
     ["487", hangup(16, { sipStatus: 487 }), "cancelled"],
     ["a provisional status says nothing; the cause does", hangup(17, { sipStatus: 183 }), "busy"],
+    ["cause 16 alone: hung up before an answer", hangup(16), "cancelled"],
     ["cause 17 alone", hangup(17), "busy"],
     ["cause 18 alone: nobody responded", hangup(18), "unreachable"],
     ["cause 19 alone", hangup(19), "no-answer"],
@@ -35,6 +32,7 @@ describe("how a leg ended", () => {
     ["cause 1 alone", hangup(1), "declined"],
     ["cause 3 alone: no route", hangup(3), "unreachable"],
     ["cause 20 alone: not registered", hangup(20), "unreachable"],
+    ["cause 26 alone: answered elsewhere", hangup(26), "cancelled"],
     ["cause 27 alone", hangup(27), "unreachable"],
     ["cause 34 alone", hangup(34), "congestion"],
     ["cause 38 alone", hangup(38), "congestion"],

@@ -41,7 +41,6 @@ function aKeeper() {
       for (const one of devices) online.delete(one);
       return Promise.resolve();
     },
-    onlineDevices: () => Promise.resolve([]),
   };
   const keeper = new PresenceKeeper(store, logger, { ttlSeconds: 7_200, heartbeatSeconds: 3_600 });
   cleanUps.push(() => keeper.stop());

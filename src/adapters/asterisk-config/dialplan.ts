@@ -24,7 +24,7 @@ export async function programDialplan({ dir, ari, revision }: {
   readonly dir: string;
   readonly ari: AriRest;
   readonly revision: Pick<DialplanRevision, "content" | "hash" | "marker">;
-}): Promise<{ readonly verified: true; readonly hash: string }> {
+}): Promise<void> {
   assertIntact(revision);
   await install({
     file: join(dir, DIALPLAN_FILE),
@@ -32,7 +32,6 @@ export async function programDialplan({ dir, ari, revision }: {
     reload: () => reloadModule(ari, "pbx_config.so"),
     verify: (file) => verify(ari, file),
   });
-  return { verified: true, hash: revision.hash };
 }
 
 /** The hash of the dialplan that Asterisk runs, null when it runs none of ours. */

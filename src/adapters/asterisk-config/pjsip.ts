@@ -14,9 +14,6 @@ const TRUNKS_FILE = "pjsip.d/trunks.conf";
 const MODULES = ["res_pjsip.so", "res_pjsip_endpoint_identifier_ip.so", "res_pjsip_outbound_registration.so"] as const;
 
 export interface PjsipProgrammed {
-  readonly verified: true;
-  /** Made of secrets: not for a status or a log. */
-  readonly hash: string;
   /**
    * Endpoints whose calls Asterisk can't recognise now, because the trunk's host name did not resolve and it has no sourceAddresses.
    * They can be called; to program again later mends it.
@@ -37,14 +34,14 @@ export async function programPjsip({ dir, ari, content }: {
   readonly ari: AriRest;
   readonly content: string;
 }): Promise<PjsipProgrammed> {
-  const { hash, endpoints } = readPjsip(content);
+  const { endpoints } = readPjsip(content);
   await install({
     file: join(dir, TRUNKS_FILE),
     content,
     reload: () => reloadAll(ari),
     verify: (file) => verify(ari, file),
   });
-  return { verified: true, hash, unidentified: await without(ari, "identify", endpoints) };
+  return { unidentified: await without(ari, "identify", endpoints) };
 }
 
 /** The hash of the trunks that Asterisk runs, null when it runs none of ours. Not for a status or a log. */

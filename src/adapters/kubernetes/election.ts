@@ -22,7 +22,6 @@ export interface ElectorOptions {
   readonly onStartedLeading: (token: FencingToken, signal: AbortSignal) => void | Promise<void>;
   /** Called before anybody else can take the lease. The next term begins only after what it answers. */
   readonly onStoppedLeading: (reason: string) => void | Promise<void>;
-  readonly onNewLeader?: (identity: string) => void;
   readonly leaseDurationSeconds?: number;
   readonly renewDeadlineSeconds?: number;
   readonly retryPeriodSeconds?: number;
@@ -52,7 +51,7 @@ interface Observed {
  * whole duration, by the own clock, may take it. So clocks may differ; only their speed must be alike.
  */
 export class Elector {
-  readonly #options: Required<Omit<ElectorOptions, "onNewLeader" | "leastTransitions">> & Pick<ElectorOptions, "onNewLeader" | "leastTransitions">;
+  readonly #options: Required<Omit<ElectorOptions, "leastTransitions">> & Pick<ElectorOptions, "leastTransitions">;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #observed: Observed | undefined;
@@ -75,10 +74,6 @@ export class Elector {
   /** Also false when the deadline passed while this process stood still and its timers did not run. */
   get isLeader(): boolean {
     return this.#term !== undefined && this.#options.monotonic() < this.#deadline;
-  }
-
-  get token(): FencingToken | null {
-    return this.isLeader ? (this.#term?.token ?? null) : null;
   }
 
   /** Who leads, as far as can be seen; null when nobody does, or when whoever did was not heard of for the lease's whole duration. */
@@ -189,7 +184,6 @@ export class Elector {
     const { holderIdentity } = lease.record;
     if (holderIdentity !== "" && holderIdentity !== before?.holderIdentity) {
       this.#options.logger.info({ leader: holderIdentity, transitions: lease.record.leaseTransitions }, "leader known");
-      this.#options.onNewLeader?.(holderIdentity);
     }
   }
 

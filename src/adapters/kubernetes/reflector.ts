@@ -26,14 +26,13 @@ export interface ReflectorOptions {
   readonly watchSeconds?: { readonly least: number; readonly most: number };
   /** Without a byte for this long a watch counts as dead. API servers send a bookmark about once a minute. */
   readonly quietMs?: number;
-  /** Reads everything again at the first end of a watch after this long; 0 (default) only when needed. */
-  readonly resyncMs?: number;
   readonly backoff?: Backoff;
   readonly random?: () => number;
 }
 
 /** What can be said about a reflector for readiness and metrics. */
 export interface ReflectorState {
+  /** Everything that was there at some moment since the start is known. */
   readonly synced: boolean;
   /** A watch is open: what is known is what is there, but for the way here. */
   readonly watching: boolean;
@@ -46,13 +45,12 @@ export interface ReflectorState {
   readonly watches: number;
 }
 
-type Tunable = "pageSize" | "watchSeconds" | "quietMs" | "resyncMs" | "backoff" | "random";
+type Tunable = "pageSize" | "watchSeconds" | "quietMs" | "backoff" | "random";
 
 const DEFAULTS: Required<Pick<ReflectorOptions, Tunable>> = {
   pageSize: 500,
   watchSeconds: { least: 240, most: 300 },
   quietMs: 90_000,
-  resyncMs: 0,
   // A handful of watchers, each asking every five seconds, is nothing to an API server; being right soon after an outage is much.
   backoff: { firstMs: 200, longestMs: 5_000 },
   random: Math.random,
@@ -73,7 +71,6 @@ export class Reflector {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #resourceVersion: string | undefined;
-  #listedAt = 0;
   #synced = false;
   #failures = 0;
   #lastError: KubeError | undefined;
@@ -84,11 +81,6 @@ export class Reflector {
   constructor(options: ReflectorOptions) {
     this.#options = { ...DEFAULTS, ...options };
     this.store = new Store(options.transform);
-  }
-
-  /** Whether the cache holds everything that was there at some moment since the start. */
-  get hasSynced(): boolean {
-    return this.#synced;
   }
 
   get state(): ReflectorState {
@@ -109,7 +101,7 @@ export class Reflector {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
-        if (this.#resourceVersion === undefined || this.#resyncIsDue()) await this.#list();
+        if (this.#resourceVersion === undefined) await this.#list();
         await this.#watch(this.#resourceVersion ?? "");
       } catch (error) {
         await this.#recover(error);
@@ -123,7 +115,6 @@ export class Reflector {
     this.#lists += 1;
     this.#tell(this.store.replace(objects));
     this.#resourceVersion = resourceVersion;
-    this.#listedAt = performance.now();
     if (this.#synced) return;
     this.#synced = true;
     this.#options.logger.info({ path, objects: objects.length }, "collection listed");
@@ -217,10 +208,5 @@ export class Reflector {
 
   #mustList(error: KubeError): boolean {
     return isGone(error) || error.reason === "Malformed" || this.#failures % FAILURES_BEFORE_LIST === 0;
-  }
-
-  #resyncIsDue(): boolean {
-    const { resyncMs } = this.#options;
-    return resyncMs > 0 && performance.now() - this.#listedAt >= resyncMs;
   }
 }

@@ -80,7 +80,7 @@ export class ResourceWatch {
     this.#first = new Set([...store.keys()].filter((key) => !this.#told.has(store.get(key)?.metadata.uid ?? "")));
   }
 
-  async #handle(key: string): Promise<undefined> {
+  async #handle(key: string): Promise<void> {
     try {
       await this.#tellAll(key);
     } finally {

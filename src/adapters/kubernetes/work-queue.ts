@@ -15,7 +15,7 @@ export interface WorkQueueMetrics {
 export interface WorkQueueOptions {
   readonly name: string;
   /** Brings one key's object to where it should be, whatever happened to it. A failure is retried. */
-  readonly handle: (key: string, signal: AbortSignal) => Promise<{ readonly requeueAfterMs: number } | undefined>;
+  readonly handle: (key: string) => Promise<void>;
   readonly logger: Logger;
   readonly workers?: number;
   readonly backoff?: Backoff;
@@ -31,7 +31,6 @@ const DEFAULT_BACKOFF: Backoff = { firstMs: 5, longestMs: 300_000 };
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
-  readonly #stop = new AbortController();
   /** Since when each waits, in order. */
   readonly #ready = new Map<string, number>();
   readonly #delayed = new Map<string, { readonly timer: NodeJS.Timeout; readonly dueAt: number }>();
@@ -40,24 +39,15 @@ export class WorkQueue {
   readonly #again = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #jobs = new Set<Promise<void>>();
+  #stopped = false;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
   }
 
-  /** Keys that wait for a worker. */
-  get depth(): number {
-    return this.#ready.size;
-  }
-
-  /** Nothing waits, nothing is delayed, nothing is worked on. */
-  get idle(): boolean {
-    return this.#ready.size + this.#delayed.size + this.#working.size === 0;
-  }
-
   /** To be worked on now, also when it was delayed. */
   add(key: string): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stopped) return;
     this.#undelay(key);
     if (this.#working.has(key)) this.#again.add(key);
     else if (!this.#ready.has(key)) this.#ready.set(key, performance.now());
@@ -66,16 +56,16 @@ export class WorkQueue {
 
   /** To be worked on after this time at the latest; an earlier date that it has already stays. */
   addAfter(key: string, ms: number): void {
-    if (this.#stop.signal.aborted || this.#ready.has(key) || this.#again.has(key)) return;
+    if (this.#stopped || this.#ready.has(key) || this.#again.has(key)) return;
     const dueAt = performance.now() + ms;
     if ((this.#delayed.get(key)?.dueAt ?? Infinity) <= dueAt) return;
     this.#undelay(key);
     this.#delayed.set(key, { dueAt, timer: setTimeout(() => this.add(key), ms) });
   }
 
-  /** Takes no more keys, tells running work by its signal, and waits for it. */
+  /** Takes no more keys, and waits for the work that runs. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
     for (const key of [...this.#delayed.keys()]) this.#undelay(key);
     this.#ready.clear();
     this.#again.clear();
@@ -102,17 +92,14 @@ export class WorkQueue {
   async #work(key: string): Promise<void> {
     this.#working.add(key);
     const startedAt = performance.now();
-    let failed = false;
     let againAfter: number | undefined;
     try {
-      const result = await this.#options.handle(key, this.#stop.signal);
+      await this.#options.handle(key);
       this.#failures.delete(key);
-      againAfter = result?.requeueAfterMs;
     } catch (error) {
-      failed = true;
       againAfter = this.#backOff(key, error);
     }
-    this.#options.metrics?.handled(performance.now() - startedAt, failed ? "failure" : "success");
+    this.#options.metrics?.handled(performance.now() - startedAt, againAfter === undefined ? "success" : "failure");
     this.#working.delete(key);
     if (this.#again.delete(key)) this.add(key);
     else if (againAfter !== undefined) this.addAfter(key, againAfter);
@@ -124,7 +111,7 @@ export class WorkQueue {
     this.#failures.set(key, failures);
     const { name, logger, metrics, backoff = DEFAULT_BACKOFF, random } = this.#options;
     const delayMs = backoffMs(backoff, failures, random);
-    if (this.#stop.signal.aborted) return delayMs;
+    if (this.#stopped) return delayMs;
     metrics?.retried();
     const fields = { queue: name, key, failures, retryMilliseconds: Math.round(delayMs), error: messageOf(error) };
     logger.warn(fields, "work failed; will retry");

@@ -35,16 +35,14 @@ const GONE_AFTER_SECONDS = 30;
 const FORGOTTEN_AFTER_SECONDS = 600;
 
 /** Those that live; the rows of others go, later. */
-export async function readPods(pool: pg.Pool): Promise<readonly (PodReport & { readonly seenAt: Date })[]> {
+export async function readPods(pool: pg.Pool): Promise<readonly PodReport[]> {
   const { rows } = await pool.query<PodRow>(
     `with gone as (delete from pod where seen_at <= now() - make_interval(secs => $2::double precision))
-     select pod, running, error, routing, trunks, seen_at from pod
+     select pod, running, error, routing, trunks from pod
      where seen_at > now() - make_interval(secs => $1::double precision) order by pod`,
     [GONE_AFTER_SECONDS, FORGOTTEN_AFTER_SECONDS],
   );
-  return rows.map(({ pod, running, error, routing, trunks, seen_at }) => {
-    return { pod, running, error, routing: routing === null ? null : Number(routing), trunks, seenAt: seen_at };
-  });
+  return rows.map((row) => ({ ...row, routing: row.routing === null ? null : Number(row.routing) }));
 }
 
 interface PodRow {
@@ -53,5 +51,4 @@ interface PodRow {
   readonly error: string | null;
   readonly routing: string | null;
   readonly trunks: TrunkReport | null;
-  readonly seen_at: Date;
 }

@@ -55,13 +55,3 @@ export async function markOffline(pool: pg.Pool, devices: readonly Uuid[], heard
     ),
   );
 }
-
-export async function onlineDevices(pool: pg.Pool, prospect: Uuid, except: Uuid | null): Promise<readonly Uuid[]> {
-  const { rows } = await pool.query<{ id: Uuid }>(
-    `select id from device
-     where prospect_id = $1::uuid and id is distinct from $2::uuid and online_until > clock_timestamp()
-     order by id`,
-    [prospect, except],
-  );
-  return rows.map((row) => row.id);
-}

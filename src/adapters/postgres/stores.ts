@@ -7,7 +7,7 @@ import { identifyPerson, prospectOfPerson } from "./identify-person.ts";
 import { listen } from "./listener.ts";
 import { readPods, removePod, reportPod } from "./pods.ts";
 import { cleanUpRemains } from "./pool-remains.ts";
-import { markOffline, markOnline, onlineDevices } from "./presence.ts";
+import { markOffline, markOnline } from "./presence.ts";
 import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
@@ -53,7 +53,6 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
     presence: {
       heartbeat: (devices, ttlSeconds) => markOnline(pool, devices, ttlSeconds),
       offline: (devices, heardUntil) => markOffline(pool, devices, heardUntil),
-      onlineDevices: (prospect, except) => onlineDevices(pool, prospect, except),
     },
     pushes: pushBus(pool, url, logger),
     router: routerStore(pool, url, logger),

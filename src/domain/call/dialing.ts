@@ -182,7 +182,7 @@ interface HowItEnded {
 
 function failedLeg(leg: Leg, { cause, sipStatus, at, timedOut }: HowItEnded & { readonly at: Date; readonly timedOut: boolean }): Leg {
   if (timedOut) return closeLeg({ ...leg, hangupCause: CAUSE.noAnswer }, "no-answer", at);
-  const result = classifyHangup({ q850: cause ?? 0, ...(sipStatus === null ? {} : { sipStatus }), answered: false });
+  const result = classifyHangup({ q850: cause ?? 0, ...(sipStatus === null ? {} : { sipStatus }) });
   // Nobody of ours hung up a leg that still counts: what looks like our own cancelling came from the network.
   return closeLeg(leg, result === "cancelled" ? "unreachable" : result, at);
 }

@@ -58,7 +58,7 @@ describe("programDialplan", () => {
   });
 
   test("makes Asterisk run a revision and proves it", async () => {
-    expect(await programDialplan({ dir, ari, revision: SMALL })).toEqual({ verified: true, hash: SMALL.hash });
+    await programDialplan({ dir, ari, revision: SMALL });
     await expectSmallRuns();
   });
 
@@ -94,8 +94,7 @@ describe("programDialplan", () => {
 
   test("concurrent calls go one after the other: the last one runs, each is verified", async () => {
     const revisions = [OTHER, SMALL, OTHER, SMALL];
-    const results = await Promise.all(revisions.map((revision) => programDialplan({ dir, ari, revision })));
-    expect(results.map(({ hash }) => hash)).toEqual(revisions.map(({ hash }) => hash));
+    await Promise.all(revisions.map((revision) => programDialplan({ dir, ari, revision })));
     await expectSmallRuns();
   });
 

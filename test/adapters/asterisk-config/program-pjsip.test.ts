@@ -56,7 +56,7 @@ async function attributesOf(type: string, key: string): Promise<Record<string, s
 
 describe("programPjsip", () => {
   test("makes Asterisk run the trunks and proves it", async () => {
-    expect(await programPjsip({ dir, ari, content: ONE.content })).toEqual({ verified: true, hash: ONE.hash, unidentified: [] });
+    expect(await programPjsip({ dir, ari, content: ONE.content })).toEqual({ unidentified: [] });
     expect(await runningPjsipRevision(ari)).toBe(ONE.hash);
     expect(await ari.request("GET", `/endpoints/PJSIP/${trunkEndpoint("acme/one")}`)).toMatchObject({ technology: "PJSIP" });
   });
@@ -102,7 +102,7 @@ describe("programPjsip", () => {
       trunks: [aTrunk("acme/lost", { host: "no-such-host.invalid", ...QUIET }), aTrunk("acme/one", { host: "127.0.0.9", ...QUIET })],
       credentials: new Map(),
     }).content;
-    expect(await programPjsip({ dir, ari, content })).toMatchObject({ verified: true, unidentified: [trunkEndpoint("acme/lost")] });
+    expect(await programPjsip({ dir, ari, content })).toEqual({ unidentified: [trunkEndpoint("acme/lost")] });
     expect(await attributesOf("identify", "acme/one")).toMatchObject({ endpoint: trunkEndpoint("acme/one") });
   });
 
@@ -150,7 +150,7 @@ describe("programPjsip", () => {
       aTrunk(`acme/${mediaEncryption.toLowerCase()}`, { host: "127.0.0.9", transport, mediaEncryption, codecs: ["OPUS", "G722", "PCMA", "PCMU"], ...QUIET }),
     );
     const { content, endpoints } = renderPjsip({ trunks, credentials: new Map() });
-    expect(await programPjsip({ dir, ari, content })).toMatchObject({ verified: true, unidentified: [] });
+    expect(await programPjsip({ dir, ari, content })).toEqual({ unidentified: [] });
     expect(endpoints).toHaveLength(3);
     expect(await attributesOf("endpoint", "acme/dtls")).toMatchObject({ media_encryption: "dtls", allow: "(opus|g722|alaw|ulaw)" });
   });

@@ -259,7 +259,7 @@ describe("our own faults", () => {
         seen.set(key, (seen.get(key) ?? 0) + 1);
         if ((seen.get(key) ?? 0) <= 3) throw new Error("not yet");
         right.set(key, one.reflector.store.get(key)?.metadata.resourceVersion ?? "gone");
-        return Promise.resolve(undefined);
+        return Promise.resolve();
       },
     });
     closing.push(() => queue.stop());

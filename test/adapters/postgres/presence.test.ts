@@ -9,7 +9,7 @@ const world = eachWithWorld();
 describe("a device", () => {
   test("is online from a heartbeat until its time is over", async () => {
     const ann = await world.visitor();
-    const online = () => world.stores.presence.onlineDevices(ann.prospect, null);
+    const online = () => world.online(ann.prospect);
     expect(await online()).toEqual([]);
     await world.stores.presence.heartbeat([ann.device], 30);
     expect(await online()).toEqual([ann.device]);
@@ -21,16 +21,16 @@ describe("a device", () => {
     const ann = await world.visitor();
     await world.stores.presence.heartbeat([ann.device], 30);
     await world.stores.presence.offline([ann.device]);
-    expect(await world.stores.presence.onlineDevices(ann.prospect, null)).toEqual([]);
+    expect(await world.online(ann.prospect)).toEqual([]);
     await world.stores.presence.heartbeat([ann.device], 30);
-    expect(await world.stores.presence.onlineDevices(ann.prospect, null)).toEqual([ann.device]);
+    expect(await world.online(ann.prospect)).toEqual([ann.device]);
   });
 
-  test("does not see itself, nor strangers", async () => {
+  test("is heard of together with others, and with one that nobody knows", async () => {
     const [ann, bob] = [await world.visitor(), await world.visitor()];
     await world.stores.presence.heartbeat([ann.device, bob.device, randomUUID()], 30);
-    expect(await world.stores.presence.onlineDevices(ann.prospect, ann.device)).toEqual([]);
-    expect(await world.stores.presence.onlineDevices(ann.prospect, bob.device)).toEqual([ann.device]);
+    expect(await world.online(ann.prospect)).toEqual([ann.device]);
+    expect(await world.online(bob.prospect)).toEqual([bob.device]);
   });
 
   test("may be named twice, and no device at all is fine", async () => {
@@ -38,7 +38,7 @@ describe("a device", () => {
     await world.stores.presence.heartbeat([ann.device, ann.device], 30);
     await world.stores.presence.heartbeat([], 30);
     await world.stores.presence.offline([]);
-    expect(await world.stores.presence.onlineDevices(ann.prospect, null)).toEqual([ann.device]);
+    expect(await world.online(ann.prospect)).toEqual([ann.device]);
   });
 });
 

@@ -151,7 +151,7 @@ describe("a prospect of long ago", () => {
     expect(await world.stores.prospects.touch([who])).toEqual([who.prospect]);
     expect(await world.assigned(aRequest(who.prospect, who))).toMatchObject({ renewed: false });
     await world.stores.presence.heartbeat([who.device], 45);
-    expect(await world.stores.presence.onlineDevices(who.prospect, null)).toEqual([who.device]);
+    expect(await world.online(who.prospect)).toEqual([who.device]);
   });
 
   it("is one of more than a statement's worth", async () => {

@@ -84,6 +84,8 @@ export interface World {
   assigned(request: ClaimRequest): Promise<Assigned>;
   /** A new prospect with one device. */
   visitor(): Promise<{ readonly prospect: Uuid; readonly device: Uuid }>;
+  /** Devices of a prospect that are online now. */
+  online(prospect: Uuid): Promise<readonly Uuid[]>;
   /** Lets time pass: everything stored moves into the past. */
   pass(seconds: number): Promise<void>;
   rows<T>(sql: string, values?: readonly unknown[]): Promise<readonly T[]>;
@@ -116,6 +118,10 @@ export function eachWithWorld(logger: Logger = createLogger("silent")): World {
       const [prospect, device] = [randomUUID(), randomUUID()];
       await world().stores.prospects.touch([{ prospect, device }]);
       return { prospect, device };
+    },
+    online: async (prospect) => {
+      const { rows } = await world().database.pool.query<{ id: Uuid }>("select id from device where prospect_id = $1 and online_until > clock_timestamp() order by id", [prospect]);
+      return rows.map(({ id }) => id);
     },
     pass: (seconds) => pass(world().database, seconds),
     rows: async <T>(sql: string, values: readonly unknown[] = []) => (await world().database.pool.query(sql, [...values])).rows as T[],
