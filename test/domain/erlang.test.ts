@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { decideClaim, type PoolNumber } from "../../src/domain/lease.ts";
 import { erlangB, numbersNeeded, offeredLoad, TARGET_BLOCKING } from "../../src/domain/sizing.ts";
 import type { Uuid } from "../../src/domain/types.ts";
 import { anAssignment, e164 } from "./builders.ts";
+import { decideClaim, type PoolNumber } from "./lease-model.ts";
 
 const HOLDING = { visitSeconds: 60, leaseSeconds: 300, cooldownSeconds: 120 };
 /** Everybody comes back once, and a renewal promises a twentieth of a lease more than it must: a number is held for as long. */

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { NumberPoolAssignment } from "../../../src/domain/api.generated.ts";
-import { decideClaim, leaseFrom, mergeLeases, release, stateOf, type Lease, type PoolNumber } from "../../../src/domain/lease.ts";
+import { decideClaim, leaseFrom, mergeLeases, release, stateOf, type Lease, type PoolNumber } from "../../domain/lease-model.ts";
 import type { ClaimResult, E164, Uuid } from "../../../src/domain/types.ts";
 import { aPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
@@ -44,7 +44,7 @@ interface Identity {
 
 const ONLINE_SECONDS = 60;
 
-/** What lease.ts says, with its own clock. Numbers that were superseded are remembered by the holder's name with a mark. */
+/** What lease-model.ts says, with its own clock. Numbers that were superseded are remembered by the holder's name with a mark. */
 class Model {
   numbers: PoolNumber[] = [0, 1, 2].map((n) => ({ did: did(n), inService: true, lease: null }));
   /** All time that was let pass, in milliseconds. */

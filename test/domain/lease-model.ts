@@ -1,9 +1,10 @@
-import type { NumberPoolAssignment } from "./api.generated.ts";
-import { bySeniority, compareText } from "./seniority.ts";
-import type { E164, Uuid } from "./types.ts";
+import type { NumberPoolAssignment } from "../../src/domain/api.generated.ts";
+import { bySeniority, compareText } from "../../src/domain/seniority.ts";
+import type { E164, Uuid } from "../../src/domain/types.ts";
 
 /**
- * The rules of lending numbers, as a model: the SQL that claims for many prospects at once must decide like this.
+ * The rules of lending numbers, as the model that the SQL is held to: src/adapters/postgres/sql/ claims for many prospects at once and must
+ * decide like this (test/adapters/postgres/claim-model.test.ts compares them). Nothing of this runs in production.
  * Everything follows from timestamps; no job has to run for a number to become free.
  */
 
@@ -131,15 +132,4 @@ function byService(a: PoolNumber, b: PoolNumber): number {
 export function mergeLeases<T extends { readonly did: E164; readonly leasedAt: Date }>(a: T, b: T): { readonly kept: T; readonly ending: T } {
   const seniority = bySeniority({ key: a.did, createdAt: a.leasedAt }, { key: b.did, createdAt: b.leasedAt });
   return seniority <= 0 ? { kept: a, ending: b } : { kept: b, ending: a };
-}
-
-/** For `dialplane explain`: a number's state in words. */
-export function explainState(number: PoolNumber, at: Date): string {
-  const { lease } = number;
-  const state = stateOf(number, at);
-  if (state === "Retired") return "not in the pool any more; nobody gets it";
-  if (lease === null) return "free; never lent";
-  if (state === "Free") return `free since ${lease.freeAt.toISOString()}`;
-  if (state === "CoolingDown") return `cooling down until ${lease.freeAt.toISOString()}; only ${lease.holder} may have it back`;
-  return `leased to ${lease.holder} until ${lease.leasedUntil.toISOString()}${number.inService ? "" : "; then it retires"}`;
 }
