@@ -4,6 +4,7 @@ import type { AnyResource } from "../domain/resources.ts";
 import { Statuses, type ResourceStatus, type WrittenState } from "../domain/statuses.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { WorldCompiler, type World } from "../domain/world.ts";
+import { doubledMs } from "../shared/backoff.ts";
 import { CleanUp } from "./clean-up.ts";
 
 export interface ReconcilerDependencies {
@@ -38,7 +39,7 @@ const RETIREMENT_MILLISECONDS = 10_000;
 const REFUSED_SECONDS = 10;
 /** Without a change: what somebody else deleted or a restored database has lost comes back by itself. A pass that finds nothing takes milliseconds. */
 const AGAIN_MILLISECONDS = 300_000;
-const RETRY_MILLISECONDS = { first: 250, longest: 30_000 } as const;
+const RETRY = { firstMs: 250, longestMs: 30_000 } as const;
 
 type Totals = Readonly<Record<ResourceKey, PoolTotals>>;
 
@@ -226,8 +227,8 @@ export class Reconciler {
   }
 
   #retryLater(error: unknown): void {
-    const delay = Math.min(RETRY_MILLISECONDS.first * 2 ** this.#failures, RETRY_MILLISECONDS.longest);
     this.#failures += 1;
+    const delay = doubledMs(RETRY, this.#failures);
     this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: delay }, "cannot apply the resources; will retry");
     if (error instanceof ExpectedError && error.code === "StaleRevision") this.#deps.onOverruled?.(error);
     clearTimeout(this.#retry);

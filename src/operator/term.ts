@@ -1,5 +1,4 @@
 import type pg from "pg";
-import { backoffMs, pause } from "../adapters/kubernetes/backoff.ts";
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import type { EventRecorder } from "../adapters/kubernetes/events.ts";
 import { isRecord } from "../adapters/kubernetes/objects.ts";
@@ -10,6 +9,7 @@ import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, Term, TrunkSink } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
+import { backoffMs, pause } from "../shared/backoff.ts";
 import { FIELD_MANAGER } from "./kinds.ts";
 import type { KubernetesSource } from "./kubernetes-source.ts";
 import type { OperatorMetrics } from "./metrics.ts";

@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { doubledMs } from "../shared/backoff.ts";
 
 /** Something that Asterisk has to run, whose identity can be read back from it. */
 export interface Installable<W extends { readonly hash: string }> {
@@ -20,7 +21,7 @@ export interface Installed {
 }
 
 /** What failed is tried again, but no oftener than this: every attempt reloads Asterisk twice while it carries calls. */
-const RETRY_MS = { first: 2_000, longest: 60_000 } as const;
+const RETRY = { firstMs: 2_000, longestMs: 60_000 } as const;
 
 interface Failure {
   readonly hash: string;
@@ -35,7 +36,7 @@ export function createInstaller<W extends { readonly hash: string }>(part: Insta
 
   const failed = (hash: string, cause: unknown): Failure => {
     const attempts = failure?.hash === hash ? failure.attempts + 1 : 1;
-    const waitMs = Math.min(RETRY_MS.first * 2 ** (attempts - 1), RETRY_MS.longest);
+    const waitMs = doubledMs(RETRY, attempts);
     logger.error({ part: part.name, error: messageOf(cause), attempts, waitMs }, "Asterisk does not run what it should");
     return { hash, error: messageOf(cause), attempts, retryAt: clock.now().getTime() + waitMs };
   };

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../domain/errors.ts";
 import type { Logger, RouterStore } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
+import { doubledMs } from "../shared/backoff.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { noJournal, type Place, type RecordJournal } from "./record-journal.ts";
 
@@ -50,7 +51,7 @@ const AT_ONCE = 200;
 const EVERY_MS_BEHIND = 25;
 /** While the database is away, a few ask whether it is back. */
 const AT_ONCE_FAILING = 4;
-const RETRY_MS = { first: 200, max: 5_000 };
+const RETRY = { firstMs: 200, longestMs: 5_000 } as const;
 
 /**
  * Keeps records until the database has them, in memory to be written and on disk to outlive this process. A newer state of the
@@ -161,7 +162,7 @@ export class SpooledRecordSink implements RecordSink {
     const failed = errors.filter((error) => error !== null);
     this.#failures = failed.length > 0 && failed.length === errors.length ? this.#failures + 1 : 0;
     if (failed.length > 0) this.#logger.warn({ records: failed.length, error: failed[0], waiting: this.waiting }, "call records were not written, trying again");
-    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? this.#pause() : Math.min(RETRY_MS.max, RETRY_MS.first * 2 ** Math.min(this.#failures, 10)));
+    if (this.#queue.size > 0) this.#writeSoon(failed.length === 0 ? this.#pause() : doubledMs(RETRY, this.#failures + 1));
     else await this.#readWhenIdle();
   }
 

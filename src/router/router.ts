@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Registry } from "prom-client";
 
 import { createAriClientTransport } from "../adapters/ari/ari-client.ts";
@@ -13,6 +12,7 @@ import type { Call } from "../domain/call/states.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
 import type { Attempt } from "../domain/types.ts";
+import { pause } from "../shared/backoff.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { type Audit, startAudit } from "./audit.ts";
 import { Calls } from "./calls.ts";
@@ -252,7 +252,7 @@ class RunningRouter implements Router {
         return;
       } catch (error) {
         this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: RECOVER_AGAIN_MS }, "what Asterisk holds could not be compared; will retry");
-        await sleep(RECOVER_AGAIN_MS, undefined, { signal: this.#ending.signal }).catch(() => undefined);
+        await pause(RECOVER_AGAIN_MS, this.#ending.signal);
       }
     }
   }

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { AFTERWARDS, closeUnobserved, HANDED_BACK, recognise } from "../domain/call/recognise.ts";
 import { firstRecord } from "../domain/call/start.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
+import { pause } from "../shared/backoff.ts";
 import type { Calls } from "./calls.ts";
 import type { RecordSink } from "./record-sink.ts";
 import type { Found } from "./recover.ts";
@@ -54,7 +53,7 @@ async function openCalls({ pod, store, records, clock, logger, signal }: SettleD
     } catch (error) {
       logger.debug({ error: messageOf(error) }, "open records could not be read, trying again");
     }
-    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    await pause(RETRY_MS, signal);
   }
   return undefined;
 }

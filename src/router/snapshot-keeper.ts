@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { messageOf } from "../domain/errors.ts";
 import type { Logger, RouterStore } from "../domain/ports.ts";
 import { RoutingIndex, type RoutingTable } from "../domain/routing-table.ts";
+import { pause } from "../shared/backoff.ts";
 
 export interface SnapshotKeeper {
   /** null until the first one was read; after that always the last good one. */
@@ -53,7 +52,7 @@ export function createSnapshotKeeper(
     unsubscribe = await store.onChange(() => void refresh());
     while (!stopping.signal.aborted) {
       await refresh();
-      await sleep(options.pollMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await pause(options.pollMs, stopping.signal);
     }
   };
 

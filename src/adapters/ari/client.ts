@@ -1,9 +1,10 @@
 import { messageOf } from "../../domain/errors.ts";
 import type { AriRest, Logger } from "../../domain/ports.ts";
+import type { Backoff } from "../../shared/backoff.ts";
 import { type AriEvent, parseEvent, WANTED_EVENTS } from "./events.ts";
 import { beat, BEAT_MS } from "./holder.ts";
 import type { Json } from "./json.ts";
-import { keepTrying, type Pauses } from "./keep-trying.ts";
+import { keepTrying } from "./keep-trying.ts";
 import { AriSocket, notConnected } from "./socket.ts";
 import { standBy } from "./stand-by.ts";
 
@@ -29,7 +30,7 @@ export interface AriOptions {
   /** Sockets for what calls ask for; default 8. */
   readonly lanes?: number;
   /** Between two tries to connect; default 100 to 5,000. */
-  readonly pauses?: Pauses;
+  readonly pauses?: Backoff;
 }
 
 export interface AriLane extends AriRest {

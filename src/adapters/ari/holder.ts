@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import type { AriRest } from "../../domain/ports.ts";
+import { pause } from "../../shared/backoff.ts";
 import { asObject, asString } from "./json.ts";
 
 /** A global variable of Asterisk that whoever holds the application keeps changing. */
@@ -23,7 +22,7 @@ export async function holderGone(ari: AriRest, signal: AbortSignal): Promise<voi
   let last = "";
   let changedAt = performance.now();
   while (!signal.aborted && performance.now() - changedAt < LAPSED_MS) {
-    await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    await pause(LOOK_MS, signal);
     const now = await read(ari);
     if (now !== last && now !== "") {
       last = now;

@@ -1,13 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../domain/ports.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs, pause, type Backoff } from "../../shared/backoff.ts";
 
-export interface Pauses {
-  readonly firstMs: number;
-  readonly maxMs: number;
-}
-
-const PAUSES: Pauses = { firstMs: 100, maxMs: 5_000 };
+const PAUSES: Backoff = { firstMs: 100, longestMs: 5_000 };
 
 export interface Trying {
   /** From connecting until the connection is gone. @returns why it went; never rejects */
@@ -16,7 +10,7 @@ export interface Trying {
   readonly ended: (reason: string) => Promise<boolean>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  readonly pauses?: Pauses | undefined;
+  readonly pauses?: Backoff | undefined;
 }
 
 /** One session after the other, with a pause in between, until the signal. */
@@ -25,13 +19,13 @@ export async function keepTrying({ session, ended, logger, signal, pauses = PAUS
   while (!signal.aborted) {
     const reason = await session();
     if (await ended(reason)) attempt = 0;
-    await pause({ reason, attempt, waitMs: backoffMs(attempt, Math.random(), pauses) }, logger, signal);
+    await sayAndPause({ reason, attempt, waitMs: Math.round(backoffMs(pauses, attempt + 1)) }, logger, signal);
     attempt += 1;
   }
 }
 
-async function pause(why: { readonly reason: string; readonly attempt: number; readonly waitMs: number }, logger: Logger, signal: AbortSignal): Promise<void> {
+async function sayAndPause(why: { readonly reason: string; readonly attempt: number; readonly waitMs: number }, logger: Logger, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   logger.info(why, "ARI is not connected, trying again");
-  await sleep(why.waitMs, undefined, { signal }).catch(() => undefined);
+  await pause(why.waitMs, signal);
 }

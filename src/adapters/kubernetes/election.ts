@@ -1,6 +1,6 @@
 import { messageOf } from "../../domain/errors.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";
-import { pause } from "./backoff.ts";
+import { pause } from "../../shared/backoff.ts";
 import { isConflict, isNotFound } from "./kube-error.ts";
 import { microTime, type LeaseClient, type LeaseRecord, type StoredLease } from "./lease.ts";
 

@@ -1,5 +1,5 @@
 import { ExpectedError } from "../../domain/errors.ts";
-import { backoffMs, pause } from "./backoff.ts";
+import { backoffMs, pause } from "../../shared/backoff.ts";
 import { ContentType, type KubeClient } from "./client.ts";
 import { isConflict, isNotFound } from "./kube-error.ts";
 import { objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";

@@ -1,6 +1,6 @@
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
-import { backoffMs, pause, type Backoff } from "./backoff.ts";
+import { backoffMs, pause, type Backoff } from "../../shared/backoff.ts";
 import { Store, type StoreEvent, type Transform } from "./cache/store.ts";
 import type { KubeClient, Query } from "./client.ts";
 import { isGone, KubeError } from "./kube-error.ts";

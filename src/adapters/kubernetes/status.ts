@@ -1,5 +1,5 @@
+import { backoffMs, pause } from "../../shared/backoff.ts";
 import { isDeepStrictEqual } from "node:util";
-import { backoffMs, pause } from "./backoff.ts";
 import { ContentType, type KubeClient } from "./client.ts";
 import { isConflict, isNotFound, KubeError } from "./kube-error.ts";
 import { isRecord, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";

@@ -1,6 +1,6 @@
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
-import { backoffMs, type Backoff } from "./backoff.ts";
+import { backoffMs, type Backoff } from "../../shared/backoff.ts";
 
 /** Called as things happen; cheap. */
 export interface WorkQueueMetrics {

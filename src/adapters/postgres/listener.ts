@@ -1,8 +1,9 @@
 import pg from "pg";
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
+import { backoffMs } from "../../shared/backoff.ts";
 
-const RECONNECT_MILLISECONDS = { first: 100, longest: 10_000 } as const;
+const RECONNECT = { firstMs: 100, longestMs: 10_000 } as const;
 const CONNECT_MILLISECONDS = 5_000;
 
 export interface ListenOptions {
@@ -83,12 +84,11 @@ class Session {
   }
 
   #retry(): void {
-    const delay = Math.min(RECONNECT_MILLISECONDS.first * 2 ** this.#failures, RECONNECT_MILLISECONDS.longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => {
       this.#connect().catch(() => {
         if (!this.#stopped) this.#retry();
       });
-    }, delay * (0.5 + Math.random() / 2));
+    }, backoffMs(RECONNECT, this.#failures));
   }
 }

@@ -72,7 +72,7 @@ describe.each(TRANSPORTS)("%s", (_, create) => {
       onEvent: (event) => events.push(event),
       onUp: () => (ups += 1),
       onDown: (reason) => downs.push(reason),
-      pauses: { firstMs: 20, maxMs: 50 },
+      pauses: { firstMs: 20, longestMs: 50 },
       ...of,
     });
     cleanUp.push(() => ari.stop());
