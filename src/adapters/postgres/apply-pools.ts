@@ -27,7 +27,7 @@ export async function applyPools(client: pg.PoolClient, desired: DesiredState, {
   const removed = rows.filter((row) => !row.removed && !stays.has(row.uid));
   await retireOverflows(client, [...put.map((pool) => ({ uid: pool.uid, overflow: didOf(overflowOf(pool)) })), ...removed.map(({ uid }) => ({ uid, overflow: null }))]);
   for (const pool of removed) await removePool(client, pool.uid);
-  await cleanUp(client, desired);
+  await keepWhatCleanUpNeeds(client, desired);
   const changes = put.map((pool) => ({ uid: pool.uid, ...ownedChange(pool, present.get(pool.uid)) }));
   await retireNumbers(client, changes.flatMap(({ uid, leaving }) => spread(uid, leaving)));
   const written = await upsertPools(client, put);
@@ -176,10 +176,10 @@ async function removePool(client: pg.PoolClient, uid: string): Promise<void> {
 }
 
 /**
- * The history of assignments and calls stays unless the pool's reclaimPolicy is Delete. Pools that were out of service and are gone
- * now are noted here too.
+ * The history of assignments and calls stays unless the pool's reclaimPolicy is Delete: its last word is kept, and whose history is to go is
+ * noted for `cleanUpRemains`, which deletes it. Pools that were out of service and are gone now are noted here too.
  */
-async function cleanUp(client: pg.PoolClient, { pools, suspended = [], leaving = [] }: DesiredState): Promise<void> {
+async function keepWhatCleanUpNeeds(client: pg.PoolClient, { pools, suspended = [], leaving = [] }: DesiredState): Promise<void> {
   await keepLastWord(client, leaving);
   await noteRemains(client, [...pools.map(({ uid }) => uid), ...suspended]);
 }
