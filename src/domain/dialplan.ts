@@ -28,6 +28,7 @@ import { digitPatterns } from "./patterns.ts";
 import type { DialplanRevision, PoolEntry, TrunkEntry } from "./ports.ts";
 import { parseRange } from "./ranges.ts";
 import { shard, type DigitEntry, type Shard } from "./dialplan-shards.ts";
+import { CAUSE } from "./q850.ts";
 import type { ResourceKey } from "./types.ts";
 
 export interface DialplanPool extends Pick<PoolEntry, "key" | "spec"> {
@@ -56,10 +57,6 @@ const FALLBACK_RING_SECONDS = 60;
 const DIAL_PRIORITY = 100;
 /** Half a million calls that no router has read; further ones are not written down. */
 const SERVED_FILE_BYTES = 134_217_728;
-/** Q.850 cause "no circuit available": chan_pjsip answers 503. */
-const NO_CIRCUIT = 34;
-/** Q.850 "call rejected": chan_pjsip answers 403. */
-const REJECTED = 21;
 /** Extensions of one context, see dialplan-shards.ts. */
 const SHARD_LIMIT = 500;
 /** Digits of an E.164 number as `parseE164` takes it. */
@@ -216,7 +213,7 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
   const destination = defaultDestination.number ?? defaultDestination.sipUri ?? "";
   const head = ["", `[${fallbackContext(pool.key)}]`, ...servedLines({ pool: pool.key, destination, trunk: key }), ...blockedLines(pool)];
   if (trunk === undefined) {
-    return [...head, ` same = n,Hangup(${NO_CIRCUIT})`];
+    return [...head, ` same = n,Hangup(${CAUSE.congestion})`];
   }
   const endpoint = trunkEndpoint(trunk.key);
   // i: where the far end would send the call instead (302) is not followed.
@@ -329,23 +326,23 @@ function headerContext({ key, spec }: Pick<TrunkEntry, "key" | "spec">): string[
 }
 
 /**
- * Causes are Q.850; chan_pjsip answers 404 for 1, 486 for 17, 480 for 19, 403 for 21 and 503 for 34. Everything else carries the far end's own cause.
+ * Causes are those of q850.ts; whatever else became of a call carries the far end's own.
  * The counter may lose one of two calls of the same instant; it costs no lock and no database.
  */
 const SHARED_CONTEXTS = [
   "",
   `[${END_CONTEXT}]`,
-  "exten = BUSY,1,Hangup(17)",
-  "exten = NOANSWER,1,Hangup(19)",
+  `exten = BUSY,1,Hangup(${CAUSE.busy})`,
+  `exten = NOANSWER,1,Hangup(${CAUSE.noAnswer})`,
   // For the hang-up handler: nobody was dialled.
   `exten = ${BLOCKED_STATUS},1,Set(DIALSTATUS=\${EXTEN})`,
-  ` same = n,Hangup(${REJECTED})`,
-  "exten = _[A-Z]!,1,Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:" + `${NO_CIRCUIT})})`,
+  ` same = n,Hangup(${CAUSE.rejected})`,
+  "exten = _[A-Z]!,1,Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:" + `${CAUSE.congestion})})`,
   "",
   `[${UNKNOWN_CONTEXT}]`,
   `exten = _X!,1,Set(GLOBAL(${UNKNOWN_CALLS_VARIABLE})=$[0\${${UNKNOWN_CALLS_VARIABLE}} + 1])`,
   " same = n,Log(NOTICE,No pool owns the called number +${FILTER(0-9,${EXTEN})})",
-  " same = n,Hangup(1)",
+  ` same = n,Hangup(${CAUSE.unallocated})`,
   "",
   // One write a line: lines of calls that end at the same moment don't mix. The Call-ID is the caller's text.
   `[${SERVED_CONTEXT}]`,

@@ -1,3 +1,4 @@
+import { CAUSE } from "./q850.ts";
 import type { CallEnd, LegResult, RouteDecision } from "./types.ts";
 
 /**
@@ -47,14 +48,14 @@ function bySipClass(status: number): LegResult {
 }
 
 const BY_CAUSE: ReadonlyMap<number, LegResult> = new Map<number, LegResult>([
-  [1, "declined"], // unallocated number
-  [16, "cancelled"], // normal clearing before an answer
-  [17, "busy"], // user busy
-  [19, "no-answer"], // alerting, nobody answered
-  [21, "declined"], // call rejected
-  [22, "declined"], // number changed
-  [26, "cancelled"], // answered elsewhere
-  [28, "declined"], // invalid number format
+  [CAUSE.unallocated, "declined"],
+  [CAUSE.normal, "cancelled"], // before an answer
+  [CAUSE.busy, "busy"],
+  [CAUSE.noAnswer, "no-answer"],
+  [CAUSE.rejected, "declined"],
+  [CAUSE.changed, "declined"],
+  [CAUSE.elsewhere, "cancelled"],
+  [CAUSE.malformed, "declined"],
   ...([34, 38, 41, 42, 44, 47] as const).map((cause) => [cause, "congestion"] as const),
 ]);
 

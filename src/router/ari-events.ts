@@ -2,6 +2,7 @@ import type { AriEvent } from "../adapters/ari/events.ts";
 import { EARLY_LEG, type Telephony } from "../adapters/ari/telephony.ts";
 import { AriError, type Logger } from "../domain/ports.ts";
 import { messageOf } from "../domain/errors.ts";
+import { CAUSE } from "../domain/q850.ts";
 import type { Calls } from "./calls.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
 
@@ -17,9 +18,6 @@ export interface AriEventsDeps {
   readonly notOurs: (channel: string) => void;
   readonly takeCall: (channel: AriChannel, args: readonly string[]) => void;
 }
-
-/** Q.850. */
-const NORMAL = 16;
 
 type HangupCause = Pick<Extract<AriEvent, { type: "ChannelDestroyed" }>, "cause" | "sipStatus">;
 const NOT_TOLD: HangupCause = { cause: null, sipStatus: null };
@@ -102,6 +100,6 @@ function started({ calls, telephony, logger, takeCall }: AriEventsDeps, channel:
   const type = args[0] === EARLY_LEG ? "LegReady" : "LegAnswered";
   if (!calls.happenOn(channel.id, { type, channel: channel.id })) {
     // Its call ended while it was answering.
-    telephony.hangUp(channel.id, NORMAL).catch((error: unknown) => logger.debug({ channel: channel.id, error: messageOf(error) }, "a late leg went by itself"));
+    telephony.hangUp(channel.id, CAUSE.normal).catch((error: unknown) => logger.debug({ channel: channel.id, error: messageOf(error) }, "a late leg went by itself"));
   }
 }

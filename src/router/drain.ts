@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
+import { CAUSE } from "../domain/q850.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
 import type { Calls } from "./calls.ts";
 import type { RouterMetrics } from "./metrics.ts";
@@ -34,9 +35,6 @@ export interface DrainDeps {
   readonly logger: Logger;
 }
 
-/** Q.850 "no circuit available": chan_pjsip answers 503. */
-const NO_CIRCUIT = 34;
-
 export function createDrain({ telephony, calls, records, served, metrics, logger }: DrainDeps): Drain {
   let draining = false;
 
@@ -54,7 +52,7 @@ export function createDrain({ telephony, calls, records, served, metrics, logger
     },
     refuse: (channel) => {
       metrics.drainRefused.inc();
-      telephony.hangUp(channel, NO_CIRCUIT).catch((error: unknown) => logger.debug({ channel, error: messageOf(error) }, "a refused caller went by themselves"));
+      telephony.hangUp(channel, CAUSE.congestion).catch((error: unknown) => logger.debug({ channel, error: messageOf(error) }, "a refused caller went by themselves"));
     },
   };
 }

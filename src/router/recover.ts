@@ -11,6 +11,7 @@ import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { CAUSE } from "../domain/q850.ts";
 import type { Calls } from "./calls.ts";
 import { originOf } from "./inbound.ts";
 import type { RecordSink } from "./record-sink.ts";
@@ -32,8 +33,6 @@ export interface Found {
   readonly adopted: Map<string, () => Promise<Origin | null>>;
 }
 
-/** Q.850. */
-const NORMAL = 16;
 /** Hang-ups carry their cause out before the bridge is taken away. */
 const BEFORE_BRIDGES_MS = 300;
 /** One after the other a thousand calls take seconds, in which phones ring for nobody; all at once some requests would time out. */
@@ -159,7 +158,7 @@ async function perform(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, 
       await handBack(deps, action, now, found);
       break;
     case "hangUp":
-      await telephony.hangUp(action.channel, NORMAL);
+      await telephony.hangUp(action.channel, CAUSE.normal);
       break;
     case "destroyBridge":
       await telephony.destroyBridge(action.bridge);
@@ -181,7 +180,7 @@ async function connect(deps: RecoverDeps, action: ActionOf<"connect">, { channel
   const inbound = channels.get(action.inbound);
   // When the caller has left meanwhile, nobody else would hang up the leg.
   const callerLeft = async (error: unknown) => {
-    await telephony.hangUp(action.leg, NORMAL);
+    await telephony.hangUp(action.leg, CAUSE.normal);
     throw error;
   };
   const origin = inbound === undefined ? null : await askOrigin(deps, inbound).catch(callerLeft);
@@ -195,7 +194,7 @@ async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: Ac
   const held = channels.get(channel);
   const origin = held === undefined ? null : await askOrigin(deps, held);
   if (call === null || origin === null) {
-    await deps.telephony.hangUp(channel, NORMAL);
+    await deps.telephony.hangUp(channel, CAUSE.normal);
     return;
   }
   records.keep(firstRecord(call, origin));

@@ -11,6 +11,7 @@ import { isRinging } from "../domain/call/legs.ts";
 import type { Call } from "../domain/call/states.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts";
+import { CAUSE } from "../domain/q850.ts";
 import type { Attempt } from "../domain/types.ts";
 import { pause } from "../shared/backoff.ts";
 import { createAriEvents } from "./ari-events.ts";
@@ -53,8 +54,6 @@ export interface Router {
   stop(): Promise<void>;
 }
 
-/** Q.850 "unallocated number". */
-const UNALLOCATED = 1;
 const RECORDS_AT_STOP_MS = 5_000;
 /** A list of thousands of channels on a busy machine. */
 const LISTS_MS = 20_000;
@@ -280,7 +279,7 @@ class RunningRouter implements Router {
   }
 
   #refuse(channel: string): void {
-    this.#telephony.hangUp(channel, UNALLOCATED).catch((error: unknown) => {
+    this.#telephony.hangUp(channel, CAUSE.unallocated).catch((error: unknown) => {
       this.#deps.logger.debug({ channel, error: messageOf(error) }, "a refused channel went by itself");
     });
   }

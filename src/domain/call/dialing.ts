@@ -1,9 +1,10 @@
 import { classifyHangup, groupResult, nextStep } from "../failover.ts";
+import { CAUSE } from "../q850.ts";
 import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
 import { fallback } from "../routing.ts";
 import { RouteReason } from "../routing-reasons.ts";
 import type { CallCommand } from "./commands.ts";
-import { CAUSE, endCall, handBack, hangUp, save, type Stepped } from "./ending.ts";
+import { endCall, handBack, hangUp, save, type Stepped } from "./ending.ts";
 import { legId } from "./ids.ts";
 import { closeLeg, findLeg, isRinging, newLeg, withLeg } from "./legs.ts";
 import type { Bridged, Bridging, Call, Dialing, Leg } from "./states.ts";
@@ -224,8 +225,8 @@ function ringDefault(call: Dialing, attempt: Attempt, at: Date): Stepped {
   return dialGroup({ ...call, notes: [...call.notes, note] }, next, call.group + 1, at);
 }
 
-/** Q.850 causes that say more about a refusal than "rejected": unallocated (404), changed (410), out of format (484). */
-const TELLING_CAUSES: readonly number[] = [1, 22, 28];
+/** They say more about a refusal than "rejected". */
+const TELLING_CAUSES: readonly number[] = [CAUSE.unallocated, CAUSE.changed, CAUSE.malformed];
 
 /**
  * What the caller's side is told, as a Q.850 cause: 486, 480, 503, and for a refusal 403 or what the far end said (404, 410, 484). A destination that can't be reached is 480 and

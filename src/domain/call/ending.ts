@@ -1,3 +1,4 @@
+import { CAUSE } from "../q850.ts";
 import type { CallEnd } from "../types.ts";
 import type { CallCommand } from "./commands.ts";
 import { closeLeg, openChannels } from "./legs.ts";
@@ -8,9 +9,6 @@ export type Stepped = readonly [Call, readonly CallCommand[]];
 
 /** How long channels may take to go after their hang-up; then they are asked once more and the call is closed. */
 const HANGUP_SECONDS = 5;
-
-/** Q.850 causes that we give ourselves. */
-export const CAUSE = { normal: 16, busy: 17, noAnswer: 19, absent: 20, rejected: 21, elsewhere: 26, congestion: 34, failure: 41 } as const;
 
 interface Outcome {
   readonly end: CallEnd;

@@ -1,6 +1,7 @@
+import { CAUSE } from "../q850.ts";
 import type { CallEvent, SeenChannel } from "./events.ts";
 import { connect, prepareBridge } from "./dialing.ts";
-import { askOnceMore, CAUSE, endCall, handBack, hangUp, settle, type Stepped } from "./ending.ts";
+import { askOnceMore, endCall, handBack, hangUp, settle, type Stepped } from "./ending.ts";
 import { closeLeg, openChannels, withLeg } from "./legs.ts";
 import type { Bridging, Call, Dialing } from "./states.ts";
 

@@ -1,8 +1,9 @@
+import { CAUSE } from "../q850.ts";
 import type { CallEnd } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
 import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, silentTooLong, whispered } from "./dialing.ts";
-import { CAUSE, endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
+import { endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { isAttributionPending } from "./record.ts";
 import { recognise } from "./recognise.ts";
