@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { domainToASCII, domainToUnicode } from "node:url";
 import type { PoolEntry } from "../domain/ports.ts";
 import type { ResourceKey, Uuid } from "../domain/types.ts";
+import { uuidOf } from "../domain/uuid.ts";
 
 /** Pages in AMP format are shown by caches, from origins that are made of the publisher's (https://amp.dev, "AMP Cache URL format"). */
 const caches = ["cdn.ampproject.org", "www.bing-amp.com"];
@@ -59,14 +60,8 @@ const known = new WeakMap<Pools, ReadonlySet<string>>();
 
 /**
  * AMP pages keep no tokens of ours; what AMP gives them is a random identifier of this browser and publisher (CLIENT_ID). It always
- * stands for the same device and visitor of ours, as long as the visitor belongs to nobody else by a log-in. UUIDs of version 8 (RFC 9562).
+ * stands for the same device and visitor of ours, as long as the visitor belongs to nobody else by a log-in.
  */
 export function ampIdentity(namespace: string, client: string): { readonly prospect: Uuid; readonly device: Uuid } {
-  return { prospect: derived("visitor", namespace, client), device: derived("device", namespace, client) };
-}
-
-function derived(...of: readonly string[]): Uuid {
-  const hex = createHash("sha256").update(JSON.stringify(["amp", ...of])).digest("hex");
-  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16);
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `${variant}${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-");
+  return { prospect: uuidOf(["amp", "visitor", namespace, client]), device: uuidOf(["amp", "device", namespace, client]) };
 }

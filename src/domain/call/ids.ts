@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { uuidOf } from "../uuid.ts";
 
 /** Bridges and outbound channels carry the call's id, so that a restarted router can tell what belongs together. */
 const PREFIX = "dialplane-";
@@ -15,12 +15,10 @@ export interface ChannelIdentity {
 
 /**
  * The same for every router that sees the channel, now or after a crash, whatever its pod is called, and for the dialplan: a record is
- * never written twice, and what belongs together is found again. Version 8 of RFC 9562: 122 bits of a hash.
+ * never written twice, and what belongs together is found again.
  */
 export function callId({ id, protocolId }: ChannelIdentity): string {
-  const hash = createHash("sha256").update(JSON.stringify([id, protocolId])).digest("hex");
-  const variant = "89ab"[parseInt(hash.charAt(16), 16) % 4] ?? "8";
-  return [hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `${variant}${hash.slice(17, 20)}`, hash.slice(20, 32)].join("-");
+  return uuidOf([id, protocolId]);
 }
 
 export function bridgeId(call: string): string {
