@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import express, { Router, type Request, type Response } from "express";
+import { parseE164 } from "../src/domain/e164.ts";
 import { signPersonToken } from "../src/domain/person-token.ts";
 import type { CallResult } from "./pstn/call-result.ts";
 import type { Pstn } from "./pstn/types.ts";
@@ -46,7 +47,7 @@ async function call(pstn: Pstn, request: Request, response: Response): Promise<v
 
 function numberIn(body: unknown): string | null {
   const number = typeof body === "object" && body !== null && "number" in body ? body.number : null;
-  return typeof number === "string" && /^\+[1-9][0-9]{6,14}$/.test(number) ? number : null;
+  return typeof number === "string" ? parseE164(number) : null;
 }
 
 function inWords({ answered, answeredBy, heardByCaller, heardByAnswerer, responses }: CallResult): string {

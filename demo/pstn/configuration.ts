@@ -1,3 +1,4 @@
+import { parseE164 } from "../../src/domain/e164.ts";
 import { ExpectedError } from "../../src/domain/errors.ts";
 import { playtones } from "./tones.ts";
 
@@ -95,7 +96,7 @@ function destination(number: string, behaviour: Behaviour): string {
  * @throws ExpectedError InvalidInput
  */
 export function assertNumber(number: string, field: string): void {
-  if (!/^\+[1-9]\d{6,14}$/.test(number)) {
+  if (parseE164(number) === null) {
     throw new ExpectedError("InvalidInput", `${field}: ${JSON.stringify(number)} must be a number in E.164 with "+"`, { field });
   }
 }

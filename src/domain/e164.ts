@@ -8,14 +8,14 @@ import type { E164 } from "./types.ts";
  */
 
 /** ITU-T E.164: country code and national number, at most 15 digits; the first is never 0. Seven is the least we accept. */
-const STRICT = /^\+[1-9][0-9]{6,14}$/;
+export const E164_FORM = /^\+[1-9][0-9]{6,14}$/;
 /** From headers are at most this long when they are telephone numbers; anything longer is not looked at. */
 const LONGEST_TEXT = 64;
 const CACHE_ENTRIES = 20_000;
 
 /** Exactly E.164 with "+", no separators; null for everything else. The only maker of the type. */
 export function parseE164(text: string): E164 | null {
-  return text.length <= 16 && STRICT.test(text) ? (text as E164) : null;
+  return text.length <= 16 && E164_FORM.test(text) ? (text as E164) : null;
 }
 
 /**

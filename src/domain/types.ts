@@ -31,7 +31,8 @@ export type Uuid = string;
  * - `none`       never shown to anybody, or too long ago
  * - `unavailable` the database could not be asked in time
  */
-export type Attribution = "exclusive" | "stale" | "repeat" | "overflow" | "ambiguous" | "none" | "unavailable";
+export const ATTRIBUTIONS = ["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"] as const;
+export type Attribution = (typeof ATTRIBUTIONS)[number];
 
 // ---------------------------------------------------------------- handing out numbers
 
@@ -147,7 +148,8 @@ export interface RouteDecision {
   readonly why: readonly Why[];
 }
 
-export type LegResult = "answered" | "busy" | "no-answer" | "unreachable" | "congestion" | "declined" | "cancelled" | "not-tried";
+export const LEG_RESULTS = ["answered", "busy", "no-answer", "unreachable", "congestion", "declined", "cancelled", "not-tried"] as const;
+export type LegResult = (typeof LEG_RESULTS)[number];
 
 /** One attempt to reach a destination, as recorded. */
 export interface LegRecord {
@@ -162,7 +164,8 @@ export interface LegRecord {
   readonly hangupCause: number | null;
 }
 
-export type CallEnd = "completed" | "busy" | "no-answer" | "unreachable" | "congestion" | "declined" | "abandoned" | "refused" | "failed" | "max-duration";
+export const CALL_ENDS = ["completed", "busy", "no-answer", "unreachable", "congestion", "declined", "abandoned", "refused", "failed", "max-duration"] as const;
+export type CallEnd = (typeof CALL_ENDS)[number];
 
 /** One truthful record per call. Written when the call arrives, when it is bridged and when it ends; replays are idempotent by `id`. */
 export interface CallRecord {

@@ -1,13 +1,10 @@
 import { z } from "zod";
 import { parseCursor, type CallCursor, type CallFilter } from "../domain/call-filter.ts";
-import type { Attribution, CallEnd } from "../domain/types.ts";
+import { ATTRIBUTIONS, CALL_ENDS } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 import { parseQuery } from "./requests.ts";
 
-const ATTRIBUTIONS = ["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"] as const satisfies readonly Attribution[];
-const OUTCOMES = [
-  ...["live", "completed", "busy", "no-answer", "unreachable", "congestion", "declined", "abandoned", "refused", "failed", "max-duration"],
-] as const satisfies readonly (CallEnd | "live")[];
+const OUTCOMES = ["live", ...CALL_ENDS] as const;
 
 export const PAGE = { preset: 100, most: 500 } as const;
 

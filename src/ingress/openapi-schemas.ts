@@ -1,3 +1,6 @@
+import { E164_FORM } from "../domain/e164.ts";
+import { ATTRIBUTIONS, LEG_RESULTS } from "../domain/types.ts";
+
 /** JSON Schemas (2020-12) of what ingress answers; what it takes comes from the schemas that the handlers parse with. */
 
 const token = (what: string) => ({ type: "string", pattern: "^v1\\.[A-Za-z0-9_-]{44}$", description: `${what} Opaque; keep it and send it with the next request.` });
@@ -7,6 +10,7 @@ const orNull = (schema: object) => ({ anyOf: [schema, { type: "null" }] });
 
 const text = { type: "string" };
 const textOrNull = orNull(text);
+const e164 = { type: "string", pattern: E164_FORM.source, description: "E.164." };
 const time = { type: "string", format: "date-time" };
 const timeOrNull = orNull(time);
 const count = { type: "integer", minimum: 0 };
@@ -34,7 +38,7 @@ const call = whole(
     endedAt: orNull({ ...time, description: "null: in progress." }),
     end: textOrNull,
     hangupCause: cause,
-    attribution: { ...text, enum: ["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"], description: "How sure it is who called." },
+    attribution: { ...text, enum: ATTRIBUTIONS, description: "How sure it is who called." },
     prospect: orNull({ ...text, description: "Whom the call is attributed to." }),
     mediaElement: textOrNull,
     attributes: { type: "object", additionalProperties: text },
@@ -46,7 +50,7 @@ const call = whole(
       description: "Every attempt to reach a destination.",
       items: whole({
         channel: text, destination: text, trunk: text, startedAt: time, answeredAt: timeOrNull, endedAt: timeOrNull, hangupCause: cause,
-        result: { ...text, enum: ["answered", "busy", "no-answer", "unreachable", "congestion", "declined", "cancelled", "not-tried"] },
+        result: { ...text, enum: LEG_RESULTS },
       }),
     },
     why: { type: "array", description: "What the rules said.", items: whole({ rule: textOrNull, matched: { type: "boolean" }, reason: text, message: text }) },
@@ -62,7 +66,7 @@ const elementProperties = {
     enum: ["assigned", "overflow", "unchanged"],
     description: "assigned: the number is this visitor's alone; overflow: a shared number; unchanged: the page keeps its own number.",
   },
-  number: orNull({ type: "string", pattern: "^\\+[1-9][0-9]{6,14}$", description: "E.164." }),
+  number: orNull(e164),
   display: orNull({ type: "string", description: "The number as the pool wants it written." }),
   tel: orNull({ type: "string", pattern: "^tel:\\+[0-9]+$", description: "For links (RFC 3966)." }),
   expiresAt: orNull({ type: "string", format: "date-time", description: "The number is this visitor's alone at least until then." }),
@@ -91,7 +95,7 @@ export const answerSchemas = {
     type: "object",
     description: "As amp-call-tracking takes it; empty when the page keeps its own number.",
     properties: {
-      phoneNumber: { type: "string", pattern: "^\\+[1-9][0-9]{6,14}$", description: "E.164." },
+      phoneNumber: e164,
       formattedPhoneNumber: { type: "string", description: "The number as the pool wants it written." },
     },
     additionalProperties: false,

@@ -1,10 +1,11 @@
 import { z } from "zod";
 
-import type { CallRecord, E164 } from "../domain/types.ts";
+import { E164_FORM } from "../domain/e164.ts";
+import { ATTRIBUTIONS, CALL_ENDS, LEG_RESULTS, type CallRecord, type E164 } from "../domain/types.ts";
 
 const date = z.iso.datetime().transform((text) => new Date(text));
 const text = z.string();
-const did = z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((value) => value as E164);
+const did = z.string().regex(E164_FORM).transform((value) => value as E164);
 
 const leg = z.object({
   channel: text,
@@ -13,7 +14,7 @@ const leg = z.object({
   startedAt: date,
   answeredAt: date.nullable(),
   endedAt: date.nullable(),
-  result: z.enum(["answered", "busy", "no-answer", "unreachable", "congestion", "declined", "cancelled", "not-tried"]),
+  result: z.enum(LEG_RESULTS),
   hangupCause: z.int().nullable(),
 });
 
@@ -27,9 +28,9 @@ const record = z.object({
   answeredAt: date.nullable(),
   bridgedAt: date.nullable(),
   endedAt: date.nullable(),
-  end: z.enum(["completed", "busy", "no-answer", "unreachable", "congestion", "declined", "abandoned", "refused", "failed", "max-duration"]).nullable(),
+  end: z.enum(CALL_ENDS).nullable(),
   hangupCause: z.int().nullable(),
-  attribution: z.enum(["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"]),
+  attribution: z.enum(ATTRIBUTIONS),
   prospect: text.nullable(),
   mediaElement: text.nullable(),
   attributes: z.record(text, text),

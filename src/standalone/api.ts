@@ -1,4 +1,5 @@
 import { Router, type Request } from "express";
+import { parseE164 } from "../domain/e164.ts";
 import type { SourceProblem } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
@@ -22,7 +23,7 @@ export function readApi(api: ReadApi, access: ReadAccess): Router {
     response.json(api.resources());
   });
   router.get("/v1/numbers/:did/history", async (request, response) => {
-    if (!/^\+[1-9][0-9]{6,14}$/.test(request.params.did)) {
+    if (parseE164(request.params.did) === null) {
       throw new HttpProblem(400, "The request is not valid", { faults: [{ field: "did", message: "must be an E.164 number such as +12025550110" }] });
     }
     response.json({ associations: await api.associations(request.params.did, PAGE) });

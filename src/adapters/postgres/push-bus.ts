@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { z } from "zod";
+import { E164_FORM } from "../../domain/e164.ts";
 import type { DevicePush, Logger, PushBus } from "../../domain/ports.ts";
 import type { E164 } from "../../domain/types.ts";
 import { listen } from "./listener.ts";
@@ -8,7 +9,7 @@ const payload = z.object({
   device: z.uuid(),
   pool: z.string(),
   mediaElement: z.string(),
-  did: z.string().regex(/^\+[1-9][0-9]{6,14}$/).transform((did) => did as E164).nullable(),
+  did: z.string().regex(E164_FORM).transform((did) => did as E164).nullable(),
   lentBy: z.string().optional(),
   leasedUntil: z.iso.datetime().transform((at) => new Date(at)).nullable(),
   determinedAt: z.iso.datetime().transform((at) => new Date(at)).optional(),

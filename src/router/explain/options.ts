@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { parseE164 } from "../../domain/e164.ts";
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { Assumptions } from "../../domain/explain.ts";
-import type { Attribution, E164 } from "../../domain/types.ts";
+import { ATTRIBUTIONS, type E164 } from "../../domain/types.ts";
 import { databaseUrl, DATABASE_URL_FORM } from "../../shared/variables.ts";
 
 export const USAGE = `usage: dialplane explain --from NUMBER|withheld --to NUMBER [SOURCE] [ASSUMPTIONS] [--json]
@@ -122,15 +122,15 @@ function randomOf(text: string | undefined): number {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const ATTRIBUTIONS: readonly string[] = ["exclusive", "stale", "repeat", "overflow", "ambiguous", "none", "unavailable"] satisfies Attribution[];
 
 function assumptionsOf(given: Values): Assumptions {
   const { visitor, attribution, attributes, "media-elements": elements, "repeat-caller": repeatCaller } = given;
   if (visitor !== undefined && !UUID.test(visitor)) refused("--visitor", "must be a visitor's id, a UUID in lower case");
-  if (attribution !== undefined && !ATTRIBUTIONS.includes(attribution)) refused("--attribution", `must be one of ${ATTRIBUTIONS.join(", ")}`);
+  const known = ATTRIBUTIONS.find((one) => one === attribution);
+  if (attribution !== undefined && known === undefined) refused("--attribution", `must be one of ${ATTRIBUTIONS.join(", ")}`);
   return {
     visitor,
-    attribution: attribution as Attribution | undefined,
+    attribution: known,
     attributes: attributes === undefined ? undefined : Object.fromEntries(attributes.flatMap((list) => list.split(",")).map(attributeOf)),
     mediaElements: elements?.flatMap((list) => list.split(",")).map(elementOf),
     repeatCaller,
