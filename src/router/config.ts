@@ -10,7 +10,7 @@ export interface RouterConfig {
   /** Name of the pod in reports and records. */
   readonly pod: string;
   readonly ari: Pick<AriOptions, "url" | "user" | "password" | "lanes">;
-  /** What carries ARI's requests: WebSockets unless told, or HTTP for an Asterisk that can't. */
+  /** What carries ARI's requests: WebSockets unless told, or HTTP with ari-client, which does the same and costs more CPU a call. */
   readonly ariTransport?: "websocket" | "rest";
   /** Asterisk's configuration folder, with `extensions.d/` and `pjsip.d/`, shared with Asterisk. */
   readonly asteriskConfigDir: string;

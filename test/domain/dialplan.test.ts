@@ -49,11 +49,6 @@ describe("renderDialplan", () => {
     await expect(dialplanFile(renderDialplan({ pools: POOLS, trunks: TRUNKS }))).toMatchFileSnapshot("../golden/dialplan.conf");
   });
 
-  test("gives the golden file for a release without StasisBroadcast", async () => {
-    const { content } = renderDialplan({ pools: POOLS.slice(0, 1), trunks: TRUNKS.slice(0, 1), offer: "Stasis" });
-    await expect(content).toMatchFileSnapshot("../golden/dialplan-stasis.conf");
-  });
-
   test("is the same for the same input in any order", () => {
     const expected = renderDialplan({ pools: POOLS, trunks: TRUNKS });
     const reversed = POOLS.map((pool) => ({ ...pool, owned: [...pool.owned].reverse() })).reverse();

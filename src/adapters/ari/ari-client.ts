@@ -22,8 +22,9 @@ const CONNECT_MILLISECONDS = 10_000;
 const OPEN = 1;
 
 /**
- * Requests over HTTP and events over a WebSocket, with ari-client 2.2.0, for an Asterisk without REST over WebSocket (before 20.14, 21.9
- * and 22.4). One Asterisk a process: its HTTP client keeps the credentials for all.
+ * Requests over HTTP and events over a WebSocket, with ari-client 2.2.0, because that library was asked for: a second implementation of what
+ * client.ts does with WebSockets alone, held to the same tests (test/adapters/ari/transports.test.ts). It costs more time and CPU a call, and
+ * serves no older Asterisk. One Asterisk a process: its HTTP client keeps the credentials for all.
  *
  * Where the library would fail us: it gives up after ten tries to reconnect, so that each connection is a session of its own here; it
  * throws from a callback while Asterisk is loading; it has the password in its WebSocket's address, so that no error of it is logged as

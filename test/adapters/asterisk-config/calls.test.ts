@@ -45,7 +45,6 @@ afterAll(() => asterisk.stop());
 /** One trunk: calls come from `carrier` and go to `destination`. `change` shortens what would take a minute. */
 async function program(
   callerId: Partial<ReturnType<typeof aTrunk>["spec"]["callerId"]>,
-  offer: "Broadcast" | "Stasis" = "Broadcast",
   change: (content: string) => string = (content) => content,
 ) {
   const trunk = aTrunk("acme/carrier", {
@@ -59,7 +58,7 @@ async function program(
     aDialplanPool("acme/desk", ["+12025550120"], { defaultDestination: { sipUri: `sip:desk@${destination}:5060;transport=udp` } }),
   ];
   await programPjsip({ dir: asterisk.configDir, ari, content: renderPjsip({ trunks: [trunk], credentials: new Map() }).content });
-  const content = change(renderDialplan({ pools, trunks: [trunk], offer }).content);
+  const content = change(renderDialplan({ pools, trunks: [trunk] }).content);
   const hash = dialplanHash(content);
   await programDialplan({ dir: asterisk.configDir, ari, revision: { content, hash, marker: dialplanMarker(hash) } });
 }
@@ -80,12 +79,11 @@ async function expectNothingEvaluated(): Promise<void> {
 
 describe("with no router, the dialplan rings the pool's default destination", () => {
   test.each([
-    ["Broadcast", "with a plus", TRACKING, "+12025550199"],
-    ["Broadcast", "without a plus", "12025550119", "+12025550199"],
-    ["Broadcast", "to a SIP URI", "+12025550120", "desk"],
-    ["Stasis", "with a plus", TRACKING, "+12025550199"],
-  ] as const)("%s, called %s", async (offer, _, did, user) => {
-    await program({}, offer);
+    ["called with a plus", TRACKING, "+12025550199"],
+    ["called without a plus", "12025550119", "+12025550199"],
+    ["that is a SIP URI", "+12025550120", "desk"],
+  ] as const)("%s", async (_, did, user) => {
+    await program({});
     await using server = await startSippServer({ scenario: "answer-200.xml", address: destination });
     const result = await call(did);
     expect(result).toMatchObject({ exitCode: 0, stats: { successful: 1, failed: 0 } });
@@ -142,7 +140,7 @@ describe("with no router, the dialplan rings the pool's default destination", ()
   });
 
   test("a destination that doesn't answer is rung no longer than the ring time, and the caller gets 480", async () => {
-    await program({}, "Broadcast", (content) => content.replaceAll(/(Dial\(.*),60/g, "$1,1"));
+    await program({}, (content) => content.replaceAll(/(Dial\(.*),60/g, "$1,1"));
     await using server = await startSippServer({ scenario: "no-answer-ring.xml", address: destination });
     expect(await refused(480, TRACKING)).toMatchObject({ exitCode: 0 });
     expect((await server.messages()).map(({ startLine }) => startLine.split(" ")[0])).toContain("CANCEL");
