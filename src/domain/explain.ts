@@ -1,7 +1,7 @@
 import { outgoingIdentity, type OutgoingIdentity } from "./call/caller-id.ts";
 import type { PoolEntry, TrunkEntry } from "./ports.ts";
 import { mismatch } from "./routing-match.ts";
-import { RouteReason } from "./routing-reasons.ts";
+import { CallReason } from "./call-reasons.ts";
 import { rulesOf, type CompiledRules } from "./routing-rules.ts";
 import { route } from "./routing.ts";
 import type { Attempt, Attribution, CallContext, CallFacts, ResourceKey, RouteDecision, Uuid, Why } from "./types.ts";
@@ -43,7 +43,7 @@ export function explainCall(table: ExplainTable, pool: PoolEntry, facts: CallFac
 
 function notAsked(because: string, difference: ReturnType<typeof mismatch>): Omit<Why, "rule"> {
   const alone = difference === null ? "alone it would match" : `alone it would not match: ${difference.reason}: ${difference.message}`;
-  return { matched: false, reason: RouteReason.NotAsked, message: `${because}; ${alone}` };
+  return { matched: false, reason: CallReason.NotAsked, message: `${because}; ${alone}` };
 }
 
 function identityFor({ trunk }: Attempt, table: ExplainTable, decision: RouteDecision, { did, caller }: CallFacts): OutgoingIdentity | null {

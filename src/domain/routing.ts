@@ -2,7 +2,7 @@ import type { NumberPoolDefaultDestination, RoutingRuleCallerId, RoutingRuleDest
 import { maskCaller, parseE164 } from "./e164.ts";
 import type { PoolEntry, RuleEntry } from "./ports.ts";
 import { callerPrefix, mismatch } from "./routing-match.ts";
-import { RouteReason } from "./routing-reasons.ts";
+import { CallReason, note } from "./call-reasons.ts";
 import { inOrder } from "./routing-rules.ts";
 import { isFull, ringOrder, type Candidate } from "./routing-strategy.ts";
 import { namespaceOf } from "./seniority.ts";
@@ -43,12 +43,12 @@ export function route(facts: CallFacts, pool: PoolEntry, rules: readonly RuleEnt
 
 function counted(why: readonly Why[], unlisted: number): readonly Why[] {
   if (unlisted === 0) return why;
-  return [...why, { rule: null, matched: false, reason: RouteReason.MoreRulesDiffer, message: `${unlisted} more rules did not match` }];
+  return [...why, note(CallReason.MoreRulesDiffer, `${unlisted} more rules did not match`)];
 }
 
 function refuse(pool: PoolEntry, facts: CallFacts, prefix: string): RouteDecision {
   const message = `pool ${pool.key} refuses callers that begin with ${prefix}; this one is ${maskCaller(facts.caller)}`;
-  return { ...fallback, outcome: "refuse", groups: [], why: [{ rule: null, matched: true, reason: RouteReason.CallerBlocked, message }] };
+  return { ...fallback, outcome: "refuse", groups: [], why: [{ rule: null, matched: true, reason: CallReason.CallerBlocked, message }] };
 }
 
 /** What holds where no rule says otherwise. */
@@ -67,7 +67,7 @@ export const fallback = {
 function routeToDefault(pool: PoolEntry, why: readonly Why[], because: string): RouteDecision {
   const attempt = defaultAttempt(pool);
   const message = `${because}: the pool's default destination ${attempt.destination} is called`;
-  return { ...fallback, groups: [[attempt]], why: [...why, { rule: null, matched: true, reason: RouteReason.DefaultDestination, message }] };
+  return { ...fallback, groups: [[attempt]], why: [...why, { rule: null, matched: true, reason: CallReason.DefaultDestination, message }] };
 }
 
 /** What is rung when no rule takes the call. The dialplan rings the same when nobody of us is there. */
@@ -93,12 +93,12 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
   const full = candidates.filter(isFull).map((candidate) => whyFull(rule.key, candidate));
   if (full.length === candidates.length) {
     const message = `the rule matched, but all ${full.length} destinations are at their limit`;
-    const all = { rule: rule.key, matched: true, reason: RouteReason.AllDestinationsFull, message };
+    const all = { rule: rule.key, matched: true, reason: CallReason.AllDestinationsFull, message };
     return routeToDefault(pool, [...before, all, ...full], `all destinations of ${rule.key} are at their limit`);
   }
   const order = ringOrder(spec.strategy, candidates, facts);
   const { groups, sticky } = spec.stickyCaller === "Enabled" ? lastAnswererFirst(order, facts.context.lastAnsweredBy) : { groups: order, sticky: null };
-  const matched = { rule: rule.key, matched: true, reason: RouteReason.Matched, message: describe(groups, spec.strategy) };
+  const matched = { rule: rule.key, matched: true, reason: CallReason.Matched, message: describe(groups, spec.strategy) };
   return {
     outcome: "route",
     rule: rule.key,
@@ -127,11 +127,11 @@ function candidateOf(destination: RoutingRuleDestination, { context }: CallFacts
 
 function whyFull(rule: ResourceKey, { destination, live }: Candidate): Why {
   const message = `destination ${destination.name} has ${live} calls of at most ${destination.maxConcurrentCalls ?? live}: passed over`;
-  return { rule, matched: true, reason: RouteReason.DestinationFull, message };
+  return { rule, matched: true, reason: CallReason.DestinationFull, message };
 }
 
 function whySticky(rule: ResourceKey, destination: RoutingRuleDestination): Why {
-  return { rule, matched: true, reason: RouteReason.StickyCaller, message: `${destination.name} answered this caller last and is rung first` };
+  return { rule, matched: true, reason: CallReason.StickyCaller, message: `${destination.name} answered this caller last and is rung first` };
 }
 
 type Groups = readonly (readonly RoutingRuleDestination[])[];

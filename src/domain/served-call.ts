@@ -1,8 +1,8 @@
 import { BLOCKED_STATUS } from "./asterisk-names.ts";
 import { callId } from "./call/ids.ts";
 import { parseCaller, parseE164 } from "./e164.ts";
-import { RouteReason } from "./routing-reasons.ts";
-import type { CallEnd, CallRecord, E164, LegResult, Why } from "./types.ts";
+import { CallReason, note } from "./call-reasons.ts";
+import type { CallEnd, CallRecord, E164, LegResult } from "./types.ts";
 
 /**
  * A line of the hang-up handler that the dialplan runs for calls that it serves by itself (see dialplan.ts): version, channel, Call-ID
@@ -27,15 +27,10 @@ const NOT_DIALLED = { end: "congestion", result: "not-tried" } as const;
 const BY_POOL: Pick<CallRecord, "end" | "legs" | "why"> = {
   end: "refused",
   legs: [],
-  why: [{ rule: null, matched: true, reason: RouteReason.CallerBlocked, message: "no router had the call: the dialplan refused it, since the pool refuses callers of this number" }],
+  why: [{ rule: null, matched: true, reason: CallReason.CallerBlocked, message: "no router had the call: the dialplan refused it, since the pool refuses callers of this number" }],
 };
 
-export const BY_DIALPLAN: Why = {
-  rule: null,
-  matched: false,
-  reason: "ServedByDialplan",
-  message: "no router had the call: the dialplan rang the pool's default destination",
-};
+export const BY_DIALPLAN = note(CallReason.ServedByDialplan, "no router had the call: the dialplan rang the pool's default destination");
 
 /** What the groups of `LINE` hold: all of them are there when it fits. */
 type Fields = Readonly<Record<"channel" | "protocolId" | "pool" | "destination" | "trunk" | "did" | "presentation" | "caller" | "began" | "ended" | "status" | "talked" | "cause", string>>;

@@ -1,3 +1,5 @@
+import type { RecordedReason } from "./call-reasons.ts";
+
 /**
  * The words every part shares.
  *
@@ -123,8 +125,7 @@ export interface Attempt {
 export interface Why {
   readonly rule: ResourceKey | null;
   readonly matched: boolean;
-  /** Constant, CamelCase: `CallerPrefixDiffers`, `OutsideSchedule`, `Matched` ... */
-  readonly reason: string;
+  readonly reason: RecordedReason;
   readonly message: string;
 }
 

@@ -53,7 +53,7 @@ const call = whole(
         result: { ...text, enum: LEG_RESULTS },
       }),
     },
-    why: { type: "array", description: "What the rules said.", items: whole({ rule: textOrNull, matched: { type: "boolean" }, reason: text, message: text }) },
+    why: { type: "array", description: "What the rules said, and what else decided what became of the call. docs/call-reasons.md has the reasons; records of other versions may have others.", items: whole({ rule: textOrNull, matched: { type: "boolean" }, reason: text, message: text }) },
   },
   "One call as far as it is known.",
 );

@@ -2,6 +2,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { AriChannel } from "../adapters/ari/events.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { CallReason } from "../domain/call-reasons.ts";
 import { callId } from "../domain/call/ids.ts";
 import { receiveCall } from "../domain/call/start.ts";
 import type { Origin } from "../domain/call/states.ts";
@@ -125,7 +126,7 @@ async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallCont
   if (table === null || entry === undefined) {
     const message = table === null ? "no routing snapshot was read yet" : `pool ${pool} is not in revision ${table.revision}`;
     logger.warn({ revision: table?.revision ?? null }, "the call's pool is not known, the dialplan's default takes over");
-    return { type: "Undecidable", reason: "PoolUnknown", message };
+    return { type: "Undecidable", reason: CallReason.PoolUnknown, message };
   }
   try {
     const decision = route({ did, pool, caller, at, context, random: deps.random() } satisfies CallFacts, entry, rulesOf(table, pool));
@@ -133,7 +134,7 @@ async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallCont
     return { type: "Decided", context, decision };
   } catch (error) {
     logger.error({ error: messageOf(error) }, "the rules could not be asked, the dialplan's default takes over");
-    return { type: "Undecidable", reason: "DecisionFailed", message: messageOf(error) };
+    return { type: "Undecidable", reason: CallReason.DecisionFailed, message: messageOf(error) };
   }
 }
 

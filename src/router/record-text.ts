@@ -1,7 +1,8 @@
 import { z } from "zod";
 
+import { recordedReason } from "../domain/call-reasons.ts";
 import { E164_FORM } from "../domain/e164.ts";
-import { ATTRIBUTIONS, CALL_ENDS, LEG_RESULTS, type CallRecord, type E164 } from "../domain/types.ts";
+import { ATTRIBUTIONS, CALL_ENDS, type CallRecord, type E164, LEG_RESULTS } from "../domain/types.ts";
 
 const date = z.iso.datetime().transform((text) => new Date(text));
 const text = z.string();
@@ -38,7 +39,7 @@ const record = z.object({
   answeredBy: text.nullable(),
   bridge: text.nullable(),
   legs: z.array(leg),
-  why: z.array(z.object({ rule: text.nullable(), matched: z.boolean(), reason: text, message: text })),
+  why: z.array(z.object({ rule: text.nullable(), matched: z.boolean(), reason: text.transform(recordedReason), message: text })),
 });
 
 /** A record as one line of text. */

@@ -1,4 +1,5 @@
-import { AFTERWARDS, closeUnobserved, HANDED_BACK, recognise } from "../domain/call/recognise.ts";
+import { AFTERWARDS } from "../domain/call-reasons.ts";
+import { closeUnobserved, HANDED_BACK, recognise } from "../domain/call/recognise.ts";
 import { firstRecord } from "../domain/call/start.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock, Logger, RouterStore } from "../domain/ports.ts";

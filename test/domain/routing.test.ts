@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { RoutingRuleMatch, RoutingRuleSpec } from "../../src/domain/api.generated.ts";
 import type { RuleEntry } from "../../src/domain/ports.ts";
 import { route } from "../../src/domain/routing.ts";
-import { RouteReason } from "../../src/domain/routing-reasons.ts";
+import { CallReason } from "../../src/domain/call-reasons.ts";
 import { contextNeeds, rulesOf } from "../../src/domain/routing-rules.ts";
 import type { CallFacts, RouteDecision } from "../../src/domain/types.ts";
 import { aDestination, aPool, aRule, facts, tableOf } from "./builders.ts";
@@ -126,7 +126,7 @@ describe("a rule matches", () => {
 });
 
 describe("a rule does not match, and says why", () => {
-  test.each<[string, Match, CallFacts, RouteReason, string]>([
+  test.each<[string, Match, CallFacts, CallReason, string]>([
     ["another prefix", { callers: ["+44", "+49"] }, facts(), "CallerPrefixDiffers", "caller +1312******* begins with none of +44, +49"],
     ["one other prefix", { callers: ["+44"] }, facts(), "CallerPrefixDiffers", "caller +1312******* begins with other digits than +44"],
     ["a caller who hides the number", { callers: ["+1"] }, facts({ caller: null }), "CallerWithheld", "the caller withholds the number"],
@@ -342,7 +342,7 @@ describe("ten thousand rules", () => {
 });
 
 test("every reason is its own name", () => {
-  for (const [name, value] of Object.entries(RouteReason)) expect(value).toBe(name);
+  for (const [name, value] of Object.entries(CallReason)) expect(value).toBe(name);
 });
 
 test.each([

@@ -53,6 +53,11 @@ describe("call records", () => {
     expect([torn, "", "null", "{}", "[1]"].map(parseRecordText)).toEqual([undefined, undefined, undefined, undefined, undefined]);
   });
 
+  test("keep a reason that another version wrote", () => {
+    const line = recordText(aRecord("one")).replace(/"why":\[.*\]/, '"why":[{"rule":null,"matched":false,"reason":"OfAnotherVersion","message":"something"}]');
+    expect(parseRecordText(line)?.why).toEqual([{ rule: null, matched: false, reason: "OfAnotherVersion", message: "something" }]);
+  });
+
   test("written by the database are not written again by the next router", async () => {
     const database = { away: false, written: [] as CallRecord[] };
     const first = start(database);

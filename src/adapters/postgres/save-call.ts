@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { AFTERWARDS } from "../../domain/call/recognise.ts";
+import { AFTERWARDS } from "../../domain/call-reasons.ts";
 import { Coalescer } from "../../domain/coalescer.ts";
 import type { CallRecord } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
@@ -16,7 +16,7 @@ function stageOf(record: CallRecord): number {
   const steps = record.legs.reduce((sum, leg) => sum + 1 + Number(leg.answeredAt !== null) + Number(leg.endedAt !== null), 0);
   const stage = phase * (LEG_STEPS + 1) + Math.min(steps, LEG_STEPS);
   // An end that was concluded afterwards is later than everything but an end that was seen.
-  const concluded = record.endedAt !== null && record.why.some(({ reason }) => (AFTERWARDS as readonly string[]).includes(reason));
+  const concluded = record.endedAt !== null && record.why.some(({ reason }) => AFTERWARDS.includes(reason));
   return concluded ? ENDED * (LEG_STEPS + 1) - 1 : stage;
 }
 

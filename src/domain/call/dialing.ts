@@ -2,7 +2,7 @@ import { classifyHangup, groupResult, nextStep } from "../failover.ts";
 import { CAUSE } from "../q850.ts";
 import type { Attempt, CallEnd, LegResult, RouteDecision } from "../types.ts";
 import { fallback } from "../routing.ts";
-import { RouteReason } from "../routing-reasons.ts";
+import { CallReason, note } from "../call-reasons.ts";
 import type { CallCommand } from "./commands.ts";
 import { endCall, handBack, hangUp, save, type Stepped } from "./ending.ts";
 import { legId } from "./ids.ts";
@@ -149,7 +149,7 @@ export function proven(call: Bridging): Stepped {
 /** The winner is not to be had, and nobody has answered the caller: the dialplan's default destination rings. */
 export function notProven(call: Bridging, at: Date): Stepped {
   const message = "somebody answered while no router was connected to Asterisk, and was hung up before the two could be connected; the caller was given to the pool's default destination";
-  return handBack(call, { reason: "AnsweredUnseen", message }, at);
+  return handBack(call, note(CallReason.AnsweredUnseen, message), at);
 }
 
 /** A tone has no end of its own. */
@@ -220,9 +220,9 @@ function advance(call: Dialing, at: Date): Stepped {
 function ringDefault(call: Dialing, attempt: Attempt, at: Date): Stepped {
   const { decision } = call;
   const message = `all ${call.legs.length} destinations were at their limit when they were to be called: the pool's default destination ${attempt.destination} is called`;
-  const note = { rule: decision.rule, matched: true, reason: RouteReason.AllDestinationsFull, message };
+  const full = { rule: decision.rule, matched: true, reason: CallReason.AllDestinationsFull, message };
   const next: RouteDecision = { ...decision, ...fallback, groups: [...decision.groups, [attempt]] };
-  return dialGroup({ ...call, notes: [...call.notes, note] }, next, call.group + 1, at);
+  return dialGroup({ ...call, notes: [...call.notes, full] }, next, call.group + 1, at);
 }
 
 /** They say more about a refusal than "rejected". */

@@ -1,5 +1,5 @@
 import { CAUSE } from "../q850.ts";
-import type { CallEnd } from "../types.ts";
+import type { CallEnd, Why } from "../types.ts";
 import type { CallCommand } from "./commands.ts";
 import { closeLeg, openChannels } from "./legs.ts";
 import { isAttributionPending, recordOf } from "./record.ts";
@@ -43,9 +43,9 @@ function unheard(call: Call): Call {
 }
 
 /** Gives the caller to the dialplan's default destination. Only before an answer: nobody is dialled twice after one. */
-export function handBack(call: Call, note: { readonly reason: string; readonly message: string }, at: Date): Stepped {
+export function handBack(call: Call, note: Why, at: Date): Stepped {
   const { home, inbound } = call;
-  const noted: Call = { ...call, notes: [...call.notes, { rule: null, matched: false, ...note }] };
+  const noted: Call = { ...call, notes: [...call.notes, note] };
   if (home === null || inbound.gone) {
     return endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
   }

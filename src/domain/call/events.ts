@@ -1,3 +1,4 @@
+import type { CallReason } from "../call-reasons.ts";
 import type { CallContext, CallRecord, RouteDecision } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 
@@ -8,7 +9,7 @@ export type CallEvent = { readonly at: Date } & (
   /** Who calls, as far as the database knows; of a call that was decided without. */
   | { readonly type: "Attributed"; readonly context: CallContext }
   /** There is nothing to decide by; the dialplan's default has to do. */
-  | { readonly type: "Undecidable"; readonly reason: string; readonly message: string }
+  | { readonly type: "Undecidable"; readonly reason: CallReason; readonly message: string }
   /** The record of a call that was adopted. */
   | { readonly type: "Recognised"; readonly record: CallRecord }
   /** The router ends, and nobody would connect who answers from now on. */

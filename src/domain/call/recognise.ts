@@ -1,3 +1,4 @@
+import { AFTERWARDS, CallReason, note } from "../call-reasons.ts";
 import type { CallContext, CallRecord, LegRecord, RouteDecision, Why } from "../types.ts";
 import { save, type Stepped } from "./ending.ts";
 import type { Call, Leg } from "./states.ts";
@@ -24,7 +25,7 @@ export function recognise(call: Call, record: CallRecord, at: Date): Stepped {
   return [known, save(known)];
 }
 
-const ADOPTED: Why = { rule: null, matched: false, reason: "RouterRestarted", message: "the router was restarted during the call and took it over" };
+const ADOPTED = note(CallReason.RouterRestarted, "the router was restarted during the call and took it over");
 
 /**
  * The last record of a call that ended while no router watched. `endedAt` is when that was noticed, and the reason says so.
@@ -41,24 +42,9 @@ export function closeUnobserved(record: CallRecord, at: Date, note: Why = UNOBSE
   };
 }
 
-/** Reasons of records that were closed afterwards; what a router saw itself is never replaced by them. */
-export const AFTERWARDS = ["EndUnobserved", "HandedBack", "PodLost"] as const;
-
-const UNOBSERVED: Why = { rule: null, matched: false, reason: "EndUnobserved", message: "the call ended while no router was running; its end was noticed afterwards" };
-
-export const POD_LOST: Why = {
-  rule: null,
-  matched: false,
-  reason: "PodLost",
-  message: "the pod of the call has been silent for minutes; when the call ended is not known, and should it go on, its end is still to come",
-};
-
-export const HANDED_BACK: Why = {
-  rule: null,
-  matched: false,
-  reason: "HandedBack",
-  message: "the router was restarted before anybody answered; the caller was given to the pool's default destination",
-};
+const UNOBSERVED = note(CallReason.EndUnobserved, "the call ended while no router was running; its end was noticed afterwards");
+export const POD_LOST = note(CallReason.PodLost, "the pod of the call has been silent for minutes; when the call ended is not known, and should it go on, its end is still to come");
+export const HANDED_BACK = note(CallReason.HandedBack, "the router was restarted before anybody answered; the caller was given to the pool's default destination");
 
 function contextOf(record: CallRecord): CallContext {
   return {
@@ -75,7 +61,7 @@ function contextOf(record: CallRecord): CallContext {
 
 /** Nobody is dialled any more; only the reasons are still needed. */
 function decisionOf(record: CallRecord): RouteDecision {
-  return { outcome: "route", rule: record.rule, groups: [], stickyFirst: false, callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why.filter(({ reason }) => !(AFTERWARDS as readonly string[]).includes(reason)) };
+  return { outcome: "route", rule: record.rule, groups: [], stickyFirst: false, callerId: { type: "Tracking" }, onBusy: "Stop", onNoAnswer: "Stop", earlyMedia: false, maxCallSeconds: 0, whenFull: null, why: record.why.filter(({ reason }) => !AFTERWARDS.includes(reason)) };
 }
 
 function past(leg: LegRecord, at: Date): Leg {

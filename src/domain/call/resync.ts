@@ -1,3 +1,4 @@
+import { CallReason, note } from "../call-reasons.ts";
 import { CAUSE } from "../q850.ts";
 import type { CallEvent, SeenChannel } from "./events.ts";
 import { connect, prepareBridge } from "./dialing.ts";
@@ -34,7 +35,7 @@ function wasAnswered(call: Call, { channels }: Resynced): boolean {
 /** Nobody is rung after an answer. */
 function unobserved(call: Call, at: Date): Stepped {
   const message = "an early destination answered the caller and left again while the router was cut off from Asterisk";
-  const noted: Call = { ...call, notes: [...call.notes, { rule: null, matched: false, reason: "EndUnobserved", message }] };
+  const noted: Call = { ...call, notes: [...call.notes, note(CallReason.EndUnobserved, message)] };
   return endCall(noted, { end: "failed", cause: CAUSE.normal }, at);
 }
 
@@ -85,7 +86,8 @@ function isSentAway(before: Call, [after]: Stepped): before is Dialing {
 function legsUnseen(call: Dialing, { at, ...missed }: CallEvent): Stepped {
   const channel = "channel" in missed ? missed.channel : "";
   const closed = withLeg(call, channel, (leg) => ({ ...closeLeg(leg, "unreachable", at), gone: true }));
-  return handBack(closed, { reason: "LegsUnseen", message: "the ringing ended while the router was cut off from Asterisk; the caller was given to the pool's default destination" }, at);
+  const message = "the ringing ended while the router was cut off from Asterisk; the caller was given to the pool's default destination";
+  return handBack(closed, note(CallReason.LegsUnseen, message), at);
 }
 
 /** Connecting them was asked for, and its answer lost: "abandoned" would say that they never talked. */
@@ -93,15 +95,14 @@ export function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
   const wasConnecting = before.kind === "bridging" && !before.whispering && !before.unproven;
   if (!wasConnecting || after.kind !== "ending") return [after, commands];
   const message = "somebody had answered, and the call ended while the router was cut off from Asterisk: whether the two were connected is not known";
-  return [{ ...after, end: "failed", notes: [...after.notes, { rule: null, matched: false, reason: "EndUnobserved", message }] }, commands];
+  return [{ ...after, end: "failed", notes: [...after.notes, note(CallReason.EndUnobserved, message)] }, commands];
 }
 
 /** Neither side hung up: the call was cut. What had ended before keeps its outcome. */
 export function asteriskRestarted(call: Call, at: Date): Stepped {
-  const note = { rule: null, matched: false, reason: "AsteriskRestarted", message: "Asterisk was restarted during the call" };
   const cut: Call = {
     ...call,
-    notes: call.kind === "ending" || call.kind === "ended" ? call.notes : [...call.notes, note],
+    notes: call.kind === "ending" || call.kind === "ended" ? call.notes : [...call.notes, note(CallReason.AsteriskRestarted, "Asterisk was restarted during the call")],
     inbound: { ...call.inbound, gone: true },
     legs: call.legs.map((leg) => ({ ...leg, gone: true })),
   };

@@ -1,5 +1,6 @@
+import { CallReason, note } from "../call-reasons.ts";
 import { CAUSE } from "../q850.ts";
-import type { CallEnd } from "../types.ts";
+import type { CallEnd, Why } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent } from "./events.ts";
 import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, silentTooLong, whispered } from "./dialing.ts";
@@ -62,7 +63,7 @@ function ofCallerOrRouter(call: Call, event: EventOf<"HangingUp" | "Attributed" 
 /** The next router would do the same with a caller for whom it rings, but who picks up until then would do so in vain. */
 function stopping(call: Call, at: Date): Stepped {
   const message = "the router was stopped before anybody answered; the caller was given to the pool's default destination";
-  return call.kind === "received" || call.kind === "dialing" ? handBack(call, { reason: "RouterStopped", message }, at) : [call, []];
+  return call.kind === "received" || call.kind === "dialing" ? handBack(call, note(CallReason.RouterStopped, message), at) : [call, []];
 }
 
 function decided(received: Call, { context, decision, at }: EventOf<"Decided">): Stepped {
@@ -89,7 +90,7 @@ function attributed(call: Call, { context }: EventOf<"Attributed">): Stepped {
 }
 
 function undecidable(call: Call, { reason, message, at }: EventOf<"Undecidable">): Stepped {
-  return call.kind === "received" ? handBack(call, { reason, message }, at) : [call, []];
+  return call.kind === "received" ? handBack(call, note(reason, message), at) : [call, []];
 }
 
 function legEvent(call: Call, event: EventOf<"LegReady" | "LegRinging" | "LegUp" | "LegAnswered">): Stepped {
@@ -252,16 +253,16 @@ function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   if (call.kind === "dialing" && findLeg(call, channel) !== undefined) {
     return originateFailed(call, event);
   }
-  const note = { reason: "BridgeFailed", message: `Asterisk answered ${status} to ${command}` };
+  const failure = note(CallReason.BridgeFailed, `Asterisk answered ${status} to ${command}`);
   if (call.kind === "bridging" && call.unproven) {
-    return channel === call.winner ? joinFailed(call, event) : handBack(call, note, at);
+    return channel === call.winner ? joinFailed(call, event) : handBack(call, failure, at);
   }
-  return unconnected(call, note, at);
+  return unconnected(call, failure, at);
 }
 
-function unconnected(call: Call, note: Parameters<typeof handBack>[1], at: Date): Stepped {
+function unconnected(call: Call, failure: Why, at: Date): Stepped {
   if (call.kind === "dialing") {
-    return handBack(call, note, at);
+    return handBack(call, failure, at);
   }
   return call.kind === "bridging" ? endCall(call, { end: "failed", cause: CAUSE.failure }, at) : [call, []];
 }
@@ -303,7 +304,7 @@ function continueFailed(call: Ending, { status }: EventOf<"CommandFailed">): Ste
 function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
   switch (timer) {
     case "decision":
-      return undecidable(call, { type: "Undecidable", reason: "DecisionTimeout", message: "no decision was made in time", at });
+      return undecidable(call, { type: "Undecidable", reason: CallReason.DecisionTimeout, message: "no decision was made in time", at });
     case "silence":
     case "ring":
       return call.kind === "dialing" ? beforeAnswer(call, timer, at) : [call, []];

@@ -14,7 +14,7 @@ const world = eachWithWorld();
 
 const OTHER = "+4930123457" as E164;
 const DAY = 86_400;
-const WHY = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: `${CALLER} does not begin with +1` }];
+const WHY = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: `${CALLER} does not begin with +1` }] as const;
 const ENDED = { endedAt: new Date(), end: "completed", answeredAt: new Date() } as const;
 const BLANK = { caller: null, prospect: null, mediaElement: null, attributes: {}, why: [] };
 

@@ -33,7 +33,7 @@ describe("a string that a stranger chose is stored as it is:", () => {
   });
 
   test.each(STRINGS)("%s, in a call record", async (_, text) => {
-    const why = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: text }];
+    const why = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: text }] as const;
     const record = aCall({ caller: text, mediaElement: text, attributes: { [text]: text }, answeredBy: text, why, legs: [aLeg("leg", { destination: text })] });
     await world.stores.router.saveCall(record);
     expect(await readCall(world.database.pool, record.id)).toEqual(record);

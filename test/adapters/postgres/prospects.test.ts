@@ -207,7 +207,7 @@ describe("an erasure", () => {
     await identify("subject ann", phone);
     await world.stores.presence.heartbeat([laptop.device, phone.device], 60);
     await world.assigned(aRequest(laptop.prospect, { device: laptop.device }));
-    const why = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: `${CALLER} does not begin with +1` }];
+    const why = [{ rule: null, matched: false, reason: "CallerPrefixDiffers", message: `${CALLER} does not begin with +1` }] as const;
     await world.stores.router.saveCall(aCall({ prospect: phone.prospect, attributes: { email: "ann@example.org" }, mediaElement: "for ann", why }));
     await world.pass(100_000);
     await world.assigned(aRequest(bob.prospect, bob));

@@ -324,7 +324,7 @@ describe("a call that the dialplan served", () => {
   test("after a router gave it away keeps what that router knew, and how it went on is not undone by a replay", async () => {
     const ann = await world.visitor();
     const taken = aCall({ prospect: ann.prospect, attribution: "exclusive", mediaElement: "hero", legs: [aLeg("a")] });
-    const why = { rule: null, matched: false, reason: "HandedBack", message: "given away" };
+    const why = { rule: null, matched: false, reason: "HandedBack", message: "given away" } as const;
     const given: CallRecord = { ...taken, endedAt: new Date(), end: "failed", legs: [aLeg("a", { endedAt: new Date(), result: "cancelled" })], why: [why] };
     await save(taken);
     await save(given);
