@@ -27,6 +27,7 @@ import { ExpectedError } from "./errors.ts";
 import { digitPatterns } from "./patterns.ts";
 import type { DialplanRevision, PoolEntry, TrunkEntry } from "./ports.ts";
 import { parseRange } from "./ranges.ts";
+import { DEFAULT_MAX_CALL_SECONDS, defaultAttempt } from "./routing.ts";
 import { shard, type DigitEntry, type Shard } from "./dialplan-shards.ts";
 import { CAUSE } from "./q850.ts";
 import type { ResourceKey } from "./types.ts";
@@ -45,9 +46,6 @@ export interface DialplanInput {
 const CLAIM_MS = 300;
 /** Above the longest maxCallSeconds of a rule (86,400): ends what a dead router left behind. */
 const BACKSTOP_SECONDS = 90_000;
-/** A call that no router watches: as long as maxCallSeconds is by default. */
-const FALLBACK_MAX_SECONDS = 14_400;
-const FALLBACK_RING_SECONDS = 60;
 /** Of Dial(), whatever comes before it: a call that is in it when another dialplan is loaded goes on with the step after this one. */
 const DIAL_PRIORITY = 100;
 /** Half a million calls that no router has read; further ones are not written down. */
@@ -201,12 +199,10 @@ function offerContext(key: ResourceKey): string[] {
  * A pool whose trunk is not there (yet) stays in the dialplan: rules may lead over other trunks, and without one the caller gets 503.
  */
 function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick<TrunkEntry, "key" | "spec">>): string[] {
-  const { defaultDestination, trunkRef } = pool.spec;
-  const namespace = pool.key.slice(0, pool.key.indexOf("/"));
-  const key = `${namespace}/${(defaultDestination.trunkRef ?? trunkRef).name}`;
-  const trunk = trunks.get(key);
-  const destination = defaultDestination.number ?? defaultDestination.sipUri ?? "";
-  const head = ["", `[${fallbackContext(pool.key)}]`, ...servedLines({ pool: pool.key, destination, trunk: key }), ...blockedLines(pool)];
+  const attempt = defaultAttempt(pool);
+  const { destination, ringTimeoutSeconds } = attempt;
+  const trunk = trunks.get(attempt.trunk);
+  const head = ["", `[${fallbackContext(pool.key)}]`, ...servedLines({ pool: pool.key, destination, trunk: attempt.trunk }), ...blockedLines(pool)];
   if (trunk === undefined) {
     return [...head, ` same = n,Hangup(${CAUSE.congestion})`];
   }
@@ -215,10 +211,10 @@ function fallbackLines(pool: DialplanPool, trunks: ReadonlyMap<ResourceKey, Pick
   const handler = hasHeaders(trunk.spec.callerId) ? `b(${headersContext(endpoint)}^s^1)` : "";
   return [
     ...head,
-    ` same = n,Set(TIMEOUT(absolute)=${FALLBACK_MAX_SECONDS})`,
+    ` same = n,Set(TIMEOUT(absolute)=${DEFAULT_MAX_CALL_SECONDS})`,
     ...callerIdLines(trunk.spec.callerId),
     ` same = n,Goto(${DIAL_PRIORITY})`,
-    `exten = _X!,${DIAL_PRIORITY},Dial(${dialplanDialString(dialString(destination, outgoingEndpoint(trunk, destination)), "spec.defaultDestination")},${FALLBACK_RING_SECONDS},i${handler})`,
+    `exten = _X!,${DIAL_PRIORITY},Dial(${dialplanDialString(dialString(destination, outgoingEndpoint(trunk, destination)), "spec.defaultDestination")},${ringTimeoutSeconds},i${handler})`,
     ` same = n,Goto(${END_CONTEXT},\${DIALSTATUS},1)`,
   ];
 }

@@ -8,6 +8,7 @@ import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
 import { parseCidr } from "./ip-address.ts";
 import type { Credentials, TrunkEntry } from "./ports.ts";
+import { namespaceOf } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
 
 export interface PjsipInput {
@@ -90,7 +91,7 @@ function markerSection(hash: string): string {
 
 function credentialsOf({ key, spec }: Trunk, credentials: PjsipInput["credentials"]): Credentials | undefined {
   const name = spec.authentication?.secretRef.name;
-  return name === undefined ? undefined : credentials.get(`${key.slice(0, key.indexOf("/"))}/${name}`);
+  return name === undefined ? undefined : credentials.get(`${namespaceOf(key)}/${name}`);
 }
 
 function inTrunk<T>(trunk: Trunk, render: () => T): T {

@@ -9,7 +9,7 @@ import { namespaceOf } from "./seniority.ts";
 import type { Attempt, CallFacts, ResourceKey, RouteDecision, Why } from "./types.ts";
 
 /** The default destination is the last resort: it rings longer than any other by default. */
-export const DEFAULT_RING_SECONDS = 60;
+const DEFAULT_RING_SECONDS = 60;
 /** Four hours, as the default of `maxCallSeconds`. */
 export const DEFAULT_MAX_CALL_SECONDS = 14_400;
 /** Call records keep the explanation: a pool with thousands of rules must not make each of them a megabyte. */
@@ -70,8 +70,8 @@ function routeToDefault(pool: PoolEntry, why: readonly Why[], because: string): 
   return { ...fallback, groups: [[attempt]], why: [...why, { rule: null, matched: true, reason: CallReason.DefaultDestination, message }] };
 }
 
-/** What is rung when no rule takes the call. The dialplan rings the same when nobody of us is there. */
-export function defaultAttempt(pool: PoolEntry): Attempt {
+/** What is rung when no rule takes the call, and by the dialplan when no router does. */
+export function defaultAttempt(pool: Pick<PoolEntry, "key" | "spec">): Attempt {
   const { defaultDestination, trunkRef } = pool.spec;
   return {
     name: "default",
