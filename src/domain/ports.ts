@@ -215,8 +215,10 @@ export interface RouterStore {
   saveServedCalls(records: readonly CallRecord[]): Promise<void>;
   /**
    * Calls without an end that were received earlier, of the pod and of these ids whatever the pod: live ones, and those whose router died.
+   *
+   * @param pod null: only those of these ids
    */
-  openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]>;
+  openCalls(pod: string | null, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]>;
   /** Calls without an end of pods that have been silent for minutes: nobody is there to see their end. At most some hundred at once. */
   lostCalls(): Promise<readonly CallRecord[]>;
   /** Takes a seat unless a limit is reached, however many pods ask at the same moment; answers which limit, null when it was taken. */

@@ -1,7 +1,7 @@
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { AriError, type Clock, LimitReached, type Logger } from "../domain/ports.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
-import type { CallEvent } from "../domain/call/events.ts";
+import type { CallEvent, CommandFailure } from "../domain/call/events.ts";
 import type { Call, Ended } from "../domain/call/states.ts";
 import { step } from "../domain/call/step.ts";
 import type { CallRecord } from "../domain/types.ts";
@@ -31,24 +31,18 @@ const CATCH_UP_MS = 500;
 /** Ends of adopted calls whose records are not found yet. */
 const MAX_UNRECORDED = 10_000;
 
-/** As a far end without capacity would answer. */
-const NO_CAPACITY = 503;
-/** Of what Asterisk was never asked, because of ourselves. */
-const NOT_ASKED = 400;
-
-/** 0: whether it was done is not known. */
-function statusOf(error: unknown): number {
-  if (error instanceof LimitReached) return NO_CAPACITY;
-  if (error instanceof AriError) return error.status;
-  return error instanceof ExpectedError && error.code === "Unavailable" ? 0 : NOT_ASKED;
+function failureOf(error: unknown): CommandFailure {
+  if (error instanceof LimitReached) return { kind: "limit", full: error.limit === "destination" };
+  if (error instanceof AriError) return { kind: "refused", status: error.status };
+  return { kind: error instanceof ExpectedError && error.code === "Unavailable" ? "unanswered" : "not asked" };
 }
 
-function isSoAlready({ type }: TelephonyCommand, status: number): boolean {
+function isSoAlready({ type }: TelephonyCommand, status: number | null): boolean {
   return status === 404 ? type === "DestroyBridge" || type === "StopWhisper" : status === 409 && type === "CreateBridge";
 }
 
 /** Who was to be hung up went by himself; a caller who can't be answered has given up, and his channel is no more or on its way out of the application. */
-function isGone({ type }: TelephonyCommand, status: number): boolean {
+function isGone({ type }: TelephonyCommand, status: number | null): boolean {
   return status === 404 ? type === "HangUp" || type === "Answer" : status === 409 && type === "Answer";
 }
 
@@ -227,7 +221,7 @@ export class Calls {
       // What could not even be sent fails at once: not before the commands after it were carried out.
       await Promise.resolve();
       // Who had left is why it failed.
-      if (command.type === "AddToBridge") this.#joined(live, statusOf(error) === 0 ? { unsure: true } : {});
+      if (command.type === "AddToBridge") this.#joined(live, failureOf(error).kind === "unanswered" ? { unsure: true } : {});
       this.#failed(live, command, error);
     }
   }
@@ -242,7 +236,8 @@ export class Calls {
 
   #failed(live: LiveCall, command: TelephonyCommand, error: unknown): void {
     const { call, logger } = live;
-    const status = statusOf(error);
+    const failure = failureOf(error);
+    const status = failure.kind === "refused" ? failure.status : null;
     const channel = "channel" in command ? command.channel : "";
     if (isSoAlready(command, status)) {
       return;
@@ -252,11 +247,10 @@ export class Calls {
       return;
     }
     // Nobody is called, so nobody takes up room.
-    if (command.type === "Originate" && status !== 0) this.#deps.left(channel);
-    logger.warn({ command: command.type, status, error: messageOf(error) }, "Asterisk did not do what was asked");
-    if (status !== 0 || this.#deps.connected()) {
-      const full = error instanceof LimitReached && error.limit === "destination";
-      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, status, full });
+    if (command.type === "Originate" && failure.kind !== "unanswered") this.#deps.left(channel);
+    logger.warn({ command: command.type, failure, error: messageOf(error) }, "Asterisk did not do what was asked");
+    if (failure.kind !== "unanswered" || this.#deps.connected()) {
+      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, failure });
     }
   }
 

@@ -15,8 +15,8 @@ export interface RecordSink {
   readonly waiting: number;
   /** How many times a record was saved. */
   readonly saved: number;
-  /** So many of these, counted from the first, the database has: all that was saved until then. -1 while the disk has more. */
-  readonly written: number;
+  /** So many of these, counted from the first, the database has: all that was saved until then. null while the disk has more. */
+  readonly written: number | null;
   /** True once the database has everything that an earlier process left on the disk. */
   readonly replayed: boolean;
   /** Writes what is left, for at most `withinMs`; resolves with how many the database does not have. */
@@ -98,8 +98,8 @@ export class SpooledRecordSink implements RecordSink {
     return this.#saved;
   }
 
-  get written(): number {
-    if (!this.#replayed || this.#journal.hasUnread) return -1;
+  get written(): number | null {
+    if (!this.#replayed || this.#journal.hasUnread) return null;
     return [...this.#queue.values(), ...this.#writing.values()].reduce((least, { number }) => Math.min(least, number - 1), this.#saved);
   }
 

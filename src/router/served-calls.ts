@@ -46,7 +46,8 @@ export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): Serve
     for (const path of await taken(file)) {
       const mark = marks.get(path) ?? deps.records.saved;
       marks.set(path, mark);
-      if (deps.records.written < mark) continue;
+      const { written } = deps.records;
+      if (written === null || written < mark) continue;
       await record(deps, path);
       marks.delete(path);
     }

@@ -50,7 +50,7 @@ export async function settleRecords(deps: SettleDeps, { handedBack, adopted }: F
 async function openCalls({ pod, store, records, clock, logger, signal }: SettleDeps, before: Date | null, ids: readonly string[]): Promise<readonly CallRecord[] | undefined> {
   while (!signal.aborted) {
     try {
-      if (records.replayed) return await store.openCalls(before === null ? "" : pod, before ?? clock.now(), ids);
+      if (records.replayed) return await store.openCalls(before === null ? null : pod, before ?? clock.now(), ids);
     } catch (error) {
       logger.debug({ error: messageOf(error) }, "open records could not be read, trying again");
     }

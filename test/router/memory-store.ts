@@ -70,7 +70,7 @@ export class MemoryStore implements RouterStore {
     return Promise.resolve();
   }
 
-  openCalls(pod: string, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
+  openCalls(pod: string | null, receivedBefore: Date, ids: readonly string[]): Promise<readonly CallRecord[]> {
     const last = new Map(this.records.map((record) => [record.id, record]));
     return Promise.resolve([...last.values()].filter((record) => (record.pod === pod || ids.includes(record.id)) && record.endedAt === null && record.receivedAt < receivedBefore));
   }

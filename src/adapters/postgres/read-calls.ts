@@ -98,7 +98,7 @@ export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | 
  */
 export async function readOpenCalls(
   pool: pg.Pool,
-  { pod, receivedBefore, ids }: { readonly pod: string; readonly receivedBefore: Date; readonly ids: readonly string[] },
+  { pod, receivedBefore, ids }: { readonly pod: string | null; readonly receivedBefore: Date; readonly ids: readonly string[] },
 ): Promise<readonly CallRecord[]> {
   const { rows } = await pool.query<Row>(
     `select ${COLUMNS} from call

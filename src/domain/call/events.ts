@@ -39,21 +39,24 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Whispered"; readonly channel: string }
   /** `AddToBridge` was done. */
   | { readonly type: "Joined"; readonly channel: string }
-  /** `status` is ARI's, 0 when no answer came in time and what was asked may or may not have happened. */
-  | {
-      readonly type: "CommandFailed";
-      readonly command: CallCommand["type"];
-      readonly channel: string;
-      readonly status: number;
-      /** The destination has as many calls as it may. */
-      readonly full?: boolean;
-    }
+  | { readonly type: "CommandFailed"; readonly command: CallCommand["type"]; readonly channel: string; readonly failure: CommandFailure }
   | { readonly type: "Deadline"; readonly timer: TimerName }
   /** Nothing is left of what it held. */
   | { readonly type: "AsteriskRestarted" }
   /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
   | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, SeenChannel>; readonly inBridge: ReadonlySet<string> }
 );
+
+/** Why a command was not carried out, as far as that is known. */
+export type CommandFailure =
+  /** No answer came in time: it may have been carried out all the same. */
+  | { readonly kind: "unanswered" }
+  /** A limit of ours is reached, which counts as a far end without capacity. `full`: it is the destination that has as many calls as it may. */
+  | { readonly kind: "limit"; readonly full: boolean }
+  /** Asterisk was never asked, because of ourselves. */
+  | { readonly kind: "not asked" }
+  /** Asterisk's answer. `status` is ARI's. */
+  | { readonly kind: "refused"; readonly status: number };
 
 export interface SeenChannel {
   readonly up: boolean;

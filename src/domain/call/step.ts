@@ -2,7 +2,7 @@ import { CallReason, note } from "../call-reasons.ts";
 import { CAUSE } from "../q850.ts";
 import type { CallEnd, Why } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
-import type { CallEvent } from "./events.ts";
+import type { CallEvent, CommandFailure } from "./events.ts";
 import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, silentTooLong, whispered } from "./dialing.ts";
 import { endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
@@ -226,14 +226,13 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
  * Without an answer it may ring all the same: what Asterisk says next tells, or its silence until the ring timer. One that can't be
  * called is there: it is hung up and its end awaited.
  */
-function originateFailed(before: Call, { command, channel, status, full = false, at }: EventOf<"CommandFailed">): Stepped {
-  const call = full ? withLeg(before, channel, (leg) => ({ ...leg, full })) : before;
-  if (status === 0) {
-    return [call, []];
+function originateFailed(before: Call, { command, channel, failure, at }: EventOf<"CommandFailed">): Stepped {
+  if (failure.kind === "unanswered") {
+    return [before, []];
   }
+  const call = failure.kind === "limit" && failure.full ? withLeg(before, channel, (leg) => ({ ...leg, full: true })) : before;
   if (command === "Originate") {
-    // A limit of ours was reached: the same as a far end without capacity.
-    const cause = status === 503 ? CAUSE.congestion : null;
+    const cause = failure.kind === "limit" || answers(failure, 503) ? CAUSE.congestion : null;
     return gone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
   }
   const leg = findLeg(call, channel);
@@ -246,30 +245,30 @@ function originateFailed(before: Call, { command, channel, status, full = false,
 
 /** While it rings the dialplan can still take over; after an answer there is nobody else to be connected to. */
 function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
-  const { command, channel, status, at } = event;
-  if (status === 0 && (call.kind === "dialing" || call.kind === "bridging")) {
+  const { command, channel, failure, at } = event;
+  if (failure.kind === "unanswered" && (call.kind === "dialing" || call.kind === "bridging")) {
     return [call, askAgain(call, command, channel)];
   }
   if (call.kind === "dialing" && findLeg(call, channel) !== undefined) {
     return originateFailed(call, event);
   }
-  const failure = note(CallReason.BridgeFailed, `Asterisk answered ${status} to ${command}`);
+  const because = note(CallReason.BridgeFailed, failure.kind === "refused" ? `Asterisk answered ${failure.status} to ${command}` : `${command} could not be asked of Asterisk`);
   if (call.kind === "bridging" && call.unproven) {
-    return channel === call.winner ? joinFailed(call, event) : handBack(call, failure, at);
+    return channel === call.winner ? joinFailed(call, event) : handBack(call, because, at);
   }
-  return unconnected(call, failure, at);
+  return unconnected(call, because, at);
 }
 
-function unconnected(call: Call, failure: Why, at: Date): Stepped {
+function unconnected(call: Call, because: Why, at: Date): Stepped {
   if (call.kind === "dialing") {
-    return handBack(call, failure, at);
+    return handBack(call, because, at);
   }
   return call.kind === "bridging" ? endCall(call, { end: "failed", cause: CAUSE.failure }, at) : [call, []];
 }
 
 /** 400 says that there is no such channel. One that is not in the application is on its way into it, or to its end: what comes next tells. */
-function joinFailed(call: Bridging, { status, at }: EventOf<"CommandFailed">): Stepped {
-  return status === 400 ? notProven(call, at) : [call, []];
+function joinFailed(call: Bridging, { failure, at }: EventOf<"CommandFailed">): Stepped {
+  return failure.kind === "not asked" || answers(failure, 400) ? notProven(call, at) : [call, []];
 }
 
 /** What was not answered may have been done; to do it twice does no harm. */
@@ -293,12 +292,17 @@ function askAgain(call: Dialing | Bridging, command: CallCommand["type"], channe
  * 404: the caller had gone before. 409: the dialplan has the caller already. Without an answer it is asked for again, when the hang-ups
  * are or when ARI is back. Everything else leaves a caller whom nobody serves.
  */
-function continueFailed(call: Ending, { status }: EventOf<"CommandFailed">): Stepped {
-  if (status === 0 || status === 409) {
+function continueFailed(call: Ending, { failure }: EventOf<"CommandFailed">): Stepped {
+  if (failure.kind === "unanswered" || answers(failure, 409)) {
     return [call, []];
   }
-  const ending: Ending = { ...call, handedBack: false, end: status === 404 ? "abandoned" : call.end };
-  return [ending, status === 404 ? [] : [hangUp(call.inbound.channel, call.cause)]];
+  const hasGone = answers(failure, 404);
+  const ending: Ending = { ...call, handedBack: false, end: hasGone ? "abandoned" : call.end };
+  return [ending, hasGone ? [] : [hangUp(call.inbound.channel, call.cause)]];
+}
+
+function answers(failure: CommandFailure, status: number): boolean {
+  return failure.kind === "refused" && failure.status === status;
 }
 
 function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {

@@ -383,6 +383,7 @@ describe("calls in progress", () => {
     const [one, other] = [aCall({ pod: "pod-0", receivedAt: new Date(0) }), aCall({ pod: "pod-0", receivedAt: new Date(0) })];
     for (const record of [one, other]) await router.saveCall(record);
     expect((await router.openCalls("pod-1", new Date(), [one.id])).map(({ id }) => id)).toEqual([one.id]);
+    expect((await router.openCalls(null, new Date(), [one.id])).map(({ id }) => id)).toEqual([one.id]);
     expect(await router.openCalls("pod-0", new Date(), [])).toHaveLength(2);
     // Closed while its pod was silent: what goes on is not over.
     await router.saveCall(closeUnobserved(one, new Date(), POD_LOST));

@@ -68,7 +68,8 @@ export const answered = (leg: number, unproven?: boolean): Happening => ({ type:
 export const joined = (leg: number): Happening => ({ type: "Joined", channel: LEG(leg) });
 export const gone = (channel: string, cause: number | null = 16, sipStatus: number | null = null): Happening => ({ type: "ChannelGone", channel, cause, sipStatus });
 export const deadline = (timer: TimerName): Happening => ({ type: "Deadline", timer });
-export const commandFailed = (command: CallCommand["type"], status: number, channel = ""): Happening => ({ type: "CommandFailed", command, channel, status });
+/** @param status ARI's; 0: no answer came */
+export const commandFailed = (command: CallCommand["type"], status: number, channel = ""): Happening => ({ type: "CommandFailed", command, channel, failure: status === 0 ? { kind: "unanswered" } : { kind: "refused", status } });
 
 /** Every state, by the events that lead there. Two legs are called at the same time, and the first of them rings; a third comes after them. */
 export const STATES: Readonly<Record<Call["kind"] | "nobody rings" | "whispering" | "unproven" | "handed back", () => Call>> = {

@@ -193,7 +193,7 @@ function settled(trace: Trace, leg: string): boolean {
     if ("command" in entry) return entry.command.type === "HangUp" && entry.command.channel === leg;
     const { event } = entry;
     if (event.type === "Resynced") return !event.channels.has(leg);
-    if (event.type === "CommandFailed") return event.command === "Originate" && event.channel === leg && event.status !== 0;
+    if (event.type === "CommandFailed") return event.command === "Originate" && event.channel === leg && event.failure.kind !== "unanswered";
     return event.type === "ChannelGone" && event.channel === leg;
   });
 }

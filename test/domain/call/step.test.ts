@@ -286,7 +286,7 @@ describe("groups of destinations", () => {
     expect(brief(after(both, gone(LEG(1), 34, 503)).commands)[0]).toBe("HangUp in 34");
   });
 
-  const full = (leg: number): Happening => ({ type: "CommandFailed", command: "Originate", channel: LEG(leg), status: 503, full: true });
+  const full = (leg: number): Happening => ({ type: "CommandFailed", command: "Originate", channel: LEG(leg), failure: { kind: "limit", full: true } });
   const whenFull = anAttempt("default");
 
   test.each([
