@@ -55,7 +55,7 @@ function isAlone(attempts: readonly Attempt[]): boolean {
 }
 
 /** An early leg is there: into the bridge with it, then it is called. */
-export function legReady(call: Dialing, channel: string): Stepped {
+export function dialEarly(call: Dialing, channel: string): Stepped {
   const leg = findLeg(call, channel);
   if (leg === undefined || !leg.early || leg.dialled || !isRinging(leg)) {
     return [call, leg?.dialled === true ? [] : [hangUp(channel, CAUSE.elsewhere)]];
@@ -77,7 +77,7 @@ export function createBridge(call: Call): CallCommand {
 }
 
 /** The caller is told once that it rings, and waits in the bridge from then on: that saves a round trip at the answer. */
-export function legRinging(call: Dialing, channel: string): Stepped {
+export function tellRinging(call: Dialing, channel: string): Stepped {
   const leg = findLeg(call, channel);
   if (call.ringing || leg === undefined || !isRinging(leg)) {
     return [call, []];
@@ -96,7 +96,7 @@ function itRings(call: Dialing): Stepped {
 }
 
 /** The first to answer wins; the others stop ringing. A leg that was given up in the meantime is only hung up. */
-export function legAnswered(call: Dialing, channel: string, { at, unproven = false }: { readonly at: Date; readonly unproven?: boolean }): Stepped {
+export function takeAnswer(call: Dialing, channel: string, { at, unproven = false }: { readonly at: Date; readonly unproven?: boolean }): Stepped {
   const winner = findLeg(call, channel);
   if (winner === undefined || !isRinging(winner)) {
     return [call, [hangUp(channel, CAUSE.elsewhere)]];
@@ -162,7 +162,7 @@ function whisper(channel: string, media: string): readonly CallCommand[] {
 }
 
 /** The callee knows what the call is about: now the two are connected. Also when the whisper failed, or lasts too long. */
-export function whispered(call: Bridging): Stepped {
+export function endWhisper(call: Bridging): Stepped {
   return call.whispering ? [{ ...call, whispering: false }, connect(call)] : [call, []];
 }
 

@@ -3,7 +3,7 @@ import { CAUSE } from "../q850.ts";
 import type { CallEnd, Why } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent, CommandFailure } from "./events.ts";
-import { connect, createBridge, dialGroup, joinWithCaller, legAnswered, legFailed, legReady, legRinging, notProven, proven, ringTimeout, silentTooLong, whispered } from "./dialing.ts";
+import { connect, createBridge, dialEarly, dialGroup, endWhisper, joinWithCaller, legFailed, notProven, proven, ringTimeout, silentTooLong, takeAnswer, tellRinging } from "./dialing.ts";
 import { endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { isAttributionPending } from "./record.ts";
@@ -13,55 +13,50 @@ import type { Bridged, Bridging, Call, Dialing, Ended, Ending, Leg, Received } f
 
 type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;
 
+/** What each event does to a call. */
+const HANDLERS: { readonly [T in CallEvent["type"]]: (call: Call, event: EventOf<T>) => Stepped } = {
+  Decided: decided,
+  Attributed: attributed,
+  Undecidable: undecidable,
+  Recognised: (call, { record, at }) => recognise(call, record, at),
+  Stopping: stopping,
+  LegReady: legReady,
+  LegRinging: legRinging,
+  LegUp: legUp,
+  LegAnswered: legAnswered,
+  ChannelGone: channelGone,
+  HangingUp: hangingUp,
+  Whispered: whispered,
+  Joined: joined,
+  CommandFailed: commandFailed,
+  Deadline: (call, { timer, at }) => TIMED_OUT[timer](call, at),
+  AsteriskRestarted: (call, { at }) => asteriskRestarted(call, at),
+  Resynced: (call, event) => resync(call, event, step),
+};
+
+/** What each timer does when it has run out. None is stopped when its call moves on: then it finds another state, and does nothing. */
+const TIMED_OUT: { readonly [T in TimerName]: (call: Call, at: Date) => Stepped } = {
+  decision: (call, at) => undecidable(call, { reason: CallReason.DecisionTimeout, message: "no decision was made in time", at }),
+  silence: (call) => (call.kind === "dialing" ? silentTooLong(call) : [call, []]),
+  ring: (call, at) => (call.kind === "dialing" ? ringTimeout(call, at) : [call, []]),
+  whisper: (call) => (call.kind === "bridging" ? heardEnough(call) : [call, []]),
+  proof: (call, at) => (call.kind === "bridging" && call.unproven ? notProven(call, at) : [call, []]),
+  duration: (call, at) => (call.kind === "bridging" || call.kind === "bridged" ? endCall(call, { end: "max-duration", cause: CAUSE.normal }, at) : [call, []]),
+  hangup: (call) => (call.kind === "ending" ? giveUp(call) : [call, []]),
+};
+
 /**
  * The whole of call control, without any I/O: what a call becomes by an event, and what has to be done, in this order.
  * Any event may come in any state, late or twice. Nobody is dialled after an answer, and what was dialled is hung up.
  */
 export function step(call: Call, event: CallEvent): Stepped {
-  switch (event.type) {
-    case "Decided":
-      return decided(call, event);
-    case "Undecidable":
-      return undecidable(call, event);
-    case "LegReady":
-    case "LegRinging":
-    case "LegUp":
-    case "LegAnswered":
-      return legEvent(call, event);
-    case "ChannelGone":
-      return gone(call, event);
-    case "Whispered":
-      return heard(call, event.channel);
-    case "Joined":
-      return joined(call, event);
-    case "CommandFailed":
-      return failed(call, event);
-    case "Deadline":
-      return deadline(call, event);
-    default:
-      return ofCallerOrRouter(call, event);
-  }
-}
-
-function ofCallerOrRouter(call: Call, event: EventOf<"HangingUp" | "Attributed" | "Recognised" | "AsteriskRestarted" | "Resynced" | "Stopping">): Stepped {
-  switch (event.type) {
-    case "HangingUp":
-      return hangingUp(call, event);
-    case "Attributed":
-      return attributed(call, event);
-    case "Stopping":
-      return stopping(call, event.at);
-    case "Recognised":
-      return recognise(call, event.record, event.at);
-    case "AsteriskRestarted":
-      return asteriskRestarted(call, event.at);
-    case "Resynced":
-      return resync(call, event, step);
-  }
+  // It is this event's own handler: the compiler can't see that they go together.
+  const handle = HANDLERS[event.type] as (call: Call, event: CallEvent) => Stepped;
+  return handle(call, event);
 }
 
 /** The next router would do the same with a caller for whom it rings, but who picks up until then would do so in vain. */
-function stopping(call: Call, at: Date): Stepped {
+function stopping(call: Call, { at }: EventOf<"Stopping">): Stepped {
   const message = "the router was stopped before anybody answered; the caller was given to the pool's default destination";
   return call.kind === "received" || call.kind === "dialing" ? handBack(call, note(CallReason.RouterStopped, message), at) : [call, []];
 }
@@ -89,29 +84,28 @@ function attributed(call: Call, { context }: EventOf<"Attributed">): Stepped {
   return known.kind === "ending" ? settle(known, []) : [known, save(known)];
 }
 
-function undecidable(call: Call, { reason, message, at }: EventOf<"Undecidable">): Stepped {
+function undecidable(call: Call, { reason, message, at }: Omit<EventOf<"Undecidable">, "type">): Stepped {
   return call.kind === "received" ? handBack(call, note(reason, message), at) : [call, []];
 }
 
-function legEvent(call: Call, event: EventOf<"LegReady" | "LegRinging" | "LegUp" | "LegAnswered">): Stepped {
-  const { channel } = event;
-  switch (event.type) {
-    case "LegReady":
-      // Its call went on without it.
-      return call.kind === "dialing" ? legReady(call, channel) : [call, [hangUp(channel, CAUSE.elsewhere)]];
-    case "LegRinging":
-      return call.kind === "dialing" ? legRinging(call, channel) : [call, []];
-    case "LegUp":
-      return findLeg(call, channel)?.early === true ? answered(call, event) : [call, []];
-    case "LegAnswered":
-      return answered(call, event);
-  }
+/** Asterisk has made an early leg. When its call went on without it, nobody is called by it. */
+function legReady(call: Call, { channel }: EventOf<"LegReady">): Stepped {
+  return call.kind === "dialing" ? dialEarly(call, channel) : [call, [hangUp(channel, CAUSE.elsewhere)]];
 }
 
-function answered(call: Call, event: EventOf<"LegUp" | "LegAnswered">): Stepped {
+function legRinging(call: Call, { channel }: EventOf<"LegRinging">): Stepped {
+  return call.kind === "dialing" ? tellRinging(call, channel) : [call, []];
+}
+
+/** An early leg is in the bridge already, and talks. Any other can be used when it has entered the application: `LegAnswered` follows. */
+function legUp(call: Call, event: EventOf<"LegUp">): Stepped {
+  return findLeg(call, event.channel)?.early === true ? legAnswered(call, event) : [call, []];
+}
+
+function legAnswered(call: Call, event: EventOf<"LegUp" | "LegAnswered">): Stepped {
   const { channel } = event;
   if (call.kind === "dialing") {
-    return legAnswered(call, channel, event);
+    return takeAnswer(call, channel, event);
   }
   const isWinner = (call.kind === "bridging" || call.kind === "bridged") && call.winner === channel;
   return [call, isWinner ? entered(call) : [hangUp(channel, CAUSE.elsewhere)]];
@@ -122,8 +116,8 @@ function entered(call: Bridging | Bridged): readonly CallCommand[] {
   return call.kind === "bridging" && call.unproven && !call.whispering ? connect(call) : [];
 }
 
-function heard(call: Call, channel: string): Stepped {
-  return call.kind === "bridging" && call.winner === channel ? whispered(call) : [call, []];
+function whispered(call: Call, { channel }: Pick<EventOf<"Whispered">, "channel">): Stepped {
+  return call.kind === "bridging" && call.winner === channel ? endWhisper(call) : [call, []];
 }
 
 function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
@@ -137,18 +131,18 @@ function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
   return [next, save(next)];
 }
 
-function gone(before: Call, event: EventOf<"ChannelGone">): Stepped {
-  const stepped = channelGone(before, event);
+function channelGone(before: Call, event: EventOf<"ChannelGone">): Stepped {
+  const stepped = withoutChannel(before, event);
   return event.unsure === true ? asFarAsSeen(before, stepped) : stepped;
 }
 
 /** A caller who leaves before an answer: what is asked for in the moment until he is gone fails, and not because of us. */
 function hangingUp(call: Call, event: EventOf<"HangingUp">): Stepped {
   const gives = (call.kind === "received" || call.kind === "dialing") && event.channel === call.inbound.channel;
-  return gives ? gone(call, { ...event, type: "ChannelGone" }) : [call, []];
+  return gives ? channelGone(call, { ...event, type: "ChannelGone" }) : [call, []];
 }
 
-function channelGone(before: Call, event: EventOf<"ChannelGone">): Stepped {
+function withoutChannel(before: Call, event: EventOf<"ChannelGone">): Stepped {
   if (before.kind === "ended") {
     return [before, []];
   }
@@ -203,7 +197,7 @@ function partyLeft(call: Bridging | Bridged, early: CallEnd, { at, cause }: Pick
   return endCall(call, { end: call.kind === "bridged" ? "completed" : early, cause: told, callees: told }, at);
 }
 
-function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
+function commandFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   switch (event.command) {
     case "Originate":
     case "Dial":
@@ -213,7 +207,7 @@ function failed(call: Call, event: EventOf<"CommandFailed">): Stepped {
     case "Answer":
       return connectFailed(call, event);
     case "Whisper":
-      return heard(call, event.channel);
+      return whispered(call, event);
     case "Continue":
       return call.kind === "ending" ? continueFailed(call, event) : [call, []];
     default:
@@ -233,7 +227,7 @@ function originateFailed(before: Call, { command, channel, failure, at }: EventO
   const call = failure.kind === "limit" && failure.full ? withLeg(before, channel, (leg) => ({ ...leg, full: true })) : before;
   if (command === "Originate") {
     const cause = failure.kind === "limit" || answers(failure, 503) ? CAUSE.congestion : null;
-    return gone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
+    return channelGone(call, { type: "ChannelGone", channel, cause, sipStatus: null, at });
   }
   const leg = findLeg(call, channel);
   if (call.kind !== "dialing" || leg?.result !== null) {
@@ -305,41 +299,8 @@ function answers(failure: CommandFailure, status: number): boolean {
   return failure.kind === "refused" && failure.status === status;
 }
 
-function deadline(call: Call, { timer, at }: EventOf<"Deadline">): Stepped {
-  switch (timer) {
-    case "decision":
-      return undecidable(call, { type: "Undecidable", reason: CallReason.DecisionTimeout, message: "no decision was made in time", at });
-    case "silence":
-    case "ring":
-      return call.kind === "dialing" ? beforeAnswer(call, timer, at) : [call, []];
-    case "whisper":
-    case "proof":
-    case "duration":
-      return call.kind === "bridging" || call.kind === "bridged" ? afterAnswer(call, timer, at) : [call, []];
-    case "hangup":
-      return call.kind === "ending" ? giveUp(call) : [call, []];
-  }
-}
-
-function beforeAnswer(call: Dialing, timer: "silence" | "ring", at: Date): Stepped {
-  return timer === "silence" ? silentTooLong(call) : ringTimeout(call, at);
-}
-
-function afterAnswer(call: Bridging | Bridged, timer: TimerName, at: Date): Stepped {
-  if (timer === "duration") {
-    return endCall(call, { end: "max-duration", cause: CAUSE.normal }, at);
-  }
-  if (call.kind === "bridged") {
-    return [call, []];
-  }
-  return timer === "whisper" ? heardEnough(call) : proofTimeout(call, at);
-}
-
-function proofTimeout(call: Bridging, at: Date): Stepped {
-  return call.unproven ? notProven(call, at) : [call, []];
-}
-
+/** The whisper lasts too long. */
 function heardEnough(call: Bridging): Stepped {
-  const [next, commands] = whispered(call);
+  const [next, commands] = endWhisper(call);
   return [next, commands.length === 0 ? [] : [{ type: "StopWhisper", channel: call.winner }, ...commands]];
 }
