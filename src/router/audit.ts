@@ -85,7 +85,7 @@ async function watch({ calls, telephony, logger }: Pick<AuditDeps, "calls" | "te
   await Promise.allSettled(ours.map((id) => telephony.watch(id)));
 }
 
-/** Those that have to be in Asterisk's list. */
+/** Channels of the call that have to be in Asterisk's list. */
 function openOf({ inbound, legs }: Call, before: number): readonly string[] {
   return [inbound, ...legs.filter(({ startedAt }) => startedAt.getTime() < before)].filter(({ gone }) => !gone).map(({ channel }) => channel);
 }

@@ -16,9 +16,9 @@ export interface CallsDeps {
   readonly metrics: RouterMetrics;
   readonly perform: (command: TelephonyCommand, call: Call) => Promise<unknown>;
   readonly save: (record: CallRecord) => void;
-  /** Until it is saved. */
+  /** Keeps the record on the disk until the call is saved. */
   readonly keep: (record: CallRecord) => void;
-  /** The channel is no more. May be told twice, and of any channel. */
+  /** The channel is no more: its seats are given back. May be called twice, and with channels that nobody knows. */
   readonly left: (channel: string) => void;
   /** False while ARI is away: what was asked then is settled by the resync. */
   readonly connected: () => boolean;

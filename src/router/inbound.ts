@@ -20,7 +20,7 @@ export interface InboundDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lookUp: LookUp;
-  /** The same for calls that are on their way already: nobody waits for the answer. */
+  /** Looks up who made calls that are on their way already: nobody waits for the answer. */
   readonly lookUpLater: LookUp;
   readonly table: () => RoutingTable | null;
   /** Uniform in [0, 1). */

@@ -1,3 +1,4 @@
+import { NOTHING_KNOWN } from "../domain/attribution.ts";
 import { messageOf } from "../domain/errors.ts";
 import { Coalescer } from "../domain/coalescer.ts";
 import type { CallQuestion, Logger, RouterStore } from "../domain/ports.ts";
@@ -45,7 +46,7 @@ export function createLookUp(store: Pick<RouterStore, "callContext">, withinMs: 
 /** At 100 calls/s five travel together. */
 const EVERY_MS = 50;
 const AT_ONCE = 200;
-/** Those that come while answers are late are late as well, and soon none is asked for any more. */
+/** Questions that come while answers are late are late as well, and soon none is asked any more. */
 const MAX_WAITING = 1_000;
 /** A database that takes 200 ms an answer makes nobody wait for the batch before. */
 const PARALLEL = 4;
@@ -64,16 +65,7 @@ const MAX_LATE = 5;
 
 /** @param sequence counts such calls, so that round robin goes on without the database */
 function unavailable(sequence: number): CallContext {
-  return {
-    attribution: "unavailable",
-    prospect: null,
-    mediaElements: [],
-    attributes: {},
-    repeatCaller: false,
-    lastAnsweredBy: null,
-    liveCalls: {},
-    sequence,
-  };
+  return { ...NOTHING_KNOWN, attribution: "unavailable", sequence };
 }
 
 function within<T>(ms: number, promise: Promise<T>): Promise<T | "late"> {

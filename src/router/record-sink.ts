@@ -10,7 +10,7 @@ import { noJournal, type Place, type RecordJournal } from "./record-journal.ts";
 /** Where call records go. Never waits and never throws: a call does not depend on its record. */
 export interface RecordSink {
   save(record: CallRecord): void;
-  /** On the disk alone, until the call is saved: of a process that dies before, the next one writes it. */
+  /** Keeps the record on the disk alone until the call is saved: when this process dies before, the next one writes it. */
   keep(record: CallRecord): void;
   readonly waiting: number;
   /** How many times a record was saved. */
@@ -36,7 +36,7 @@ interface Entry {
   readonly record: CallRecord;
   /** The record was the so many-th to be saved. */
   readonly number: number;
-  /** On disk: this state and the older ones that it replaced. */
+  /** Where on the disk this state is, and the older ones that it replaced. */
   readonly places: readonly (Place | Promise<Place>)[];
 }
 
@@ -65,7 +65,7 @@ export class SpooledRecordSink implements RecordSink {
   readonly #journal: RecordJournal;
   readonly #max: number;
   readonly #queue = new Map<string, Entry>();
-  /** By call: on disk and not saved yet. */
+  /** Records on the disk that are not saved yet, by call. */
   readonly #kept = new Map<string, Entry["places"]>();
   /** One state of a call at a time, so that an older one can't overtake a newer. */
   readonly #writing = new Map<string, Entry>();

@@ -44,5 +44,5 @@ export type CallCommand =
   /** Replaces a running timer of the same name. All end with the call. */
   | { readonly type: "StartTimer"; readonly timer: TimerName; readonly seconds: number }
   | { readonly type: "SaveRecord"; readonly record: CallRecord }
-  /** On the disk alone: `SaveRecord` follows, unless the router dies. */
+  /** Keeps the record on the disk alone: `SaveRecord` follows, unless the router dies. */
   | { readonly type: "KeepRecord"; readonly record: CallRecord };

@@ -35,7 +35,7 @@ export function dialGroup(call: Call, decision: RouteDecision, group: number, at
     kind: "dialing",
     decision,
     group,
-    // Of an early leg the caller was told by Asterisk, and heard what its side played: of what comes now nobody has told.
+    // Asterisk told the caller that an early leg rings, and he heard what its side played: what rings now, nobody has told him.
     ringing: call.ringing && call.legs.at(-1)?.early !== true,
     bridgeMade: call.bridgeMade || early,
     legs: [...call.legs, ...dialled.map(({ channel, attempt }) => newLeg(channel, attempt, { early, at }))],
@@ -82,7 +82,7 @@ export function tellRinging(call: Dialing, channel: string): Stepped {
   if (call.ringing || leg === undefined || !isRinging(leg)) {
     return [call, []];
   }
-  // Of an early leg Asterisk has told the caller already.
+  // Asterisk itself tells the caller that an early leg rings.
   return leg.early ? [{ ...call, ringing: true }, []] : itRings(call);
 }
 
@@ -134,7 +134,7 @@ function answeredInBridge(call: Dialing, winner: string, at: Date): Stepped {
   return [bridged, [{ type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds }, ...save(bridged)]];
 }
 
-/** Of an unproven leg the caller is answered when it has joined: until then somebody else can still be rung. */
+/** When the leg is unproven, the caller is answered after it has joined: until then somebody else can still be rung. */
 export function connect(call: Bridging): readonly CallCommand[] {
   const join: CallCommand = { type: "AddToBridge", bridge: call.bridge, channel: call.winner, caller: null };
   return call.unproven ? [join, { type: "StartTimer", timer: "proof", seconds: PROOF_SECONDS }] : [{ type: "Answer", channel: call.inbound.channel }, join];

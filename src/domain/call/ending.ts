@@ -83,7 +83,7 @@ export function hangUp(channel: string, cause: number): CallCommand {
   return { type: "HangUp", channel, cause };
 }
 
-/** For the next router, should this one die before it saves the call. */
+/** Keeps the record for the next router, should this one die before it saves the call. */
 export function keep(call: Call): readonly CallCommand[] {
   return call.origin === null ? [] : [{ type: "KeepRecord", record: recordOf(call, call.origin) }];
 }

@@ -2,23 +2,23 @@ import type { Attempt, LegResult } from "../types.ts";
 import type { SeenChannel } from "./events.ts";
 import type { Call, Leg } from "./states.ts";
 
+/** Nothing has become of it yet. */
+export const NEW_LEG = {
+  answeredAt: null,
+  endedAt: null,
+  result: null,
+  hangupCause: null,
+  whisper: null,
+  early: false,
+  dialled: false,
+  full: false,
+  hungUp: false,
+  gone: false,
+} as const satisfies Partial<Leg>;
+
 export function newLeg(channel: string, attempt: Attempt, { early, at }: { readonly early: boolean; readonly at: Date }): Leg {
-  return {
-    channel,
-    destination: attempt.destination,
-    trunk: attempt.trunk,
-    startedAt: at,
-    answeredAt: null,
-    endedAt: null,
-    result: null,
-    hangupCause: null,
-    whisper: attempt.whisper,
-    early,
-    dialled: false,
-    full: false,
-    hungUp: false,
-    gone: false,
-  };
+  const { destination, trunk, whisper } = attempt;
+  return { ...NEW_LEG, channel, destination, trunk, startedAt: at, whisper, early };
 }
 
 export function findLeg(call: Call, channel: string): Leg | undefined {

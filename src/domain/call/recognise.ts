@@ -1,6 +1,8 @@
+import { NOTHING_KNOWN } from "../attribution.ts";
 import { AFTERWARDS, CallReason, note } from "../call-reasons.ts";
 import type { CallContext, CallRecord, LegRecord, RouteDecision, Why } from "../types.ts";
 import { save, type Stepped } from "./ending.ts";
+import { NEW_LEG } from "./legs.ts";
 import type { Call, Leg } from "./states.ts";
 
 /**
@@ -46,17 +48,8 @@ const UNOBSERVED = note(CallReason.EndUnobserved, "the call ended while no route
 export const POD_LOST = note(CallReason.PodLost, "the pod of the call has been silent for minutes; when the call ended is not known, and should it go on, its end is still to come");
 export const HANDED_BACK = note(CallReason.HandedBack, "the router was restarted before anybody answered; the caller was given to the pool's default destination");
 
-function contextOf(record: CallRecord): CallContext {
-  return {
-    attribution: record.attribution,
-    prospect: record.prospect,
-    mediaElements: record.mediaElement === null ? [] : [record.mediaElement],
-    attributes: record.attributes,
-    repeatCaller: false,
-    lastAnsweredBy: null,
-    liveCalls: {},
-    sequence: 0,
-  };
+function contextOf({ attribution, prospect, mediaElement, attributes }: CallRecord): CallContext {
+  return { ...NOTHING_KNOWN, attribution, prospect, mediaElements: mediaElement === null ? [] : [mediaElement], attributes };
 }
 
 /** Nobody is dialled any more; only the reasons are still needed. */
@@ -65,7 +58,7 @@ function decisionOf(record: CallRecord): RouteDecision {
 }
 
 function past(leg: LegRecord, at: Date): Leg {
-  return { ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, whisper: null, early: false, dialled: true, full: false, hungUp: true, gone: true };
+  return { ...NEW_LEG, ...leg, result: leg.result === "not-tried" ? "cancelled" : leg.result, endedAt: leg.endedAt ?? at, dialled: true, hungUp: true, gone: true };
 }
 
 function present(leg: Leg, record: CallRecord): Leg {

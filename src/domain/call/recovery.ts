@@ -4,7 +4,7 @@ import { bridgeId, callOfBridge, callOfLeg } from "./ids.ts";
 export interface HeldChannel {
   readonly id: string;
   readonly up: boolean;
-  /** Of a caller's channel: the call that it is, by `callId`. A leg tells by its own id. */
+  /** The call that a caller's channel is, by `callId`; null for a leg, whose own id tells. */
   readonly call: string | null;
 }
 

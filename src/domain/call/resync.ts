@@ -39,7 +39,7 @@ function unobserved(call: Call, at: Date): Stepped {
   return endCall(noted, { end: "failed", cause: CAUSE.normal }, at);
 }
 
-/** Of legs that were given up and are still there: what was asked for may have gone with the socket. At the end of a call everybody is asked again. */
+/** Legs that were given up and are still there are hung up once more: what was asked for may have gone with the socket. At the end of a call everybody is asked again. */
 function hangUpsAgain(call: Call, { channels }: Resynced): Stepped[1] {
   if (call.kind === "ending" || call.kind === "ended") return [];
   const left = call.legs.filter((leg) => leg.hungUp && !leg.gone && channels.has(leg.channel));
@@ -74,7 +74,7 @@ function talks(call: Bridging, { channels, inBridge }: Resynced): boolean {
   return !call.whispering && !call.unproven && parties.every((channel) => channels.get(channel)?.up === true && inBridge.has(channel));
 }
 
-/** By a leg that is missing: had the caller left, that would have been seen first. */
+/** A leg that is missing would send the caller away: had he left himself, that would have been seen first. */
 function isSentAway(before: Call, [after]: Stepped): before is Dialing {
   return before.kind === "dialing" && after.kind === "ending" && !after.inbound.gone;
 }

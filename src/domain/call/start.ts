@@ -2,8 +2,9 @@ import type { CallCommand } from "./commands.ts";
 import type { CallRecord } from "../types.ts";
 import { keep } from "./ending.ts";
 import { bridgeId } from "./ids.ts";
+import { NEW_LEG } from "./legs.ts";
 import { recordOf } from "./record.ts";
-import type { Bridged, Bridging, Home, Leg, Origin, Received } from "./states.ts";
+import type { Bridged, Bridging, Home, InboundLeg, Leg, Origin, Received } from "./states.ts";
 
 /** Longer than the look-up may take; then the dialplan's default is better than a caller who hears nothing. */
 const DECISION_SECONDS = 3;
@@ -35,8 +36,11 @@ export function firstRecord(id: string, origin: Origin): CallRecord {
 }
 
 function received(id: string, channel: string, origin: Origin): Received {
-  const inbound = { channel, hangupCause: null, hungUp: false, gone: false };
-  return { ...nothingYet, kind: "received", id, origin, home: origin, inbound, bridge: bridgeId(id), bridgeMade: false };
+  return { ...nothingYet, kind: "received", id, origin, home: origin, inbound: newInbound(channel), bridge: bridgeId(id), bridgeMade: false };
+}
+
+function newInbound(channel: string): InboundLeg {
+  return { channel, hangupCause: null, hungUp: false, gone: false };
 }
 
 interface Held {
@@ -60,22 +64,6 @@ export function adoptAnswered(id: string, channels: Held, home: Home | null, at:
 }
 
 function adopted(id: string, channels: Held, home: Home | null, at: Date): Omit<Bridged, "kind"> {
-  const inbound = { channel: channels.inbound, hangupCause: null, hungUp: false, gone: false };
-  const leg: Leg = {
-    channel: channels.leg,
-    destination: "",
-    trunk: "",
-    startedAt: at,
-    answeredAt: at,
-    endedAt: null,
-    result: "answered",
-    hangupCause: null,
-    whisper: null,
-    early: false,
-    dialled: true,
-    full: false,
-    hungUp: false,
-    gone: false,
-  };
-  return { ...nothingYet, id, origin: null, home, inbound, answeredAt: at, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
+  const leg: Leg = { ...NEW_LEG, channel: channels.leg, destination: "", trunk: "", startedAt: at, answeredAt: at, result: "answered", dialled: true };
+  return { ...nothingYet, id, origin: null, home, inbound: newInbound(channels.inbound), answeredAt: at, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
 }

@@ -1,6 +1,18 @@
 import type { CallContext, CallEnd, E164, LegResult, ResourceKey, RouteDecision, Why } from "../types.ts";
 
-/** An outbound leg. Its record closes (`endedAt`) when its fate is decided; `gone` follows when its channel is really no more. */
+/**
+ * An outbound leg. Its record closes (`endedAt`) when its fate is decided; `gone` follows when its channel is really no more.
+ *
+ * | the leg ...                                                      | result                              | hungUp | gone                 |
+ * |------------------------------------------------------------------|-------------------------------------|--------|----------------------|
+ * | is being made (early, not `dialled` yet) or called               | null                                | no     | no                   |
+ * | answered, and is being connected or talks                        | answered                            | no     | no                   |
+ * | ended by itself, or could not be made (`full`: for lack of room) | what its end says, or answered      | no     | yes                  |
+ * | was made early and could not be called                           | unreachable                         | yes    | when its end is told |
+ * | was given up: another answered, nobody did, or the call is over   | cancelled, no-answer, or answered   | yes    | when its end is told |
+ *
+ * Whether it is early never changes.
+ */
 export interface Leg {
   readonly channel: string;
   readonly destination: string;
@@ -18,7 +30,7 @@ export interface Leg {
    * answers. Otherwise it joins after its answer.
    */
   readonly early: boolean;
-  /** Of an early leg, which is made first and then called. */
+  /** An early leg is made first, and then called: it was called. */
   readonly dialled: boolean;
   /** It was not dialled, because its destination has as many calls as it may. */
   readonly full: boolean;
