@@ -79,7 +79,7 @@ async function withoutArguments(name: string, { summary }: Command, environment:
   if (!HELP.includes(first)) {
     throw new ExpectedError("InvalidInput", `${name} takes no arguments, but got ${JSON.stringify(first.slice(0, 80))}: everything comes from the environment (dialplane ${name} --help)`);
   }
-  process.stdout.write([`dialplane ${name}: ${summary}`, "", "Environment, and what it is when not given (README, Configuration):", describeEnv(await environment()), ""].join("\n"));
+  process.stdout.write([`dialplane ${name}: ${summary}`, "", "Environment, and what it is when not given (docs/configuration.md):", describeEnv(await environment()), ""].join("\n"));
   return 0;
 }
 

@@ -18,8 +18,8 @@ const GOOD = { Accepted: "True/Accepted", ResolvedRefs: "True/ResolvedRefs" };
 const within = (namespace: string, object: object) => ({ ...object, metadata: { ...(object as { readonly metadata: object }).metadata, namespace } });
 
 test("an operator that watches two namespaces needs rights in these only, and touches nothing elsewhere", { timeout: 120_000 }, async () => {
-  const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const binding = /### Several installations[\s\S]*?```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const document = await readFile(join(ROOT, "docs/cluster.md"), "utf8");
+  const binding = /## Several installations[\s\S]*?```yaml\n([\s\S]*?)```/.exec(document)?.[1] ?? "";
   const { metadata, ...rest } = parse(binding) as { readonly metadata: { readonly name: string; readonly namespace: string } };
   await world.kube.mustKubectl(["delete", "clusterrolebinding", "dialplane-operator"]);
   await world.apply(...["shop", "support"].map((namespace) => ({ ...rest, metadata: { ...metadata, namespace } })));

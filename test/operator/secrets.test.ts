@@ -115,7 +115,7 @@ test("a right to read Secrets that is taken away takes no trunk's credentials aw
   await eventually("the trunk says so", async () => /can't be read: .* forbidden.*; meanwhile the trunk is used without authentication/.test(await said()), 30_000);
   await eventually("the trunk without it", async () => !(await trunksFile()).includes("type = auth"), 15_000);
   expect(await isInService()).toBe(true);
-  // As README says: a right to this Secret by its name does as well.
+  // As docs/cluster.md says: a right to this Secret by its name does as well.
   await world.apply(...onlyThisSecret());
   await world.becomes("trunk", "carrier", GOOD);
   expect(await second.ended()).toEqual([]);

@@ -71,10 +71,10 @@ describe("dialplane", () => {
   });
 });
 
-describe("README's tables of variables", () => {
+describe("the tables of variables in docs/configuration.md", () => {
   test.each(Object.entries(PROGRAMS))("have every variable of %s, with its default", async (name, environment) => {
-    const readme = await readFile(join(ROOT, "README.md"), "utf8");
-    const table = new RegExp(`^\\| \`${name}\` \\| default \\| meaning \\|\\n((?:\\|.*\\n)+)`, "m").exec(readme)?.[1] ?? "";
+    const text = await readFile(join(ROOT, "docs/configuration.md"), "utf8");
+    const table = new RegExp(`^\\| \`${name}\` \\| default \\| meaning \\|\\n((?:\\|.*\\n)+)`, "m").exec(text)?.[1] ?? "";
     const rows = table.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
     const documented = new Map(rows.flatMap(([, names = "", presets = ""]) => {
       const values = presets.split(",").map((value) => value.trim().replaceAll("`", ""));
