@@ -18,7 +18,7 @@ export type E164 = string & { readonly __brand: "E164" };
 /** `namespace/name` of a resource. */
 export type ResourceKey = string;
 
-/** A random version 4 UUID, lower case. */
+/** Lower case. Of version 7 for prospects and devices, of version 8 where it follows from something else; older ones are of version 4 (docs/decisions/0032). */
 export type Uuid = string;
 
 // ---------------------------------------------------------------- attribution

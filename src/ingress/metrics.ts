@@ -9,6 +9,7 @@ export interface IngressMetrics {
   readonly refused: Counter<"reason">;
 }
 
+/** @throws Error when the registry has metrics of these names already */
 export function createIngressMetrics(registry: Registry): IngressMetrics {
   const registers = [registry];
   return {

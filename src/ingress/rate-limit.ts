@@ -55,6 +55,7 @@ export class RateLimiter {
   }
 }
 
+/** Answers 429 with `Retry-After` to an address that asked too often, and counts it as `rate`. */
 export function rateLimited(limiter: RateLimiter, refused: Counter<"reason">): RequestHandler {
   return (request, response, next) => {
     const waitSeconds = limiter.take(request.ip ?? "");

@@ -42,7 +42,7 @@ export class CredentialsWatch {
     for (const key of wanted) if (!this.#watched.has(key)) this.#add(key);
   }
 
-  /** Whether of every one it is known if it is there. */
+  /** True once each watched Secret is known to exist or not, or counts as unreadable. */
   get settled(): boolean {
     return [...this.#watched.values()].every(({ state }) => state.synced || isUnreadable(state));
   }

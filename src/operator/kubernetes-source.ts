@@ -76,8 +76,8 @@ export class KubernetesSource implements ResourceSource {
   }
 
   /**
-   * Waits until everything was read once, and for finalizers on their way: else a rule that came together with its pool would be
-   * told for a moment that there is none.
+   * Waits for the first full read and for finalizers being written; otherwise a rule applied together with its pool would briefly
+   * report a missing pool.
    */
   async read(): Promise<Declared> {
     while (!(this.ready && this.#awaited.size === 0) && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));

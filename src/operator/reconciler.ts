@@ -218,7 +218,10 @@ export class Reconciler {
     return this.#written === undefined ? {} : { written: this.#written };
   }
 
-  /** @param seconds until there is something to do without a change, as when a number leaves the dialplan because its lease ends. Many end one after the other: pods are not asked to load for each. */
+  /**
+   * @param seconds until a pass is due without a change (a lease ends, refused trunks are tried again); at least 10 s apart, so that
+   * pods do not reload for each. null: 5 min, which is also the most
+   */
   #passAgain(seconds: number | null): void {
     clearTimeout(this.#again);
     if (this.#stopped) return;

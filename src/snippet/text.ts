@@ -1,6 +1,7 @@
 /** Digits of any script with what people write between them: spaces (also no-break), brackets, dots, slashes, dashes, marks of direction. */
 const written = /\+?[(]?\p{Nd}(?:[\s()./\u200e-\u2014-]*\p{Nd}){5,}/gu;
 
+/** All text nodes below an element, in the order of the document. */
 export function textsOf(element: Element): Text[] {
   // NodeFilter.SHOW_TEXT, whose name is as long as this line's other half.
   const walker = document.createTreeWalker(element, 4);

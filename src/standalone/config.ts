@@ -22,7 +22,7 @@ export const environment = z
     /** Where carriers reach Asterisk. */
     DIALPLANE_SIP_ADDRESS: ipAddress.default("127.0.0.1"),
     ...sipVariables,
-    /** Signs visitor, device and person tokens; kept in the data folder when not given. */
+    /** Signs visitor and device tokens; kept in the data folder when not given. */
     DIALPLANE_SIGNING_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
     DIALPLANE_SITE_SECRETS: siteSecrets,
     DIALPLANE_RETENTION_DAYS: retentionDays,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { ExpectedError } from "../domain/errors.ts";
 
-/** Of what is made here and what is accepted from the environment. */
+/** The fewest characters that a file may hold; what is made here has 43. A DIALPLANE_API_TOKEN that is given may have 16. */
 const shortest = 32;
 
 /**

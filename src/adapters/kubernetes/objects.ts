@@ -35,12 +35,13 @@ export function objectKey(metadata: { readonly name: string; readonly namespace?
   return metadata.namespace === undefined || metadata.namespace === "" ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }
 
-/** Path of a collection; of all namespaces when none is given. */
+/** Path of a collection at the API server, from `/api` or `/apis` on; of all namespaces when none is given. */
 export function collectionPath(type: ResourceType, namespace?: string): string {
   const root = type.group === "" ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
   return namespace === undefined ? `${root}/${type.plural}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${type.plural}`;
 }
 
+/** Path of one object, likewise; without a namespace for what has none. */
 export function objectPath(type: ResourceType, metadata: { readonly name: string; readonly namespace?: string | undefined }): string {
   return `${collectionPath(type, metadata.namespace)}/${encodeURIComponent(metadata.name)}`;
 }

@@ -25,6 +25,7 @@ function clipped(error: string | null): string | null {
   return error === null ? null : error.slice(0, LONGEST_ERROR).replaceAll("\0", " ");
 }
 
+/** A pod that ends in order counts no more at once, and the operator is told; nothing happens for one that is not there. */
 export async function removePod(pool: pg.Pool, pod: string): Promise<void> {
   await pool.query("with gone as (delete from pod where pod = $1::text returning pod) select pg_notify('dialplane_pods', pod) from gone", [pod]);
 }

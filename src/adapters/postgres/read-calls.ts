@@ -87,6 +87,7 @@ export async function countLiveCalls(pool: pg.Pool): Promise<Readonly<Record<Res
   return Object.fromEntries(rows.map(({ pool_key, calls }) => [pool_key, calls]));
 }
 
+/** null when there is none, or its record was not saved yet. */
 export async function readCall(pool: pg.Pool, id: string): Promise<CallRecord | null> {
   const { rows } = await pool.query<Row>(`select ${COLUMNS} from call where id = $1::text`, [id]);
   return rows[0] === undefined ? null : toRecord(rows[0]);

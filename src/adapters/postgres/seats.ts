@@ -25,6 +25,7 @@ export async function keepSeats(pool: pg.Pool, channels: readonly string[]): Pro
   return rows.map(({ channel }) => channel);
 }
 
+/** Gives back what a leg held of limits; nothing happens for a channel without a seat. */
 export async function leaveSeat(pool: pg.Pool, channel: string): Promise<void> {
   await pool.query({ name: "leave-seat", text: "delete from seat where channel = $1::text", values: [channel] });
 }

@@ -95,6 +95,7 @@ export async function readDialplan(pool: pg.Pool): Promise<DialplanRevision | nu
   return row === undefined ? null : { ...row, revision: Number(row.revision) };
 }
 
+/** Of the newest dialplan; null before the first one. */
 export async function readDialplanHash(pool: pg.Pool): Promise<string | null> {
   const { rows } = await pool.query<{ hash: string }>("select hash from dialplan order by revision desc limit 1");
   return rows[0]?.hash ?? null;

@@ -9,6 +9,7 @@ export function storableText<T extends string | null>(text: T): T {
 /** NUL and lone surrogates are the only ones that JSON.stringify writes as these escapes (ECMA-262, QuoteJSONString). */
 const NOT_STORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
 
+/** JSON for a `jsonb` column: what Postgres can't store (NUL, half a surrogate pair) becomes U+FFFD. */
 export function storableJson(value: unknown): string {
   const json = JSON.stringify(value);
   return json.includes("\\u") ? json.replace(NOT_STORABLE, "$1\uFFFD") : json;

@@ -2,6 +2,7 @@ import type { Declared } from "../ports.ts";
 import type { AnyResource, ResourceKind } from "../resources.ts";
 import type { ResourceKey } from "../types.ts";
 
+/** `namespace/name`. */
 export function keyOf(resource: AnyResource): ResourceKey {
   return `${resource.metadata.namespace}/${resource.metadata.name}`;
 }
@@ -11,6 +12,7 @@ export function identityOf(resource: AnyResource): string {
   return `${resource.metadata.uid} ${keyOf(resource)}`;
 }
 
+/** What goes to the database of every kind; `createdAt` decides which of two objects is older. */
 export function entryOf(resource: AnyResource) {
   const { uid, creationTimestamp } = resource.metadata;
   return { key: keyOf(resource), uid, createdAt: new Date(creationTimestamp) };
