@@ -6,8 +6,9 @@ import { routerMetrics } from "../../src/router/metrics.ts";
 const HEAD = `<!-- Made by npm run generate from the metrics.ts of each program. DO NOT EDIT. -->
 # Metrics
 
-For Prometheus, at \`/metrics\`: operator and router on \`DIALPLANE_HEALTH_PORT\`, ingress and \`standalone\` on \`DIALPLANE_HTTP_PORT\`. \`standalone\` has those of router and ingress. Besides, each process
-has what prom-client tells of Node.js (\`process_*\`, \`nodejs_*\`, the event loop's delay among them).
+For Prometheus, at \`/metrics\`: operator and router on \`DIALPLANE_HEALTH_PORT\`, ingress and \`standalone\` on
+\`DIALPLANE_HTTP_PORT\`. \`standalone\` has those of router and ingress. Besides, each process has what prom-client tells of
+Node.js (\`process_*\`, \`nodejs_*\`, the event loop's delay among them).
 
 What is worth waking somebody for:
 
