@@ -27,13 +27,12 @@ export interface NumberPoolSpec {
    */
   readonly defaultDestination: NumberPoolDefaultDestination;
   /**
-   * Other pools that visits from certain sources get their numbers from, in order of precedence: of the entries all of
-   * whose attributes hold the first one decides; where none does, it is this pool. Pages go on naming this pool, and
-   * its allowedOrigins hold. A prospect keeps the number that is held, of this pool or of one named here, while its
-   * lease lives, whatever the source of a later visit; who comes back without a source gets the number held last, as
-   * long as nobody else got it. Each pool lends, displays and asks for consent in its own way, also when it is
-   * exhausted. An entry whose pool is missing or not in service is passed over, and sources of the pools named here
-   * are not followed. At most 50.
+   * Other pools that visits from certain sources get their numbers from. The first entry decides of which all
+   * attributes hold; where there is none, it is this pool. Pages go on naming this pool, and its allowedOrigins hold.
+   * While a lease of this pool or of one named here lives, its prospect keeps the number, whatever the source of a
+   * later visit. Who comes back without a source gets the number held last, as long as nobody else got it. Each pool
+   * lends, displays and asks for consent in its own way, also when it is exhausted. An entry whose pool is missing or
+   * not in service is passed over, and sources of the pools named here are not followed. At most 50.
    */
   readonly sources?: readonly NumberPoolSource[];
   /** How numbers are written in the page. */
@@ -57,8 +56,8 @@ export interface NumberPoolSpec {
   /**
    * What happens to the history of assignments and calls when the pool is deleted: Retain, the default, keeps it;
    * Delete removes it, beyond recovery, before the pool is gone. Calls that are in progress then, or whose records
-   * come later, are removed within minutes of their end; numbers that are promised still when promise and cool-down
-   * are over. A lease that another pool took over with its number is that pool's history.
+   * come later, are removed within minutes of their end. Numbers that are still promised are removed once promise and
+   * cool-down are over. A lease that another pool took over with its number is that pool's history.
    */
   readonly reclaimPolicy: ReclaimPolicy;
 }
@@ -462,8 +461,8 @@ export interface RoutingRuleStatus {
    */
   readonly conditions?: readonly Condition[];
   /**
-   * The same pools in a line, for lists of rules: the first three by name, and how many more there are. A column of
-   * `kubectl get` shows only the first element of a list.
+   * The pools of `pools` in a line, for lists of rules: the first three by name, and how many more there are. A column
+   * of `kubectl get` shows only the first element of a list.
    */
   readonly poolSummary?: string;
   /** The pools that the rule is attached to, by name; at most 1000 are listed. */
