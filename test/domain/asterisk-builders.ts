@@ -1,37 +1,19 @@
 import type { NumberPoolSpec, SipTrunkSpec } from "../../src/domain/api.generated.ts";
 import type { DialplanPool } from "../../src/domain/dialplan.ts";
+import { aPoolSpec, aTrunkSpec } from "./builders.ts";
 
-export function aTrunkSpec(spec: Partial<SipTrunkSpec> = {}): SipTrunkSpec {
-  return {
-    host: "192.0.2.10",
-    port: 5060,
-    transport: "UDP",
-    mediaEncryption: "None",
-    registration: "Disabled",
-    codecs: ["PCMU", "PCMA"],
-    callerId: { from: "Tracking", pAssertedIdentity: "None", diversion: "None" },
-    keepAlive: { optionsIntervalSeconds: 60 },
-    ...spec,
-  };
-}
+/** What is rendered for Asterisk: an object's key and spec, and a pool's numbers. */
 
-export function aTrunk(key = "acme/carrier", spec: Partial<SipTrunkSpec> = {}): { key: string; spec: SipTrunkSpec } {
-  return { key, spec: aTrunkSpec(spec) };
+/** At an address, so that Asterisk asks no name server. */
+export function anAsteriskTrunk(key = "acme/carrier", spec: Partial<SipTrunkSpec> = {}): { key: string; spec: SipTrunkSpec } {
+  return { key, spec: aTrunkSpec({ host: "192.0.2.10", ...spec }) };
 }
 
 export function aDialplanPool(key: string, owned: readonly (string | readonly [string, string])[], spec: Partial<NumberPoolSpec> = {}): DialplanPool {
   return {
     key,
     owned: owned.map((range) => (typeof range === "string" ? { from: range, to: range } : { from: range[0], to: range[1] })),
-    spec: {
-      trunkRef: { name: "carrier" },
-      assignment: { leaseSeconds: 1800, cooldownSeconds: 900, attributionWindowSeconds: 2_592_000, onExhausted: { type: "LeavePage" } },
-      defaultDestination: { number: "+12025550199" },
-      display: { format: "National" },
-      consent: "NotRequired",
-      reclaimPolicy: "Retain",
-      ...spec,
-    },
+    spec: aPoolSpec(spec),
   };
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 
 import { assertSipUri, dialString, fallbackContext, outgoingEndpoint, outgoingEndpoints, passwordlessEndpoints, poolContext, trunkEndpoint, uriHost } from "../../src/domain/asterisk-names.ts";
-import { aTrunk } from "./asterisk-builders.ts";
+import { anAsteriskTrunk } from "./asterisk-builders.ts";
 
 describe("trunkEndpoint", () => {
   test("is readable, short and the same every time", () => {
@@ -31,8 +31,8 @@ describe("trunkEndpoint", () => {
 describe("outgoingEndpoint", () => {
   const key = `${"n".repeat(63)}/${"t".repeat(63)}`;
   const longest = trunkEndpoint(key);
-  const plain = aTrunk(key, { host: "sip.carrier.example" });
-  const secret = aTrunk(key, { host: "sip.carrier.example", authentication: { secretRef: { name: "login" } } });
+  const plain = anAsteriskTrunk(key, { host: "sip.carrier.example" });
+  const secret = anAsteriskTrunk(key, { host: "sip.carrier.example", authentication: { secretRef: { name: "login" } } });
 
   test("is one of the trunk's, and calls are spread evenly", () => {
     const placed = Array.from({ length: 4_000 }, () => outgoingEndpoint(plain, "+12025550199", randomUUID()));
@@ -55,7 +55,7 @@ describe("outgoingEndpoint", () => {
     ["a SIP URI of another host", secret, "sip:desk@pbx.example", "-uri"],
     ["a SIP URI of another host, of a trunk that has no password to give away", plain, "sip:desk@pbx.example", "-out"],
     ["an IPv6 address that is not the trunk's", secret, "sip:desk@[2001:db8::1]", "-uri"],
-    ["the trunk's IPv6 address", aTrunk(key, { host: "2001:db8::1", authentication: { secretRef: { name: "login" } } }), "sip:[2001:DB8::1]:5061", "-out"],
+    ["the trunk's IPv6 address", anAsteriskTrunk(key, { host: "2001:db8::1", authentication: { secretRef: { name: "login" } } }), "sip:[2001:DB8::1]:5061", "-out"],
   ])("of %s", (_, trunk, destination, suffix) => {
     expect(outgoingEndpoint(trunk, destination)).toBe(`${longest}${suffix}`);
   });

@@ -19,21 +19,22 @@ function identity(of: Identity, key: string): { key: string; uid: string; create
   return { key: name, uid: of.uid ?? `uid-of-${name}`, createdAt: new Date(of.createdAt ?? "2026-01-01T00:00:00Z") };
 }
 
-export function aPool(spec: Partial<NumberPoolSpec> = {}, of: Identity = {}): PoolEntry {
+/** Without a number of its own. */
+export function aPoolSpec(spec: Partial<NumberPoolSpec> = {}): NumberPoolSpec {
   return {
-    ...identity(of, "default/sales"),
-    labels: of.labels ?? {},
-    spec: {
-      ...(spec.numbers === undefined ? { ranges: [{ from: "+12025550100", to: "+12025550109" }] } : {}),
-      trunkRef: { name: "carrier" },
-      assignment: anAssignment(),
-      defaultDestination: { number: "+12025550199" },
-      display: { format: "National" },
-      consent: "NotRequired",
-      reclaimPolicy: "Retain",
-      ...spec,
-    },
+    trunkRef: { name: "carrier" },
+    assignment: anAssignment(),
+    defaultDestination: { number: "+12025550199" },
+    display: { format: "National" },
+    consent: "NotRequired",
+    reclaimPolicy: "Retain",
+    ...spec,
   };
+}
+
+export function aPool(spec: Partial<NumberPoolSpec> = {}, of: Identity = {}): PoolEntry {
+  const ranges = spec.numbers === undefined ? { ranges: [{ from: "+12025550100", to: "+12025550109" }] } : {};
+  return { ...identity(of, "default/sales"), labels: of.labels ?? {}, spec: aPoolSpec({ ...ranges, ...spec }) };
 }
 
 export function tableOf(of: Partial<Snapshot>): RoutingTable {
@@ -73,21 +74,22 @@ export function aDestination(of: Partial<RoutingRuleDestination> = {}): RoutingR
   return { name: "front-desk", ...address, weight: 1, ringTimeoutSeconds: 25, ...of };
 }
 
-export function aTrunk(spec: Partial<SipTrunkSpec> = {}, of: Identity = {}): TrunkEntry {
+export function aTrunkSpec(spec: Partial<SipTrunkSpec> = {}): SipTrunkSpec {
   return {
-    ...identity(of, "default/carrier"),
-    spec: {
-      host: "sip.carrier.example",
-      port: 5060,
-      transport: "UDP",
-      mediaEncryption: "None",
-      registration: "Disabled",
-      codecs: ["PCMU", "PCMA"],
-      callerId: { from: "Tracking", pAssertedIdentity: "None", diversion: "None" },
-      keepAlive: { optionsIntervalSeconds: 60 },
-      ...spec,
-    },
+    host: "sip.carrier.example",
+    port: 5060,
+    transport: "UDP",
+    mediaEncryption: "None",
+    registration: "Disabled",
+    codecs: ["PCMU", "PCMA"],
+    callerId: { from: "Tracking", pAssertedIdentity: "None", diversion: "None" },
+    keepAlive: { optionsIntervalSeconds: 60 },
+    ...spec,
   };
+}
+
+export function aTrunk(spec: Partial<SipTrunkSpec> = {}, of: Identity = {}): TrunkEntry {
+  return { ...identity(of, "default/carrier"), spec: aTrunkSpec(spec) };
 }
 
 /** A pod that runs nothing yet and has no folder of trunks. */

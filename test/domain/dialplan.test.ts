@@ -5,7 +5,7 @@ import { fallbackContext, poolContext, trunkEndpoint, UNKNOWN_CONTEXT } from "..
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
 import { assertRenderable, dialplanFile, dialplanHash, renderDialplan, type DialplanPool } from "../../src/domain/dialplan.ts";
 import { dialplanProbes } from "../../src/domain/dialplan-probes.ts";
-import { aDialplanPool, aTrunk, scatteredNumbers } from "./asterisk-builders.ts";
+import { aDialplanPool, anAsteriskTrunk, scatteredNumbers } from "./asterisk-builders.ts";
 
 const POOLS = [
   aDialplanPool("acme/sales", [["+12025550110", "+12025550129"], "+442071838750"]),
@@ -15,8 +15,8 @@ const POOLS = [
   aDialplanPool("beta/orphan", ["+4930901820"], { blockedCallers: ["+1900", "+1901", "+4420718387"] }),
 ];
 const TRUNKS = [
-  aTrunk("acme/carrier"),
-  aTrunk("acme/pbx", {
+  anAsteriskTrunk("acme/carrier"),
+  anAsteriskTrunk("acme/pbx", {
     host: "2001:db8::7",
     callerId: { from: "Fixed", fixed: { number: "+12025550100" }, pAssertedIdentity: "Caller", diversion: "Tracking" },
   }),

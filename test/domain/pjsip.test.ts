@@ -5,11 +5,11 @@ import { outgoingEndpoints, passwordlessEndpoints, trunkEndpoint } from "../../s
 import { unescapeValue } from "../../src/domain/asterisk-escape.ts";
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
 import { readPjsip, registrationsIn, renderPjsip } from "../../src/domain/pjsip.ts";
-import { aTrunk } from "./asterisk-builders.ts";
+import { anAsteriskTrunk } from "./asterisk-builders.ts";
 
 const TRUNKS = [
-  aTrunk("acme/carrier", { sourceAddresses: ["192.0.2.0/24", "2001:db8::/64"], keepAlive: { optionsIntervalSeconds: 30 } }),
-  aTrunk("acme/registered", {
+  anAsteriskTrunk("acme/carrier", { sourceAddresses: ["192.0.2.0/24", "2001:db8::/64"], keepAlive: { optionsIntervalSeconds: 30 } }),
+  anAsteriskTrunk("acme/registered", {
     host: "sip.carrier.example",
     port: 5061,
     transport: "TLS",
@@ -19,7 +19,7 @@ const TRUNKS = [
     authentication: { secretRef: { name: "login" } },
     callerId: { from: "Fixed", fixed: { number: "+12025550100" }, pAssertedIdentity: "Caller", diversion: "Tracking" },
   }),
-  aTrunk("beta/v6", { host: "2001:db8::5", transport: "TCP", mediaEncryption: "DTLS", authentication: { secretRef: { name: "missing" } } }),
+  anAsteriskTrunk("beta/v6", { host: "2001:db8::5", transport: "TCP", mediaEncryption: "DTLS", authentication: { secretRef: { name: "missing" } } }),
 ];
 const CREDENTIALS = new Map([["acme/login", { username: "user@realm", password: 'p;w\\;"[x]#${y}' }]]);
 
@@ -67,7 +67,7 @@ describe("renderPjsip", () => {
     ["a fixed caller ID that is no number", { callerId: { from: "Fixed", pAssertedIdentity: "None", diversion: "None" } }, "spec.callerId.fixed.number"],
     ["a negative interval", { keepAlive: { optionsIntervalSeconds: -1 } }, "spec.keepAlive.optionsIntervalSeconds"],
   ] as const)("refuses %s, naming trunk and field", (_, spec, field) => {
-    expect(() => renderPjsip({ trunks: [aTrunk("acme/bad", spec as object)], credentials: new Map() })).toThrow(
+    expect(() => renderPjsip({ trunks: [anAsteriskTrunk("acme/bad", spec as object)], credentials: new Map() })).toThrow(
       expect.objectContaining({ code: "InvalidInput", field, message: expect.stringContaining("trunk acme/bad: ") as string }),
     );
   });

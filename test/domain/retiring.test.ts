@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 
 import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { dialplanFor } from "../../src/domain/retiring.ts";
-import { aDialplanPool, aTrunk } from "./asterisk-builders.ts";
+import { aDialplanPool, anAsteriskTrunk } from "./asterisk-builders.ts";
 import { e164 } from "./builders.ts";
 
 const sales = { ...aDialplanPool("acme/sales", [["+12025550100", "+12025550109"]]), uid: "sales" };
 const help = { ...aDialplanPool("acme/help", ["+12025550120"]), uid: "help" };
-const declared = { pools: [sales, help], trunks: [aTrunk()] };
+const declared = { pools: [sales, help], trunks: [anAsteriskTrunk()] };
 const range = (from: string, to = from) => ({ from: e164(from), to: e164(to) });
 
 /** What would be rendered if the numbers were the pool's own. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startIngress } from "../../src/ingress/main.ts";
 import { eventually } from "../harness/process.ts";
 import { openStream } from "./event-stream.ts";
-import { aPool } from "./site.ts";
+import { aSitePool } from "./site.ts";
 import { startStores, type Stores } from "./stores.ts";
 
 const origin = "https://acme.example";
@@ -40,7 +40,7 @@ describe("the program dialplane ingress", () => {
     expect(await stores.connections()).toBeGreaterThan(0);
     expect((await fetch(`http://127.0.0.1:${ingress.port}/readyz`)).status).toBe(200);
     expect((await ask(ingress.port)).status).toBe(403);
-    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    await stores.apply(new Map([[pool, aSitePool(pool, 1, { allowedOrigins: [origin] })]]));
     const answer = await eventually("the pool is known", async () => {
       const { status, body } = await ask(ingress.port);
       return status === 200 ? body : undefined;
@@ -56,7 +56,7 @@ describe("the program dialplane ingress", () => {
   });
 
   it("answers 503 while the database can't be reached, tells nothing about the inside, and recovers by itself", async () => {
-    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    await stores.apply(new Map([[pool, aSitePool(pool, 1, { allowedOrigins: [origin] })]]));
     const way = await wayTo(stores.url);
     const ingress = await startIngress({ ...environment(), DATABASE_URL: way.url });
     try {
@@ -77,7 +77,7 @@ describe("the program dialplane ingress", () => {
   });
 
   it("starts while the database is away, and hands out numbers when it came", async () => {
-    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    await stores.apply(new Map([[pool, aSitePool(pool, 1, { allowedOrigins: [origin] })]]));
     const way = await wayTo(stores.url);
     await way.cut();
     const ingress = await startIngress({ ...environment(), DATABASE_URL: way.url, DIALPLANE_POOLS_POLL_SECONDS: "1" });
@@ -106,7 +106,7 @@ describe("the program dialplane ingress", () => {
   });
 
   it("takes tokens of the key before while keys are replaced, gives out new ones, and takes the old ones no more in the end", async () => {
-    await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+    await stores.apply(new Map([[pool, aSitePool(pool, 1, { allowedOrigins: [origin] })]]));
     const [before, after] = ["1:0123456789abcdef0123456789abcdef", "2:fedcba9876543210fedcba9876543210"];
     const served = async <T>(keys: string, use: (port: number) => Promise<T>) => {
       const ingress = await startIngress({ ...environment(), DIALPLANE_TOKEN_KEYS: keys });

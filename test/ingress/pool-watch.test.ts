@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Snapshot } from "../../src/domain/ports.ts";
 import { watchPools } from "../../src/ingress/pool-watch.ts";
 import { createLogger } from "../../src/shared/logger.ts";
-import { aPool } from "./site.ts";
+import { aSitePool } from "./site.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -41,7 +41,7 @@ function aStore(...names: string[]) {
   };
 }
 
-const snapshotOf = (revision: number, names: readonly string[]): Snapshot => ({ revision, pools: names.map((name) => aPool(name, 1, {})), rules: [], trunks: [] });
+const snapshotOf = (revision: number, names: readonly string[]): Snapshot => ({ revision, pools: names.map((name) => aSitePool(name, 1)), rules: [], trunks: [] });
 
 async function watch(store: ReturnType<typeof aStore>["store"]) {
   const watched = await watchPools(store, createLogger("silent"), { pollSeconds: 5 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../harness/process.ts";
 import { openStream, type TestStream } from "./event-stream.ts";
 import { startReplica, type Replica } from "./replicas.ts";
-import { aPool, personToken } from "./site.ts";
+import { aSitePool, personToken } from "./site.ts";
 import { startStores, type Stores } from "./stores.ts";
 
 const origin = "https://acme.example";
@@ -20,7 +20,7 @@ let second: Replica;
 const streams: TestStream[] = [];
 beforeAll(async () => {
   stores = await startStores();
-  await stores.apply(new Map([[pool, aPool(pool, 1, { allowedOrigins: [origin] })]]));
+  await stores.apply(new Map([[pool, aSitePool(pool, 1, { allowedOrigins: [origin] })]]));
   [first, second] = await Promise.all([startReplica(stores), startReplica(stores)]);
 });
 afterEach(() => {

@@ -2,7 +2,7 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { eventually } from "../harness/process.ts";
 import { startReplica, type Replica } from "./replicas.ts";
-import { aPool } from "./site.ts";
+import { aSitePool } from "./site.ts";
 import { startStores, type Stores } from "./stores.ts";
 
 const pool = "default/sales";
@@ -12,7 +12,7 @@ let replica: Replica;
 let database: pg.Client;
 beforeEach(async () => {
   stores = await startStores();
-  await stores.apply(new Map([[pool, aPool(pool, 1, {})]]));
+  await stores.apply(new Map([[pool, aSitePool(pool, 1)]]));
   replica = await startReplica(stores);
   database = new pg.Client({ connectionString: stores.url });
   await database.connect();

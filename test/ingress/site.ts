@@ -9,6 +9,7 @@ import { createIngress, defaultSettings, type IngressDeps, type IngressSettings 
 import { Health } from "../../src/shared/health.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { createMetrics } from "../../src/shared/metrics.ts";
+import { aPool } from "../domain/builders.ts";
 import { assertDescribed } from "./contract.ts";
 import { startStores, tokenKeys, type Stores } from "./stores.ts";
 
@@ -53,23 +54,9 @@ export interface Site {
   close(): Promise<void>;
 }
 
-export function aPool(key: string, place: number, spec: Partial<NumberPoolSpec>): PoolEntry {
-  return {
-    key,
-    uid: `uid-${key}`,
-    createdAt: new Date("2026-01-01T00:00:00Z"),
-    labels: {},
-    spec: {
-      ranges: [{ from: `+12025550${place}10`, to: `+12025550${place}19` }],
-      trunkRef: { name: "carrier" },
-      assignment: { leaseSeconds: 1800, cooldownSeconds: 900, attributionWindowSeconds: 2_592_000, onExhausted: { type: "LeavePage" } },
-      defaultDestination: { number: "+12025550199" },
-      display: { format: "National" },
-      consent: "NotRequired",
-      reclaimPolicy: "Retain",
-      ...spec,
-    },
-  };
+/** Ten numbers of +1 202 555 0; `place` keeps those of one pool apart from those of another. */
+export function aSitePool(key: string, place: number, spec: Partial<NumberPoolSpec> = {}): PoolEntry {
+  return aPool({ ranges: [{ from: `+12025550${place}10`, to: `+12025550${place}19` }], ...spec }, { key });
 }
 
 /** Ingress on real Postgres behind a real web server that also serves the demo page, all on one loopback port. */
@@ -113,8 +100,8 @@ function disturbed(request: IncomingMessage): boolean {
 function poolsOf(url: string, options: SiteOptions): ReadonlyMap<string, PoolEntry> {
   const numbers = Array.from({ length: options.numbers ?? 10 }, (_, i) => `+1202555${1000 + i}`);
   const base = { allowedOrigins: [url], numbers, ranges: [], ...options.spec };
-  const others = Object.entries(options.others ?? {}).map(([key, spec], i) => aPool(key, i + 2, { allowedOrigins: [url], ...spec }));
-  const pools = [aPool("default/sales", 1, base), ...others].filter(({ key }) => options.without?.includes(key) !== true);
+  const others = Object.entries(options.others ?? {}).map(([key, spec], i) => aSitePool(key, i + 2, { allowedOrigins: [url], ...spec }));
+  const pools = [aSitePool("default/sales", 1, base), ...others].filter(({ key }) => options.without?.includes(key) !== true);
   return new Map(pools.map((pool) => [pool.key, pool]));
 }
 

@@ -17,7 +17,7 @@ import { Streams } from "../../src/ingress/streams.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { createMetrics } from "../../src/shared/metrics.ts";
 import { eventually } from "../harness/process.ts";
-import { aPool } from "./site.ts";
+import { aSitePool } from "./site.ts";
 import { tokenKeys } from "./stores.ts";
 
 const device = "0d4f9a1e-4c06-4d52-9f0e-0c3b4a1c2d3e";
@@ -153,7 +153,7 @@ describe("a release", () => {
         },
         subscribe: () => Promise.resolve(() => Promise.resolve()),
       },
-      pools: () => new Map([[pool, aPool(pool, 1, {})]]),
+      pools: () => new Map([[pool, aSitePool(pool, 1)]]),
       presence: keeper,
       streams: new Streams(keeper, limits, metrics.openStreams),
       sites: new Map(),

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { route } from "../../src/domain/routing.ts";
 import { explainCommand } from "../../src/router/explain/command.ts";
-import { aPool as aPlainPool, aRule, aTrunk } from "../domain/builders.ts";
-import { aCall, aPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "../adapters/postgres/world.ts";
+import { aPool, aRule, aTrunk } from "../domain/builders.ts";
+import { aCall, aDesiredPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "../adapters/postgres/world.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { temporaryFolder } from "../harness/process.ts";
@@ -125,7 +125,7 @@ describe("a database", () => {
   const call = ["--from", CALLER, "--to", did(0)];
 
   test("explains what a router decides by the same database, and changes nothing there", async () => {
-    await world.stores.operator.apply(desired({ pools: [aPool()], rules, trunks: [trunk] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool()], rules, trunks: [trunk] }));
     const question = { did: did(0), pool: SALES, caller: CALLER, at: new Date() };
     for (let turn = 0; turn < 4; turn += 1) {
       const explained = [await answer(call, env()), await answer(call, env())];
@@ -141,7 +141,7 @@ describe("a database", () => {
   });
 
   test("knows who was shown the number, and whom else to assume", async () => {
-    await world.stores.operator.apply(desired({ pools: [aPool({ owned: [[0, 0]] })], rules, trunks: [trunk] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool({ owned: [[0, 0]] })], rules, trunks: [trunk] }));
     const [ann, ben] = [await world.visitor(), await world.visitor()];
     await world.assigned(aRequest(ann.prospect, { ...ann, attributes: { utm_source: "news" } }));
     expect(await answer(call, env())).toMatchObject({ rule: "shop/news", context: { attribution: "exclusive", prospect: ann.prospect } });
@@ -152,7 +152,7 @@ describe("a database", () => {
   });
 
   test("knows the overflow number, repeat callers and calls in progress", async () => {
-    await world.stores.operator.apply(desired({ pools: [aPool({ ...overflowAt(5) })], rules, trunks: [trunk] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool({ ...overflowAt(5) })], rules, trunks: [trunk] }));
     await world.stores.router.saveCall(aCall({ answeredAt: new Date(), answeredBy: "+12025550141" }));
     expect(await answer(["--from", CALLER, "--to", did(5)], env())).toMatchObject({
       context: { attribution: "overflow", repeatCaller: true, lastAnsweredBy: "+12025550141" },
@@ -160,7 +160,7 @@ describe("a database", () => {
   });
 
   test("is read with the right to read and nothing else", async () => {
-    await world.stores.operator.apply(desired({ pools: [aPool()], rules, trunks: [trunk] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool()], rules, trunks: [trunk] }));
     await world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date() });
     const url = new URL(world.database.url);
     const role = `reader_${url.pathname.slice(1)}`;
@@ -177,7 +177,7 @@ describe("a database", () => {
   });
 
   test("a number of nobody, and one of a pool that was taken away, end with 1", async () => {
-    await world.stores.operator.apply(desired({ pools: [aPool()], rules, trunks: [trunk] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool()], rules, trunks: [trunk] }));
     expect(await explain(["--from", CALLER, "--to", did(10)], env())).toMatchObject({ code: 1, out: "" });
     await world.stores.operator.apply(desired());
     expect(await explain(call, env())).toMatchObject({ code: 1, out: "" });
@@ -208,7 +208,7 @@ describe("a cluster", () => {
   afterAll(() => cluster.stop());
 
   function poolSpec(): object {
-    const { numbers, ranges, trunkRef, defaultDestination } = aPlainPool().spec;
+    const { numbers, ranges, trunkRef, defaultDestination } = aPool().spec;
     return { ...(numbers === undefined ? { ranges } : { numbers }), trunkRef, defaultDestination };
   }
 

@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { renderPjsip } from "../../src/domain/pjsip.ts";
 import { createTrunkPart, type TrunkPartDeps } from "../../src/router/trunk-part.ts";
 import { createLogger } from "../../src/shared/logger.ts";
-import { aTrunk } from "../domain/asterisk-builders.ts";
+import { anAsteriskTrunk } from "../domain/asterisk-builders.ts";
 
 /** An Asterisk that runs what it was given, in whose world the names of these endpoints' hosts have no address. */
 function aPart(unidentified: readonly string[]) {
   const world = { now: 0, unidentified, programmed: 0, running: null as string | null };
-  const file = { revision: "0".repeat(32), trunks: renderPjsip({ trunks: [aTrunk()], credentials: new Map() }) };
+  const file = { revision: "0".repeat(32), trunks: renderPjsip({ trunks: [anAsteriskTrunk()], credentials: new Map() }) };
   const deps: TrunkPartDeps = {
     logger: createLogger("silent"),
     clock: { now: () => new Date(world.now) },

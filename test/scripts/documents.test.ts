@@ -6,13 +6,13 @@ import { MINIMUM_ASTERISK } from "../../scripts/lib/asterisk-tree.mjs";
 import { ROOT } from "../../scripts/lib/paths.mjs";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
-import { aPool } from "../ingress/site.ts";
+import { aSitePool } from "../ingress/site.ts";
 
 const read = (path: string) => readFile(join(ROOT, path), "utf8");
 
 describe("documents say what the code does:", () => {
   test.each(["README.md", "docs/configuration.md", "docs/cluster.md"])("%s asks for the Asterisk that the dialplan needs, and for no older one", async (path) => {
-    const { content } = renderDialplan({ pools: [{ ...aPool("default/sales", 1, {}), owned: [{ from: "+12025550110", to: "+12025550119" }] }], trunks: [] });
+    const { content } = renderDialplan({ pools: [{ ...aSitePool("default/sales", 1), owned: [{ from: "+12025550110", to: "+12025550119" }] }], trunks: [] });
     expect(content).toContain("StasisBroadcast(");
     const named = [...(await read(path)).matchAll(/Asterisk (\d+\.\d+)/g)].map(([, version]) => version);
     expect(named).toEqual([MINIMUM_ASTERISK]);

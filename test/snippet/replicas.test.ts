@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { launchChromium, type Browser, type Page } from "../harness/chromium.ts";
 import { eventually } from "../harness/process.ts";
 import { startBalancer, startReplica, type Balancer, type Replica } from "../ingress/replicas.ts";
-import { aPool, personToken } from "../ingress/site.ts";
+import { aSitePool, personToken } from "../ingress/site.ts";
 import { startStores, type Stores } from "../ingress/stores.ts";
 
 const own = "(202) 555-0199";
@@ -19,7 +19,7 @@ beforeAll(async () => {
   browser = await launchChromium();
   stores = await startStores();
   balancer = await startBalancer(html);
-  await stores.apply(new Map([["default/sales", aPool("default/sales", 1, { allowedOrigins: [balancer.url] })]]));
+  await stores.apply(new Map([["default/sales", aSitePool("default/sales", 1, { allowedOrigins: [balancer.url] })]]));
   for (let i = 0; i < 2; i += 1) started.push(await startReplica(stores));
 });
 afterEach(() => browser.close());

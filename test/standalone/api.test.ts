@@ -10,15 +10,14 @@ import { problemHandler } from "../../src/ingress/problem.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { localAccess, readApi, servesThisMachineAlone } from "../../src/standalone/api.ts";
 import { keptSecret } from "../../src/standalone/kept-secret.ts";
-import { aPool as anEntry } from "../ingress/site.ts";
+import { aPoolSpec } from "../domain/builders.ts";
 import { temporaryFolder } from "../harness/process.ts";
 
 const token = "the-token-of-these-tests-has-32-characters";
 
 function aPool(allowedOrigins?: readonly string[]): NumberPool {
-  const { spec } = anEntry("default/sales", 1, {});
   const metadata = { name: "sales", namespace: "default", uid: "u", generation: 1, creationTimestamp: "2026-01-01T00:00:00Z" };
-  return { apiVersion: "dialplane.io/v1alpha1", kind: "NumberPool", metadata, spec: { ...spec, ...(allowedOrigins === undefined ? {} : { allowedOrigins: [...allowedOrigins] }) } };
+  return { apiVersion: "dialplane.io/v1alpha1", kind: "NumberPool", metadata, spec: aPoolSpec(allowedOrigins === undefined ? {} : { allowedOrigins: [...allowedOrigins] }) };
 }
 
 describe("what standalone shows without a token", () => {

@@ -9,7 +9,7 @@ import { fallbackContext } from "../../../src/domain/asterisk-names.ts";
 import { dialplanHash, dialplanMarker, renderDialplan } from "../../../src/domain/dialplan.ts";
 import { renderPjsip } from "../../../src/domain/pjsip.ts";
 import type { AriRest } from "../../../src/domain/ports.ts";
-import { aDialplanPool, aTrunk } from "../../domain/asterisk-builders.ts";
+import { aDialplanPool, anAsteriskTrunk } from "../../domain/asterisk-builders.ts";
 import { startTestAsterisk, type TestAsterisk } from "../../harness/asterisk.ts";
 import { loopbackAddress } from "../../harness/ports.ts";
 import { eventually } from "../../harness/process.ts";
@@ -44,10 +44,10 @@ afterAll(() => asterisk.stop());
 
 /** One trunk: calls come from `carrier` and go to `destination`. `change` shortens what would take a minute. */
 async function program(
-  callerId: Partial<ReturnType<typeof aTrunk>["spec"]["callerId"]>,
+  callerId: Partial<ReturnType<typeof anAsteriskTrunk>["spec"]["callerId"]>,
   change: (content: string) => string = (content) => content,
 ) {
-  const trunk = aTrunk("acme/carrier", {
+  const trunk = anAsteriskTrunk("acme/carrier", {
     host: destination,
     sourceAddresses: [`${carrier}/32`],
     keepAlive: { optionsIntervalSeconds: 0 },

@@ -8,7 +8,7 @@ import { fallbackContext, poolContext } from "../../../src/domain/asterisk-names
 import { dialplanFile, dialplanHash, dialplanMarker, renderDialplan } from "../../../src/domain/dialplan.ts";
 import { dialplanProbes } from "../../../src/domain/dialplan-probes.ts";
 import type { AriRest } from "../../../src/domain/ports.ts";
-import { aDialplanPool, aTrunk, scatteredNumbers } from "../../domain/asterisk-builders.ts";
+import { aDialplanPool, anAsteriskTrunk, scatteredNumbers } from "../../domain/asterisk-builders.ts";
 import { startTestAsterisk, type TestAsterisk } from "../../harness/asterisk.ts";
 import { eventually } from "../../harness/process.ts";
 import { ariOverHttp } from "./ari-fetch.ts";
@@ -18,8 +18,8 @@ let ari: AriRest;
 let dir: string;
 let file: string;
 
-const SMALL = renderDialplan({ pools: [aDialplanPool("acme/sales", [["+12025550110", "+12025550119"]])], trunks: [aTrunk()] });
-const OTHER = renderDialplan({ pools: [aDialplanPool("acme/other", [["+12025550120", "+12025550129"]])], trunks: [aTrunk()] });
+const SMALL = renderDialplan({ pools: [aDialplanPool("acme/sales", [["+12025550110", "+12025550119"]])], trunks: [anAsteriskTrunk()] });
+const OTHER = renderDialplan({ pools: [aDialplanPool("acme/other", [["+12025550120", "+12025550129"]])], trunks: [anAsteriskTrunk()] });
 
 beforeAll(async () => {
   asterisk = await startTestAsterisk();
@@ -106,7 +106,7 @@ describe("programDialplan", () => {
       aDialplanPool("beta/de", ["+4930901820", "+4930901821"]),
       aDialplanPool("beta/short", ["+4930901"]),
     ];
-    const revision = renderDialplan({ pools, trunks: [aTrunk()] });
+    const revision = renderDialplan({ pools, trunks: [anAsteriskTrunk()] });
     const startedAt = performance.now();
     await programDialplan({ dir, ari, revision });
     process.stdout.write(`20,000 scattered numbers and a million in a row live in ${Math.round(performance.now() - startedAt)} ms\n`);

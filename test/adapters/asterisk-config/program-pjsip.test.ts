@@ -8,7 +8,7 @@ import { registrationStates } from "../../../src/adapters/ari/registrations.ts";
 import { trunkEndpoint } from "../../../src/domain/asterisk-names.ts";
 import { registrationsIn, renderPjsip } from "../../../src/domain/pjsip.ts";
 import type { AriRest } from "../../../src/domain/ports.ts";
-import { aTrunk } from "../../domain/asterisk-builders.ts";
+import { anAsteriskTrunk } from "../../domain/asterisk-builders.ts";
 import { startTestAsterisk, type TestAsterisk } from "../../harness/asterisk.ts";
 import { startCarrier } from "../../harness/carrier.ts";
 import { loopbackAddress } from "../../harness/ports.ts";
@@ -23,12 +23,12 @@ let dir: string;
 let file: string;
 
 const QUIET = { keepAlive: { optionsIntervalSeconds: 0 } };
-const ONE = renderPjsip({ trunks: [aTrunk("acme/one", { host: "127.0.0.9", ...QUIET })], credentials: new Map() });
+const ONE = renderPjsip({ trunks: [anAsteriskTrunk("acme/one", { host: "127.0.0.9", ...QUIET })], credentials: new Map() });
 const PASSWORD = 'p;w\\;"[x]#${y} =>';
 const TWO = renderPjsip({
   trunks: [
-    aTrunk("acme/one", { host: "127.0.0.9", port: 5070, ...QUIET }),
-    aTrunk("acme/two", {
+    anAsteriskTrunk("acme/one", { host: "127.0.0.9", port: 5070, ...QUIET }),
+    anAsteriskTrunk("acme/two", {
       host: "127.0.0.10",
       sourceAddresses: ["127.0.0.10/32", "127.0.1.0/24"],
       transport: "TCP",
@@ -99,7 +99,7 @@ describe("programPjsip", () => {
 
   test("a host name that does not resolve blocks no other trunk and is reported", async () => {
     const content = renderPjsip({
-      trunks: [aTrunk("acme/lost", { host: "no-such-host.invalid", ...QUIET }), aTrunk("acme/one", { host: "127.0.0.9", ...QUIET })],
+      trunks: [anAsteriskTrunk("acme/lost", { host: "no-such-host.invalid", ...QUIET }), anAsteriskTrunk("acme/one", { host: "127.0.0.9", ...QUIET })],
       credentials: new Map(),
     }).content;
     expect(await programPjsip({ dir, ari, content })).toEqual({ unidentified: [trunkEndpoint("acme/lost")] });
@@ -108,7 +108,7 @@ describe("programPjsip", () => {
 
   test("registers with the carrier and answers its challenge; the password is not on the wire", async () => {
     await using registrar = await startSippServer({ scenario: REGISTRAR, address: await loopbackAddress() });
-    const trunk = aTrunk("acme/registered", {
+    const trunk = anAsteriskTrunk("acme/registered", {
       host: registrar.address,
       registration: "Enabled",
       authentication: { secretRef: { name: "login" } },
@@ -131,7 +131,7 @@ describe("programPjsip", () => {
 
   test("Asterisk says what became of a registration; a password that is put right is tried at once", async () => {
     await using carrier = await startCarrier();
-    const trunks = [aTrunk("acme/registered", { host: carrier.address, registration: "Enabled", authentication: { secretRef: { name: "login" } }, ...QUIET })];
+    const trunks = [anAsteriskTrunk("acme/registered", { host: carrier.address, registration: "Enabled", authentication: { secretRef: { name: "login" } }, ...QUIET })];
     const address = `sip:user@${carrier.address}:5060`;
     const registeredWith = async (password: string, state: string) => {
       const { content } = renderPjsip({ trunks, credentials: new Map([["acme/login", { username: "user", password }]]) });
@@ -147,7 +147,7 @@ describe("programPjsip", () => {
 
   test.each(["TLS", "TCP", "UDP"] as const)("an endpoint over %s with each media encryption and all codecs is taken", async (transport) => {
     const trunks = (["None", "SDES", "DTLS"] as const).map((mediaEncryption) =>
-      aTrunk(`acme/${mediaEncryption.toLowerCase()}`, { host: "127.0.0.9", transport, mediaEncryption, codecs: ["OPUS", "G722", "PCMA", "PCMU"], ...QUIET }),
+      anAsteriskTrunk(`acme/${mediaEncryption.toLowerCase()}`, { host: "127.0.0.9", transport, mediaEncryption, codecs: ["OPUS", "G722", "PCMA", "PCMU"], ...QUIET }),
     );
     const { content, endpoints } = renderPjsip({ trunks, credentials: new Map() });
     expect(await programPjsip({ dir, ari, content })).toEqual({ unidentified: [] });

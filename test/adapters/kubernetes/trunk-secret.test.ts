@@ -4,9 +4,9 @@ import { KubeError } from "../../../src/adapters/kubernetes/kube-error.ts";
 import { trunkSecret } from "../../../src/adapters/kubernetes/trunk-secret.ts";
 import { renderPjsip } from "../../../src/domain/pjsip.ts";
 import { readTrunkFile, TRUNK_FILE } from "../../../src/domain/trunk-file.ts";
-import { aTrunk } from "../../domain/asterisk-builders.ts";
+import { anAsteriskTrunk } from "../../domain/asterisk-builders.ts";
 
-const trunks = (host: string) => renderPjsip({ trunks: [aTrunk("acme/carrier", { host })], credentials: new Map() });
+const trunks = (host: string) => renderPjsip({ trunks: [anAsteriskTrunk("acme/carrier", { host })], credentials: new Map() });
 
 /** One Secret, which somebody else may delete or change, and the time. */
 function aCluster() {

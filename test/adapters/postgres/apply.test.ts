@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import { aRule, aTrunk } from "../../domain/builders.ts";
-import { aCall, aPool, aRequest, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aRequest, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -16,7 +16,7 @@ const numbersOf = async (uid: string) =>
 describe("a reconcile", () => {
   test("of unchanged input writes nothing and keeps the revision", async () => {
     const state = desired({
-      pools: [aPool({ labels: { b: "2", a: "1" }, ...overflowAt(3) }), aPool({ key: "shop/help", owned: [[20, 29], [40, 40]] })],
+      pools: [aDesiredPool({ labels: { b: "2", a: "1" }, ...overflowAt(3) }), aDesiredPool({ key: "shop/help", owned: [[20, 29], [40, 40]] })],
       rules: [aRule({}, { pools: ["shop/sales", "shop/help"] }), aRule({}, { key: "default/other" })],
       trunks: [aTrunk()],
     });
@@ -30,9 +30,9 @@ describe("a reconcile", () => {
   });
 
   test.each([
-    ["a pool's specification", { pools: [aPool({ leaseSeconds: 60 })] }],
-    ["a pool's labels", { pools: [aPool({ labels: { team: "a" } })] }],
-    ["a pool's numbers", { pools: [aPool({ owned: [[0, 8]] })] }],
+    ["a pool's specification", { pools: [aDesiredPool({ leaseSeconds: 60 })] }],
+    ["a pool's labels", { pools: [aDesiredPool({ labels: { team: "a" } })] }],
+    ["a pool's numbers", { pools: [aDesiredPool({ owned: [[0, 8]] })] }],
     ["the pools", { pools: [] }],
     ["a rule", { rules: [aRule({ priority: 7 })] }],
     ["where a rule is attached", { rules: [aRule({}, { pools: [] })] }],
@@ -41,7 +41,7 @@ describe("a reconcile", () => {
     ["the trunks", { trunks: [] }],
     ["the dialplan", { dialplan: () => ({ hash: "other", marker: "m", content: "c" }) }],
   ])("that changes %s makes a revision, once", async (_, change) => {
-    const before = desired({ pools: [aPool()], rules: [aRule()], trunks: [aTrunk()] });
+    const before = desired({ pools: [aDesiredPool()], rules: [aRule()], trunks: [aTrunk()] });
     await world.stores.operator.apply(before);
     expect(await world.stores.operator.apply({ ...before, ...change })).toMatchObject({ revision: 2, changed: true });
     expect(await world.stores.operator.apply({ ...before, ...change })).toMatchObject({ revision: 2, changed: false });
@@ -49,15 +49,15 @@ describe("a reconcile", () => {
   });
 
   test("by ten processes at the same time makes one revision", async () => {
-    const results = await Promise.all(Array.from({ length: 10 }, () => world.apply(aPool())));
+    const results = await Promise.all(Array.from({ length: 10 }, () => world.apply(aDesiredPool())));
     expect(results.filter(({ changed }) => changed)).toHaveLength(1);
     expect(new Set(results.map(({ revision }) => revision))).toEqual(new Set([1]));
   });
 
   test("that fails leaves everything as it was", async () => {
-    await world.apply(aPool());
-    const broken = aPool({ key: "shop/help", owned: [[20, 29]] });
-    const state = desired({ pools: [aPool({ owned: [] }), { ...broken, createdAt: new Date(Number.NaN) }] });
+    await world.apply(aDesiredPool());
+    const broken = aDesiredPool({ key: "shop/help", owned: [[20, 29]] });
+    const state = desired({ pools: [aDesiredPool({ owned: [] }), { ...broken, createdAt: new Date(Number.NaN) }] });
     await expect(world.stores.operator.apply(state)).rejects.toThrow();
     expect(await world.stores.router.revision()).toBe(1);
     expect(await totals()).toMatchObject({ [SALES]: { total: 10 } });
@@ -66,10 +66,10 @@ describe("a reconcile", () => {
 
 describe("numbers", () => {
   test("are added and removed, and nothing else is written", async () => {
-    await world.apply(aPool({ owned: [[0, 9], [20, 29]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 9], [20, 29]] }));
     const versions = () => world.rows<{ did: string; version: string }>("select did, xmin::text as version from number where did not in ($1::bigint, $2::bigint, $3::bigint) order by did", [did(5), did(25), did(30)].map((number) => number.slice(1)));
     const before = await versions();
-    await world.apply(aPool({ owned: [[0, 4], [6, 9], [20, 24], [26, 30]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 4], [6, 9], [20, 24], [26, 30]] }));
     expect(await versions()).toEqual(before);
     const present = await numbersOf("uid of shop/sales");
     expect(present).toHaveLength(19);
@@ -79,14 +79,14 @@ describe("numbers", () => {
   });
 
   test("that leave while leased retire, are counted so, and are available again when they come back after that", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await world.claim(aRequest(randomUUID()), aRequest(randomUUID()));
-    await world.apply(aPool({ owned: [[1, 9]] }));
+    await world.apply(aDesiredPool({ owned: [[1, 9]] }));
     expect(await totals()).toEqual({ [SALES]: { total: 9, leased: 1, coolingDown: 0, available: 8, retiring: 1 } });
     await world.pass(2000);
     expect(await totals()).toEqual({ [SALES]: { total: 9, leased: 0, coolingDown: 1, available: 8, retiring: 0 } });
     await world.pass(2000);
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     expect(await totals()).toEqual({ [SALES]: { total: 10, leased: 0, coolingDown: 0, available: 10, retiring: 0 } });
   });
 
@@ -94,7 +94,7 @@ describe("numbers", () => {
     const rendered: unknown[] = [];
     const state = (owned: readonly (readonly [number, number])[]) =>
       desired({
-        pools: [aPool({ owned })],
+        pools: [aDesiredPool({ owned })],
         dialplan: (retiring) => {
           rendered.push(retiring);
           return { hash: JSON.stringify(retiring), marker: "m", content: "c" };
@@ -117,27 +117,27 @@ describe("numbers", () => {
   });
 
   test("of a pool that is removed are in no dialplan, whatever was promised", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await world.claim(aRequest(randomUUID()));
     expect(await world.apply()).toMatchObject({ changed: true, retiresInSeconds: null });
     expect(await readPoolOf(world.database.pool, did(0))).toBe(null);
   });
 
   test("that come to an overflow number's place become lendable, and the overflow number is not", async () => {
-    await world.apply(aPool({ owned: [[0, 1]], ...overflowAt(1) }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]], ...overflowAt(1) }));
     expect(await numbersOf("uid of shop/sales")).toEqual([did(0)]);
-    await world.apply(aPool({ owned: [[0, 1]], ...overflowAt(0) }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]], ...overflowAt(0) }));
     expect(await numbersOf("uid of shop/sales")).toEqual([did(1)]);
-    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
     expect(await numbersOf("uid of shop/sales")).toEqual([did(0), did(1)]);
   });
 
   test("that move to another pool keep promise, holder and cool-down", async () => {
     const [ann, bob] = [randomUUID(), randomUUID()];
-    await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }), aDesiredPool({ key: "shop/help", owned: [] }));
     const [hers] = await world.claim(aRequest(ann), aRequest(bob));
     await world.stores.claims.release([SALES], bob);
-    await world.apply(aPool({ owned: [] }), aPool({ key: "shop/help", owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [] }), aDesiredPool({ key: "shop/help", owned: [[0, 1]] }));
     expect(didsOf(await world.claim(aRequest(randomUUID(), { pool: "shop/help" })))).toEqual([null]);
     expect(await world.assigned(aRequest(ann, { pool: "shop/help" }))).toMatchObject({ did: didsOf([hers!])[0], renewed: true });
     expect(await world.assigned(aRequest(bob, { pool: "shop/help" }))).toMatchObject({ did: did(1), renewed: true });
@@ -145,28 +145,28 @@ describe("numbers", () => {
   });
 
   test("that two pools swap arrive in one step", async () => {
-    await world.apply(aPool({ owned: [[0, 4]] }), aPool({ key: "shop/help", owned: [[5, 9]] }));
-    await world.apply(aPool({ owned: [[5, 9]] }), aPool({ key: "shop/help", owned: [[0, 4]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 4]] }), aDesiredPool({ key: "shop/help", owned: [[5, 9]] }));
+    await world.apply(aDesiredPool({ owned: [[5, 9]] }), aDesiredPool({ key: "shop/help", owned: [[0, 4]] }));
     expect((await numbersOf("uid of shop/sales"))[0]).toBe(did(5));
     expect((await numbersOf("uid of shop/help"))[0]).toBe(did(0));
   });
 
   test("a live lease that moves in wins over one that ended there long ago", async () => {
     const ann = randomUUID();
-    await world.apply(aPool({ owned: [[0, 0]] }), aPool({ key: "shop/help", owned: [[1, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }), aDesiredPool({ key: "shop/help", owned: [[1, 1]] }));
     await world.claim(aRequest(ann));
     await world.pass(50_000);
     await world.claim(aRequest(ann, { pool: "shop/help" }));
-    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: true });
   });
 });
 
 describe("a pool that is deleted", () => {
-  const other = aPool({ key: "shop/help", owned: [[20, 20]] });
+  const other = aDesiredPool({ key: "shop/help", owned: [[20, 20]] });
 
   async function used(reclaimPolicy: "Retain" | "Delete") {
-    const pool = aPool({ owned: [[0, 1]], reclaimPolicy, createdAt: new Date(Date.now() - 60_000) });
+    const pool = aDesiredPool({ owned: [[0, 1]], reclaimPolicy, createdAt: new Date(Date.now() - 60_000) });
     await world.apply(pool, other);
     const [ann, bob] = [randomUUID(), randomUUID()];
     await world.claim(aRequest(ann), aRequest(bob, { pool: "shop/help" }));
@@ -195,7 +195,7 @@ describe("a pool that is deleted", () => {
     expect(await readAssociations(world.database.pool, did(0), 10)).toEqual([]);
     expect(await calls()).toEqual(["an earlier pool's", "another's", "in progress"]);
     expect(await world.rows("select did from number where pool_uid = $1::text", ["uid of shop/sales"])).toHaveLength(1);
-    await world.apply(other, aPool({ key: "shop/new", owned: [[0, 0]] }));
+    await world.apply(other, aDesiredPool({ key: "shop/new", owned: [[0, 0]] }));
     expect(didsOf(await world.claim(aRequest(randomUUID(), { pool: "shop/new" })))).toEqual([null]);
     expect(await readAssociations(world.database.pool, did(20), 10)).toHaveLength(1);
     expect(await world.assigned(aRequest(bob, { pool: "shop/help" }))).toMatchObject({ did: did(20), renewed: true });
@@ -218,17 +218,17 @@ describe("a pool that is deleted", () => {
   });
 
   test("after another pool took its numbers leaves them to that pool", async () => {
-    await world.apply(aPool({ reclaimPolicy: "Delete" }));
-    await world.apply(aPool({ owned: [], reclaimPolicy: "Delete" }), aPool({ key: "shop/heir" }));
-    await world.apply(aPool({ key: "shop/heir" }));
+    await world.apply(aDesiredPool({ reclaimPolicy: "Delete" }));
+    await world.apply(aDesiredPool({ owned: [], reclaimPolicy: "Delete" }), aDesiredPool({ key: "shop/heir" }));
+    await world.apply(aDesiredPool({ key: "shop/heir" }));
     expect(await totals()).toMatchObject({ "shop/heir": { total: 10, available: 10 } });
   });
 
   test("and made anew under its name has a new uid, the same numbers and keeps their promises", async () => {
     const ann = randomUUID();
-    await world.apply(aPool({ uid: "first" }));
+    await world.apply(aDesiredPool({ uid: "first" }));
     await world.assigned(aRequest(ann));
-    await world.apply(aPool({ uid: "second" }));
+    await world.apply(aDesiredPool({ uid: "second" }));
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(0), renewed: true });
     expect(await numbersOf("second")).toHaveLength(10);
     expect(await numbersOf("first")).toEqual([]);
@@ -242,11 +242,11 @@ test("a pool of a million numbers is applied, reduced and removed", { timeout: 1
     await work;
     return ((performance.now() - from) / 1000).toFixed(1);
   };
-  const added = await seconds(world.apply(aPool({ owned: [[0, 999_999]] })));
+  const added = await seconds(world.apply(aDesiredPool({ owned: [[0, 999_999]] })));
   expect(await totals()).toMatchObject({ [SALES]: { total: 1_000_000 } });
-  const unchanged = await seconds(world.apply(aPool({ owned: [[0, 999_999]] })));
+  const unchanged = await seconds(world.apply(aDesiredPool({ owned: [[0, 999_999]] })));
   expect((await world.assigned(aRequest(randomUUID()))).did).toBe(did(0));
-  const reduced = await seconds(world.apply(aPool({ owned: [[0, 999_998]] })));
+  const reduced = await seconds(world.apply(aDesiredPool({ owned: [[0, 999_998]] })));
   expect(await totals()).toMatchObject({ [SALES]: { total: 999_999 } });
   const removed = await seconds(world.apply());
   expect(await totals()).toEqual({});

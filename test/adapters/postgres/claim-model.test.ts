@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import type { NumberPoolAssignment } from "../../../src/domain/api.generated.ts";
 import { decideClaim, leaseFrom, mergeLeases, release, stateOf, type Lease, type PoolNumber } from "../../domain/lease-model.ts";
 import type { ClaimResult, E164, Uuid } from "../../../src/domain/types.ts";
-import { aPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
+import { aDesiredPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -215,7 +215,7 @@ test.each([
   await fc.assert(
     fc.asyncProperty(lists, async (steps) => {
       await world.rows("truncate pool, number, association, call, live_leg, device, person, prospect cascade");
-      const poolOf = (numbers: readonly PoolNumber[]) => aPool({ ...options, owned: numbers.flatMap((each, n) => (each.inService ? [[n, n] as const] : [])) });
+      const poolOf = (numbers: readonly PoolNumber[]) => aDesiredPool({ ...options, owned: numbers.flatMap((each, n) => (each.inService ? [[n, n] as const] : [])) });
       const identities: Identity[] = [];
       for (let v = 0; v < VISITORS; v += 1) identities.push({ prospect: randomUUID(), device: randomUUID() });
       for (const identity of identities) await world.stores.prospects.touch([identity]);

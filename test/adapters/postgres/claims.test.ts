@@ -6,7 +6,7 @@ import { lockWrites } from "../../../src/adapters/postgres/apply-lock.ts";
 import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import { eventually } from "../../harness/process.ts";
-import { aCall, aPool, aRequest, assignedOf, CALLER, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aRequest, assignedOf, CALLER, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 const someone = () => randomUUID();
@@ -16,7 +16,7 @@ const state = (n: number) =>
 
 describe("a claim", () => {
   test("lends a number for the pool's lease and promises exactly that", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const result = await world.assigned(aRequest(someone()));
     expect(result).toMatchObject({ did: did(0), renewed: false, otherDevicesOnline: [] });
     expect(result.leasedUntil.getTime() - result.determinedAt.getTime()).toBe(1_800_000);
@@ -26,7 +26,7 @@ describe("a claim", () => {
   });
 
   test("renews the lease: a full one from the sign of life on and a twentieth, however young the old one is, and stays as it is until that twentieth has passed", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = someone();
     const device = randomUUID();
     const first = await world.assigned(aRequest(ann, { device }));
@@ -47,15 +47,15 @@ describe("a claim", () => {
   });
 
   test("never shortens what was promised when the pool promises less now", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = someone();
     const first = await world.assigned(aRequest(ann));
-    await world.apply(aPool({ leaseSeconds: 60 }));
+    await world.apply(aDesiredPool({ leaseSeconds: 60 }));
     expect((await world.assigned(aRequest(ann))).leasedUntil).toEqual(first.leasedUntil);
   });
 
   test("gives a returning visitor the number back in its cool-down and after it", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = someone();
     const first = await world.assigned(aRequest(ann));
     await world.pass(1801);
@@ -65,7 +65,7 @@ describe("a claim", () => {
   });
 
   test("starts a new lease for a returning visitor, so that history tells the two apart", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const request = aRequest(someone());
     await world.assigned(request);
     await world.pass(5000);
@@ -75,7 +75,7 @@ describe("a claim", () => {
   });
 
   test("gives nobody a number that is leased or cools down", async () => {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     await world.assigned(aRequest(someone()));
     await world.pass(1795);
     expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
@@ -86,7 +86,7 @@ describe("a claim", () => {
   });
 
   test("takes numbers that were never lent first, then the one released longest ago", async () => {
-    await world.apply(aPool({ owned: [[0, 2]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 2]] }));
     const [ann, bob, cy] = [someone(), someone(), someone()];
     for (const prospect of [ann, bob]) await world.assigned(aRequest(prospect));
     await world.stores.claims.release([SALES], bob);
@@ -98,7 +98,7 @@ describe("a claim", () => {
   });
 
   test("serves many requests in order: several pools, one prospect twice, an unknown pool, one too many", async () => {
-    await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [[20, 20]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }), aDesiredPool({ key: "shop/help", owned: [[20, 20]] }));
     const [ann, bob, cy] = [someone(), someone(), someone()];
     const results = await world.claim(
       aRequest(ann),
@@ -115,7 +115,7 @@ describe("a claim", () => {
   });
 
   test("lends one number to one prospect's fifty requests at once, on ten connections", async () => {
-    await world.apply(aPool({ owned: [[0, 99]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 99]] }));
     const ann = someone();
     const batches = await Promise.all(Array.from({ length: 50 }, (_, n) => world.claim(aRequest(ann, { mediaElement: `m${n}` }))));
     expect(new Set(batches.flatMap(didsOf)).size).toBe(1);
@@ -123,7 +123,7 @@ describe("a claim", () => {
   });
 
   test("leases every number once when a hundred prospects want ten", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const results = await Promise.all(Array.from({ length: 20 }, () => world.claim(...Array.from({ length: 5 }, () => aRequest(someone())))));
     const given = results.flatMap(didsOf).filter((number) => number !== null);
     expect([...given].sort()).toEqual(Array.from({ length: 10 }, (_, n) => did(n)));
@@ -151,7 +151,7 @@ describe("numbers that a reconcile is writing", () => {
 
   test("are not waited for: a promise stands as it is, and visitors of other pools are served", async () => {
     const ann = someone();
-    await world.apply(aPool({ owned: [[0, 1]] }), aPool({ key: "shop/help", owned: [[5, 5]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }), aDesiredPool({ key: "shop/help", owned: [[5, 5]] }));
     const before = await world.assigned(aRequest(ann));
     await world.pass(600);
     await whileHeld(async () => {
@@ -167,7 +167,7 @@ describe("numbers that a reconcile is writing", () => {
 
   test("by another claim are waited for: the lease reaches as far as ever", async () => {
     const ann = someone();
-    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
     await world.assigned(aRequest(ann));
     await world.pass(600);
     const other = await world.database.pool.connect();
@@ -183,7 +183,7 @@ describe("numbers that a reconcile is writing", () => {
 
   test("are not given up for another one: who held one that lapsed asks again", async () => {
     const ann = someone();
-    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
     await world.assigned(aRequest(ann));
     await world.pass(1_810);
     await whileHeld(async () => expect(await world.claim(aRequest(ann))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]));
@@ -193,7 +193,7 @@ describe("numbers that a reconcile is writing", () => {
 
 describe("an exhausted pool", () => {
   test("shows its overflow number, which is never lent even when it is listed", async () => {
-    await world.apply(aPool({ owned: [[0, 1]], ...overflowAt(1) }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]], ...overflowAt(1) }));
     const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
     expect(results).toMatchObject([{ status: "assigned", did: did(0) }, { status: "overflow", did: did(1) }, { status: "overflow", did: did(1) }]);
     expect(await readAssociations(world.database.pool, did(1), 10)).toEqual([]);
@@ -201,9 +201,9 @@ describe("an exhausted pool", () => {
 
   test("does not show its overflow number while it is still somebody's, or cools down", async () => {
     const ann = someone();
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(0) });
-    await world.apply(aPool({ owned: [], ...overflowAt(0) }));
+    await world.apply(aDesiredPool({ owned: [], ...overflowAt(0) }));
     expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
     expect(await world.stores.router.callContext({ did: did(0), pool: SALES, caller: CALLER, at: new Date() })).toMatchObject({ attribution: "exclusive", prospect: ann });
     await world.pass(1_801);
@@ -213,31 +213,31 @@ describe("an exhausted pool", () => {
   });
 
   test("lends what was its overflow number only after a lease and a cool-down: pages show it still", async () => {
-    await world.apply(aPool({ owned: [], ...overflowAt(0) }));
+    await world.apply(aDesiredPool({ owned: [], ...overflowAt(0) }));
     expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "overflow", did: did(0) }]);
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
     await world.pass(1_801 + 900);
     expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
   });
 
   test("keeps calls to what was its overflow number for as long as a lease lasts, whoever lists it next", async () => {
-    await world.apply(aPool({ owned: [[1, 1]], ...overflowAt(0) }));
-    expect(await world.apply(aPool({ owned: [[1, 1]] }))).toMatchObject({ changed: true });
+    await world.apply(aDesiredPool({ owned: [[1, 1]], ...overflowAt(0) }));
+    expect(await world.apply(aDesiredPool({ owned: [[1, 1]] }))).toMatchObject({ changed: true });
     expect(await readPoolOf(world.database.pool, did(0))).toBe(SALES);
-    await world.apply(aPool({ owned: [[1, 1]] }), aPool({ key: "shop/help", owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[1, 1]] }), aDesiredPool({ key: "shop/help", owned: [[0, 0]] }));
     expect(didsOf(await world.claim(aRequest(someone(), { pool: "shop/help" })))).toEqual([null]);
     await world.pass(1_801 + 900);
     expect(didsOf(await world.claim(aRequest(someone(), { pool: "shop/help" })))).toEqual([did(0)]);
   });
 
   test("leaves the page as it is", async () => {
-    await world.apply(aPool({ owned: [] }));
+    await world.apply(aDesiredPool({ owned: [] }));
     expect(await world.claim(aRequest(someone()))).toMatchObject([{ status: "unchanged", reason: "Exhausted" }]);
   });
 
   describe("that reclaims", () => {
-    const reclaiming = (last: number) => aPool({ owned: [[0, last]], onExhausted: { type: "ReclaimOldest" } });
+    const reclaiming = (last: number) => aDesiredPool({ owned: [[0, last]], onExhausted: { type: "ReclaimOldest" } });
 
     test("gives up the cool-down that began longest ago, and no lease", async () => {
       await world.apply(reclaiming(2));
@@ -295,7 +295,7 @@ describe("an exhausted pool", () => {
 
 describe("who else is online", () => {
   test("is determined with the claim: the other devices of the prospect, not this one, not a stranger's, not one that left", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const stranger = await world.visitor();
     const [phone, tablet, gone] = [someone(), someone(), someone()];
@@ -308,7 +308,7 @@ describe("who else is online", () => {
   });
 
   test("of very many devices only the 16 heard of last: each is told, and a visitor can make as many as he likes", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const [old, recent] = [Array.from({ length: 30 }, someone), Array.from({ length: 16 }, someone)];
     await world.stores.prospects.touch([...old, ...recent].map((device) => ({ prospect: ann.prospect, device })));
@@ -323,7 +323,7 @@ describe("history", () => {
   const history = () => readAssociations(world.database.pool, did(0), 100);
 
   test("has one association for a lease, device and media element, however often it is shown", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [ann, laptop, phone] = [someone(), someone(), someone()];
     for (const [device, mediaElement] of [[laptop, "hero"], [laptop, "hero"], [laptop, "footer"], [phone, "hero"], [laptop, "hero"]] as const) {
       await world.assigned(aRequest(ann, { device, mediaElement }));
@@ -334,7 +334,7 @@ describe("history", () => {
   });
 
   test("keeps who was online when it was determined, and again when that changes", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const phone = someone();
     await world.stores.prospects.touch([{ prospect: ann.prospect, device: phone }]);
@@ -349,7 +349,7 @@ describe("history", () => {
   });
 
   test("keeps the attributes of the session as they were last told", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const request = aRequest(someone(), { attributes: { utm_source: "news" } });
     await world.claim(request, { ...request, attributes: { utm_source: "search" } });
     expect(await history()).toMatchObject([{ attributes: { utm_source: "search" } }]);
@@ -358,7 +358,7 @@ describe("history", () => {
 
 describe("a release", () => {
   test("ends the lease now, starts the cool-down and touches nobody else's", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [ann, bob] = [someone(), someone()];
     await world.claim(aRequest(ann), aRequest(bob));
     const before = Date.now();
@@ -370,7 +370,7 @@ describe("a release", () => {
   });
 
   test("ends the leases of several pools at once, also where one of them is unknown", async () => {
-    await world.apply(aPool(), aPool({ key: "shop/help", owned: [[20, 29]] }));
+    await world.apply(aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [[20, 29]] }));
     const ann = someone();
     await world.claim(aRequest(ann), aRequest(ann, { pool: "shop/help" }));
     const held = () => world.rows("select did from number where leased_until > clock_timestamp()");
@@ -380,7 +380,7 @@ describe("a release", () => {
   });
 
   test("tells the 16 devices heard of last what was shown last, 32 media elements", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const devices = Array.from({ length: 18 }, () => someone());
     await world.stores.prospects.touch(devices.map((device) => ({ prospect: ann.prospect, device })));
@@ -393,7 +393,7 @@ describe("a release", () => {
   });
 
   test("of what ended already, of an unknown pool and by a stranger changes nothing", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = someone();
     await world.assigned(aRequest(ann));
     await world.pass(2000);
@@ -407,10 +407,10 @@ describe("a release", () => {
 
 describe("a number that was taken out of the pool while leased", () => {
   test("is honoured to its end but not extended, then the prospect gets another", async () => {
-    await world.apply(aPool({ owned: [[0, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
     const ann = someone();
     const first = await world.assigned(aRequest(ann));
-    await world.apply(aPool({ owned: [[1, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[1, 1]] }));
     await world.pass(60);
     const honoured = await world.assigned(aRequest(ann));
     expect(honoured).toMatchObject({ did: did(0), renewed: true });
@@ -421,22 +421,22 @@ describe("a number that was taken out of the pool while leased", () => {
 
   test("is not shown where the prospect has one that stays in service", async () => {
     const ann = someone();
-    await world.apply(aPool({ owned: [[0, 0]] }), aPool({ key: "shop/help", owned: [[1, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }), aDesiredPool({ key: "shop/help", owned: [[1, 1]] }));
     await world.assigned(aRequest(ann));
     await world.pass(10);
     await world.assigned(aRequest(ann, { pool: "shop/help" }));
-    await world.apply(aPool({ owned: [] }), aPool({ key: "shop/help", owned: [[1, 1]] }));
-    await world.apply(aPool({ owned: [[1, 1]] }));
+    await world.apply(aDesiredPool({ owned: [] }), aDesiredPool({ key: "shop/help", owned: [[1, 1]] }));
+    await world.apply(aDesiredPool({ owned: [[1, 1]] }));
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: true });
   });
 
   test("goes to nobody else, and comes back with its cool-down", async () => {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     await world.assigned(aRequest(someone()));
-    await world.apply(aPool({ owned: [] }));
+    await world.apply(aDesiredPool({ owned: [] }));
     await world.pass(2000);
     expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
     await world.pass(800);
     expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
@@ -444,8 +444,8 @@ describe("a number that was taken out of the pool while leased", () => {
 });
 
 test("claims, reconciles, log-ins, releases and erasures at the same time all succeed", async () => {
-  const layouts = [aPool({ owned: [[0, 40]] }), aPool({ owned: [[20, 60]] })];
-  const other = aPool({ key: "shop/help", owned: [[0, 19]] });
+  const layouts = [aDesiredPool({ owned: [[0, 40]] }), aDesiredPool({ owned: [[20, 60]] })];
+  const other = aDesiredPool({ key: "shop/help", owned: [[0, 19]] });
   await world.apply(layouts[0]!);
   const visitors = await Promise.all(Array.from({ length: 12 }, () => world.visitor()));
   const rounds = Array.from({ length: 25 }, (_, n) => n);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { sizeForDemand } from "../../../src/domain/sizing.ts";
-import { aPool, aRequest, eachWithWorld, SALES } from "./world.ts";
+import { aDesiredPool, aRequest, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 const HOLDING = { leaseSeconds: 1800, cooldownSeconds: 900 };
@@ -10,7 +10,7 @@ const visit = (visitors: readonly string[]) => world.claim(...visitors.map((pros
 const visitors = (count: number) => Array.from({ length: count }, () => randomUUID());
 
 it("how busy a pool is follows from the leases begun; its busiest hour is remembered for a week", async () => {
-  await world.apply(aPool({ owned: [[0, 199]] }));
+  await world.apply(aDesiredPool({ owned: [[0, 199]] }));
   await visit(visitors(9));
   expect(await demand()).toBeUndefined();
   const many = visitors(21);

@@ -8,7 +8,7 @@ import { saveServedCalls } from "../../../src/adapters/postgres/save-call.ts";
 import type { CallRecord, E164, Uuid } from "../../../src/domain/types.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { eventually } from "../../harness/process.ts";
-import { aCall, aPool, CALLER, eachWithWorld } from "./world.ts";
+import { aCall, aDesiredPool, CALLER, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -35,7 +35,7 @@ describe.each<[string, (record: CallRecord) => Promise<void>]>([
     ["of the prospect that its own was merged into", ({ merged }) => erase(merged)],
     ["of its caller", () => eraseCaller(CALLER)],
   ])("%s says that there was a call, and nothing of who called", async (_by, forget) => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [one, other] = [await world.visitor(), await world.visitor()];
     for (const who of [one, other]) await world.stores.prospects.identify({ site: "shop", subject: "ann", ...who });
     const before = callOf(other.prospect);
@@ -46,7 +46,7 @@ describe.each<[string, (record: CallRecord) => Promise<void>]>([
   });
 
   test("is whole when the call came after it, or is somebody else's", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [ann, bob] = [await world.visitor(), await world.visitor()];
     const others = callOf(bob.prospect, { caller: OTHER });
     await erase(ann.prospect);
@@ -59,7 +59,7 @@ describe.each<[string, (record: CallRecord) => Promise<void>]>([
   });
 
   test("stays so when the row of the call was purged and a router that was killed writes it anew", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const record = callOf(ann.prospect, ENDED);
     await save(record);
@@ -72,7 +72,7 @@ describe.each<[string, (record: CallRecord) => Promise<void>]>([
 });
 
 test("a call whose prospect becomes known after that person was erased loses its caller as well", async () => {
-  await world.apply(aPool());
+  await world.apply(aDesiredPool());
   const ann = await world.visitor();
   const ahead = aCall({ why: WHY });
   await world.stores.router.saveCall(ahead);
@@ -85,7 +85,7 @@ test("a call whose prospect becomes known after that person was erased loses its
 });
 
 test("a call that was handed back and names an erased caller in the dialplan's line alone loses what the router knew", async () => {
-  await world.apply(aPool());
+  await world.apply(aDesiredPool());
   const ann = await world.visitor();
   const record = callOf(ann.prospect, { caller: null });
   await world.stores.router.saveCall(record);
@@ -96,7 +96,7 @@ test("a call that was handed back and names an erased caller in the dialplan's l
 
 describe("a save and an erasure at the same moment:", () => {
   test("the erasure waits for what is being saved and reaches it", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const record = callOf(ann.prospect);
     const one = connect(world.database.url, createLogger("error"), { max: 1 });
@@ -114,7 +114,7 @@ describe("a save and an erasure at the same moment:", () => {
   });
 
   test("the save waits for the erasure and knows of it", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const record = callOf(ann.prospect);
     const one = connect(world.database.url, createLogger("error"), { max: 1 });
@@ -135,7 +135,7 @@ describe("a save and an erasure at the same moment:", () => {
   });
 
   test("whichever comes first, nobody who was erased is named, and none fails", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const people = await Promise.all(Array.from({ length: 12 }, () => world.visitor()));
     const records = people.flatMap(({ prospect }) => Array.from({ length: 10 }, () => callOf(prospect)));
     await Promise.all([

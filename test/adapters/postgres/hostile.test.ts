@@ -6,7 +6,7 @@ import { readAssociations } from "../../../src/adapters/postgres/read-associatio
 import { readCall } from "../../../src/adapters/postgres/read-calls.ts";
 import { storableJson, storableText } from "../../../src/adapters/postgres/text.ts";
 import { aRule } from "../../domain/builders.ts";
-import { aCall, aLeg, aPool, aRequest, assignedOf, desired, did, didsOf, eachWithWorld, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aLeg, aRequest, assignedOf, desired, did, didsOf, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -24,7 +24,7 @@ const STRINGS: readonly (readonly [string, string])[] = [
 
 describe("a string that a stranger chose is stored as it is:", () => {
   test.each(STRINGS)("%s, as media element and attribute", async (_, text) => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const request = aRequest(randomUUID(), { mediaElement: text, attributes: { plain: text, [`key ${text}`]: "value" } });
     await world.claim(request, aRequest(randomUUID()));
     const [association] = await readAssociations(world.database.pool, did(0), 10);
@@ -50,7 +50,7 @@ describe("a string that a stranger chose is stored as it is:", () => {
 
 describe("what Postgres can't store", () => {
   test("fails nobody's claim: NUL and halves of a surrogate pair become U+FFFD", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const hostile = aRequest(randomUUID(), { mediaElement: "a\0b\ud83d", attributes: { "k\0": "v\0\udc00", slash: "\\u0000" }, pool: SALES });
     const results = await world.claim(hostile, aRequest(randomUUID()), aRequest(randomUUID(), { pool: "\0" }));
     expect(didsOf(results)).toEqual([did(0), did(1), null]);
@@ -60,7 +60,7 @@ describe("what Postgres can't store", () => {
 
   test("keeps nothing else that is declared from being applied", async () => {
     const rule = aRule({ match: { attributes: [{ name: "utm_source", type: "Equals", value: "a\0b" }] } });
-    await world.stores.operator.apply(desired({ pools: [aPool()], rules: [rule] }));
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool()], rules: [rule] }));
     expect(await world.rows("select spec #>> '{match,attributes,0,value}' as value from rule")).toEqual([{ value: "a\ufffdb" }]);
   });
 
@@ -84,7 +84,7 @@ describe("what Postgres can't store", () => {
 });
 
 test("a media element of any length is shown once a lease and device", async () => {
-  await world.apply(aPool());
+  await world.apply(aDesiredPool());
   const request = aRequest(randomUUID(), { mediaElement: randomBytes(50_000).toString("hex") });
   for (let n = 0; n < 3; n += 1) assignedOf(await world.claim(request));
   expect(await world.rows("select from association")).toHaveLength(1);

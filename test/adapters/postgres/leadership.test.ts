@@ -4,7 +4,7 @@ import { assertTerm, beginTerm, readTerm } from "../../../src/adapters/postgres/
 import { operatorStore } from "../../../src/adapters/postgres/stores.ts";
 import type { Term } from "../../../src/domain/ports.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
-import { aPool, desired, eachWithWorld } from "./world.ts";
+import { aDesiredPool, desired, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -16,12 +16,12 @@ const STALE = { code: "StaleRevision" };
 describe("a term", () => {
   test("that is over writes nothing, and says who leads", async () => {
     await beginTerm(world.database.pool, EARLY);
-    await storeOf(EARLY).apply(desired({ pools: [aPool()] }));
+    await storeOf(EARLY).apply(desired({ pools: [aDesiredPool()] }));
     await beginTerm(world.database.pool, LATE);
     const stale = storeOf(EARLY).apply(desired({ pools: [] }));
     await expect(stale).rejects.toMatchObject({ ...STALE, message: "term 4 of a is over: b with term 5 leads" });
     await expect(assertTerm(world.database.pool, EARLY)).rejects.toMatchObject(STALE);
-    expect(await storeOf(LATE).apply(desired({ pools: [aPool()] }))).toMatchObject({ revision: 1, changed: false });
+    expect(await storeOf(LATE).apply(desired({ pools: [aDesiredPool()] }))).toMatchObject({ revision: 1, changed: false });
   });
 
   test("begins only when it is later than all before; one and the same may be announced twice", async () => {
@@ -43,13 +43,13 @@ describe("a term", () => {
 describe("a reconcile that knows what it wrote last", () => {
   test("sends only what changed, and is not misled when somebody else wrote meanwhile", async () => {
     const store = storeOf();
-    const [a, b] = [aPool(), aPool({ key: "shop/help", owned: [[20, 29]] })];
+    const [a, b] = [aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [[20, 29]] })];
     const first = desired({ pools: [a, b] });
     const { revision } = await store.apply(first);
     const known = { revision, desired: first, dialplan: "hash" };
     // Not sent: an entry that is the same object counts as unchanged.
     await world.rows("update pool set labels = '{\"changed\": \"by hand\"}' where key = 'shop/help'");
-    const second = desired({ pools: [aPool({ leaseSeconds: 77 }), b] });
+    const second = desired({ pools: [aDesiredPool({ leaseSeconds: 77 }), b] });
     expect(await store.apply(second, known)).toMatchObject({ revision: 2, changed: true });
     expect(await world.rows("select labels from pool where key = 'shop/help'")).toEqual([{ labels: { changed: "by hand" } }]);
     // The revision moved on: everything is compared again.
@@ -61,7 +61,7 @@ describe("a reconcile that knows what it wrote last", () => {
 
   test("keeps the history of a pool that is out of service, whatever its reclaimPolicy, and its numbers come back", async () => {
     const store = storeOf();
-    const pool = aPool({ reclaimPolicy: "Delete" });
+    const pool = aDesiredPool({ reclaimPolicy: "Delete" });
     await store.apply(desired({ pools: [pool] }));
     await world.rows(
       `insert into association (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { applyDesired } from "../../../src/adapters/postgres/apply.ts";
-import { aCall, aPool, aRequest, desired, did, eachWithWorld, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aRequest, desired, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
-const other = aPool({ key: "shop/help", owned: [[20, 20]] });
-const old = () => aPool({ reclaimPolicy: "Delete", owned: [[0, 1]], createdAt: new Date(Date.now() - 60_000) });
+const other = aDesiredPool({ key: "shop/help", owned: [[20, 20]] });
+const old = () => aDesiredPool({ reclaimPolicy: "Delete", owned: [[0, 1]], createdAt: new Date(Date.now() - 60_000) });
 const ended = () => ({ endedAt: new Date(), end: "completed" }) as const;
 const calls = async () => (await world.rows<{ id: string }>("select id from call order by id")).map(({ id }) => id);
 const associations = async () => (await world.rows<{ n: number }>("select count(*)::int as n from association where pool_uid = $1::text", ["uid of shop/sales"]))[0]?.n;
@@ -34,7 +34,7 @@ test("calls of a pool that was made anew under the name of a deleted one are its
   await world.apply(old());
   await world.stores.router.saveCall(aCall({ id: "in progress" }));
   await world.apply();
-  const heir = aPool({ uid: "heir", createdAt: new Date() });
+  const heir = aDesiredPool({ uid: "heir", createdAt: new Date() });
   await world.apply(heir);
   await world.stores.router.saveCall(aCall({ id: "in progress", ...ended() }));
   await world.stores.router.saveCall(aCall({ id: "the heir's", ...ended() }));
@@ -113,7 +113,7 @@ test("a lease that another pool took over with the number stays, as that pool's,
   await world.apply(old(), other);
   await world.claim(aRequest(ann.prospect, ann));
   await world.claim(aRequest(bob.prospect, bob));
-  await world.apply(aPool({ key: "shop/help", owned: [[0, 0], [20, 20]] }));
+  await world.apply(aDesiredPool({ key: "shop/help", owned: [[0, 0], [20, 20]] }));
   await world.cleanUp();
   expect(await world.rows("select pool_uid, prospect_id from association")).toEqual([{ pool_uid: "uid of shop/help", prospect_id: ann.prospect }]);
   await world.pass(2701);
@@ -124,11 +124,11 @@ test("a lease that another pool took over with the number stays, as that pool's,
 
 test("no number knows whom it was lent to before when nothing tells of that any more", async () => {
   const ann = await world.visitor();
-  await world.apply(aPool({ reclaimPolicy: "Delete", owned: [[0, 0]] }), other);
+  await world.apply(aDesiredPool({ reclaimPolicy: "Delete", owned: [[0, 0]] }), other);
   await world.claim(aRequest(ann.prospect, ann));
   await world.pass(2701);
   await world.claim(aRequest(randomUUID()));
-  await world.apply(aPool({ key: "shop/help", owned: [[0, 0]] }));
+  await world.apply(aDesiredPool({ key: "shop/help", owned: [[0, 0]] }));
   expect(await world.rows("select previous_prospect_id from number where did = 12020000000")).toEqual([{ previous_prospect_id: ann.prospect }]);
   await world.cleanUp();
   expect(await world.rows("select previous_prospect_id from number where did = 12020000000")).toEqual([{ previous_prospect_id: null }]);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
-import { aPool, aRequest, didsOf, eachWithWorld } from "./world.ts";
+import { aDesiredPool, aRequest, didsOf, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -44,7 +44,7 @@ describe("a device", () => {
 
 describe("a heartbeat", () => {
   test("renews the lease: never less than a full one after the last sign of life, and no write while that holds", async () => {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, ann));
     const left = async () => (await world.rows<{ left: number; version: string }>("select extract(epoch from leased_until - clock_timestamp())::float8 as left, xmin::text as version from number"))[0]!;
@@ -58,10 +58,10 @@ describe("a heartbeat", () => {
   });
 
   test("does not extend a number that was taken out of the pool", async () => {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, ann));
-    await world.apply(aPool({ owned: [] }));
+    await world.apply(aDesiredPool({ owned: [] }));
     await world.pass(1700);
     await world.stores.presence.heartbeat([ann.device], 45);
     await world.pass(101);

@@ -7,7 +7,7 @@ import { eraseProspect } from "../../../src/adapters/postgres/prospects.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import type { Uuid } from "../../../src/domain/types.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
-import { aCall, aPool, aRequest, CALLER, did, eachWithWorld, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aRequest, CALLER, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -87,7 +87,7 @@ describe("a log-in", () => {
 
 describe("leases of prospects that turn out to be one person", () => {
   test("the older wins on both devices; the other points to the same person until it ends, and is then free", async () => {
-    await world.apply(aPool({ owned: [[0, 2]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 2]] }));
     const [laptop, phone] = [await world.visitor(), await world.visitor()];
     const younger = await world.visitor();
     await world.assigned(aRequest(phone.prospect, phone));
@@ -109,7 +109,7 @@ describe("leases of prospects that turn out to be one person", () => {
   });
 
   test("a lease that lives wins over an older one that ended", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [laptop, phone] = [await world.visitor(), await world.visitor()];
     await world.assigned(aRequest(laptop.prospect));
     await world.pass(2000);
@@ -120,7 +120,7 @@ describe("leases of prospects that turn out to be one person", () => {
   });
 
   test("earlier calls of both are the person's", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const [laptop, phone] = [await world.visitor(), await world.visitor()];
     await world.stores.router.saveCall(aCall({ prospect: phone.prospect }));
     await identify("ann", laptop);
@@ -129,7 +129,7 @@ describe("leases of prospects that turn out to be one person", () => {
   });
 
   test("a number that somebody else got meanwhile stays somebody else's", async () => {
-    await world.apply(aPool({ owned: [[0, 1]], cooldownSeconds: 0 }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]], cooldownSeconds: 0 }));
     const [laptop, phone] = [await world.visitor(), await world.visitor()];
     await world.claim(aRequest(laptop.prospect), aRequest(phone.prospect));
     await identify("ann", laptop);
@@ -150,7 +150,7 @@ describe("leases of prospects that turn out to be one person", () => {
 
 describe("a device that two people share", () => {
   test("belongs to whoever logged in last, with a number of each one's own", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const kitchen = await world.visitor();
     const ann = await identify("ann", kitchen);
     const hers = await world.assigned(aRequest(ann.prospect, { device: kitchen.device }));
@@ -200,7 +200,7 @@ describe("an erasure", () => {
   }
 
   test.each(["the survivor's id", "the id that was merged"] as const)("by %s leaves no identity in any table", async (by) => {
-    await world.apply(aPool({ owned: [[0, 1]], cooldownSeconds: 0 }));
+    await world.apply(aDesiredPool({ owned: [[0, 1]], cooldownSeconds: 0 }));
     const [laptop, phone, bob] = [await world.visitor(), await world.visitor(), await world.visitor()];
     for (const each of [laptop, phone]) await world.assigned(aRequest(each.prospect, { ...each, attributes: { email: "ann@example.org" }, mediaElement: "for ann" }));
     await identify("subject ann", laptop);
@@ -224,7 +224,7 @@ describe("an erasure", () => {
   });
 
   test("frees nobody's number early, and who comes back is somebody new", async () => {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, ann));
     await world.stores.prospects.erase(ann.prospect);
@@ -235,7 +235,7 @@ describe("an erasure", () => {
   });
 
   test("does not go through all numbers", async () => {
-    await world.apply(aPool({ owned: [[0, 49_999]], cooldownSeconds: 0 }));
+    await world.apply(aDesiredPool({ owned: [[0, 49_999]], cooldownSeconds: 0 }));
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, ann));
     await world.pass(100_000);

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 
 import type { DevicePush } from "../../../src/domain/ports.ts";
-import { aPool, did, eachWithWorld, SALES } from "./world.ts";
+import { aDesiredPool, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -79,9 +79,9 @@ describe("the router", () => {
     let told = 0;
     const stop = await world.stores.router.onChange(() => (told += 1));
     expect(told).toBe(1);
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await vi.waitFor(() => expect(told).toBe(2));
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await endListeners();
     await vi.waitFor(() => expect(told).toBe(3), { timeout: 10_000 });
     await stop();

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { purgeOlder } from "../../../src/adapters/postgres/retention.ts";
-import { aCall, aPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 const DAY = 86_400;
@@ -11,7 +11,7 @@ const purge = () => purgeOlder(world.database.pool, 30 * DAY);
 const ended = { endedAt: new Date(), end: "completed", answeredAt: new Date() } as const;
 
 it("what is older than the retention goes, in bounded statements; live leases and calls in progress stay, and so does what is younger", async () => {
-  await world.apply(aPool({ owned: [[0, 99]] }));
+  await world.apply(aDesiredPool({ owned: [[0, 99]] }));
   const [old, alive, young] = [await world.visitor(), await world.visitor(), await world.visitor()];
   await world.claim(aRequest(old.prospect, old), aRequest(alive.prospect, alive));
   // More than one statement's worth, all of long ago.
@@ -36,7 +36,7 @@ it("what is older than the retention goes, in bounded statements; live leases an
 });
 
 it("what may go goes, however much that is older has to stay", async () => {
-  await world.apply(aPool({ owned: [[0, 99]] }));
+  await world.apply(aDesiredPool({ owned: [[0, 99]] }));
   const [alive, old] = [await world.visitor(), await world.visitor()];
   const copies = (prospect: string, how: number) =>
     world.rows(
@@ -60,7 +60,7 @@ it("what may go goes, however much that is older has to stay", async () => {
 describe("a number that was shown long ago and whose lease ended just now", () => {
   /** A page that was open for long: it renewed its number without showing anything new. */
   async function keptOpen() {
-    await world.apply(aPool({ owned: [[0, 0]] }));
+    await world.apply(aDesiredPool({ owned: [[0, 0]] }));
     const who = await world.visitor();
     await world.claim(aRequest(who.prospect, who));
     await world.pass(40 * DAY);
@@ -100,7 +100,7 @@ describe("a prospect of long ago", () => {
     ["with a call of late", (who) => world.stores.router.saveCall(aCall({ ...ended, prospect: who.prospect }))],
     ["with a live lease", (who) => world.claim(aRequest(who.prospect, who))],
   ])("%s stays", async (_what, keep) => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const who = await world.visitor();
     await world.pass(40 * DAY);
     await keep(who);
@@ -143,7 +143,7 @@ describe("a prospect of long ago", () => {
   });
 
   it("who comes back after being purged is stored anew under the same ids, and gets a number", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const who = await world.visitor();
     await world.claim(aRequest(who.prospect, who));
     await world.pass(40 * DAY);

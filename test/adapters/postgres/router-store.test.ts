@@ -12,7 +12,7 @@ import { BY_DIALPLAN } from "../../../src/domain/served-call.ts";
 import type { CallContext, CallRecord } from "../../../src/domain/types.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { aReport, aRule, aTrunk } from "../../domain/builders.ts";
-import { aCall, aLeg, aPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "./world.ts";
+import { aCall, aDesiredPool, aLeg, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -32,7 +32,7 @@ const HOUR = 3600;
 describe("the snapshot", () => {
   test("is what was applied, as of one revision", async () => {
     const state = desired({
-      pools: [aPool({ key: "shop/b", labels: { team: "b" }, owned: [] }), aPool({ key: "shop/a", createdAt: new Date("2026-02-03T04:05:06.789Z") })],
+      pools: [aDesiredPool({ key: "shop/b", labels: { team: "b" }, owned: [] }), aDesiredPool({ key: "shop/a", createdAt: new Date("2026-02-03T04:05:06.789Z") })],
       rules: [aRule({ priority: 7 }, { pools: ["shop/b", "shop/a"] })],
       trunks: [aTrunk({ sourceAddresses: ["192.0.2.0/24"] })],
     });
@@ -47,7 +47,7 @@ describe("the snapshot", () => {
 describe("what changed after a revision", () => {
   const apply = (of: Parameters<typeof desired>[0]) => world.stores.operator.apply(desired(of));
   const changes = (since: number) => world.stores.router.changes(since);
-  const [a, b] = [aPool({ key: "shop/a" }), aPool({ key: "shop/b", owned: [] })];
+  const [a, b] = [aDesiredPool({ key: "shop/a" }), aDesiredPool({ key: "shop/b", owned: [] })];
   const [first, second] = [aRule({ priority: 1 }, { key: "shop/first", pools: ["shop/a"] }), aRule({ priority: 2 }, { key: "shop/second", pools: ["shop/a"] })];
   const none = { pools: [], rules: [], trunks: [], gone: { pools: [], rules: [], trunks: [] } };
 
@@ -165,8 +165,8 @@ describe("pods", () => {
 
 describe("a call is attributed", () => {
   /** One number, lent to a prospect now. */
-  async function lent(of: Parameters<typeof aPool>[0] = {}) {
-    await world.apply(aPool({ owned: [[0, 0]], cooldownSeconds: HOUR, attributionWindowSeconds: 24 * HOUR, ...of }));
+  async function lent(of: Parameters<typeof aDesiredPool>[0] = {}) {
+    await world.apply(aDesiredPool({ owned: [[0, 0]], cooldownSeconds: HOUR, attributionWindowSeconds: 24 * HOUR, ...of }));
     const ann = await world.visitor();
     await world.assigned(aRequest(ann.prospect, { ...ann, attributes: { utm_source: "news" } }));
     return ann;
@@ -196,7 +196,7 @@ describe("a call is attributed", () => {
   });
 
   test("to nobody when the number was never lent, or is not the pool's, or the pool is unknown", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     expect(await context()).toMatchObject({ attribution: "none", prospect: null });
     expect(await context({ did: did(99) })).toMatchObject({ attribution: "none", prospect: null });
     expect(await context({ pool: "shop/nowhere" })).toEqual({ attribution: "none", prospect: null, mediaElements: [], attributes: {}, repeatCaller: false, lastAnsweredBy: null, liveCalls: {}, sequence: 0 });
@@ -204,7 +204,7 @@ describe("a call is attributed", () => {
   });
 
   test("overflow for the pool's overflow number", async () => {
-    await world.apply(aPool({ ...overflowAt(5) }));
+    await world.apply(aDesiredPool({ ...overflowAt(5) }));
     expect(await context({ did: did(5) })).toMatchObject({ attribution: "overflow", prospect: null });
   });
 
@@ -235,7 +235,7 @@ describe("a call is attributed", () => {
 
   test("by a number that was taken out of the pool while its lease lives", async () => {
     const ann = await lent();
-    await world.apply(aPool({ owned: [] }));
+    await world.apply(aDesiredPool({ owned: [] }));
     expect(await context()).toMatchObject({ attribution: "exclusive", prospect: ann.prospect });
   });
 });
@@ -250,13 +250,13 @@ describe("a caller", () => {
     ["is not the one who called", { caller: "+4930123457" }, false],
     ["begins like a caller who sends more than a number", { caller: `${CALLER}0000000000` }, false],
   ])("who %s", async (_, call, repeat) => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await save(answered(call));
     expect(await context()).toMatchObject({ repeatCaller: repeat, lastAnsweredBy: repeat ? "+12025550141" : null });
   });
 
   test("was answered last by the destination of the latest answered call", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await save(answered({ answeredBy: "sip:early@example.org", receivedAt: new Date(Date.now() - 2000) }));
     await save(answered({ answeredBy: "sip:late@example.org", receivedAt: new Date(Date.now() - 1000) }));
     await save(aCall());
@@ -264,21 +264,21 @@ describe("a caller", () => {
   });
 
   test("who is withheld repeats nothing", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await save(answered({ caller: null }));
     expect(await context({ caller: null })).toMatchObject({ repeatCaller: false, lastAnsweredBy: null });
   });
 });
 
 test("every pool counts its calls from 0, and no two calls get the same count", async () => {
-  await world.apply(aPool(), aPool({ key: "shop/help", owned: [] }));
+  await world.apply(aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [] }));
   const counts = await Promise.all(Array.from({ length: 20 }, async () => (await context()).sequence));
   expect([...counts].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   expect(await context({ pool: "shop/help" })).toMatchObject({ sequence: 0 });
 });
 
 test("a call whose rules ask for neither is not counted, and calls in progress are not added up", async () => {
-  await world.apply(aPool());
+  await world.apply(aDesiredPool());
   await save(aCall({ legs: [aLeg("a")] }));
   const needs = { sequence: false, liveCalls: false };
   expect(await context({ needs })).toMatchObject({ sequence: 0, liveCalls: {} });
@@ -289,7 +289,7 @@ test("a call whose rules ask for neither is not counted, and calls in progress a
 });
 
 test("a call is counted without waiting for the disk, and what the same connection writes next waits again", async () => {
-  await world.apply(aPool());
+  await world.apply(aDesiredPool());
   const one = connect(world.database.url, createLogger("error"), { max: 1 });
   const waits = async () => (await one.query<{ synchronous_commit: string }>("show synchronous_commit")).rows[0]?.synchronous_commit;
   try {
@@ -341,7 +341,7 @@ describe("a call that the dialplan served", () => {
 
 describe("calls in progress", () => {
   test("are counted by destination over all pods, while their legs live", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const first = aCall({ legs: [aLeg("a"), aLeg("b"), aLeg("c", { destination: "sip:desk@example.org" })] });
     await save(first);
     await save(aCall({ pod: "pod-1", legs: [aLeg("d")] }));
@@ -368,7 +368,7 @@ describe("calls in progress", () => {
     await router.saveCall(aCall({ pod: "pod-2" }));
     expect((await router.lostCalls()).map(({ id }) => id)).toEqual([lost.id]);
     const question = { did: did(0), pool: SALES, caller: CALLER, at: new Date() };
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     expect((await router.callContext(question)).liveCalls).toEqual({ "+12025550141": 1 });
     await router.saveCall(closeUnobserved(lost, new Date(), POD_LOST));
     expect((await router.callContext(question)).liveCalls).toEqual({});
@@ -392,7 +392,7 @@ describe("calls in progress", () => {
   });
 
   test("that no pod ended within a day count no more", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     await save(aCall({ legs: [aLeg("a")] }));
     await world.pass(25 * HOUR);
     expect((await context()).liveCalls).toEqual({});
@@ -401,7 +401,7 @@ describe("calls in progress", () => {
 
 describe("a call record", () => {
   test("is written together with those that are saved at the same moment, and each as if it came alone", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const now = new Date();
     const ended = aCall({ id: "ended", legs: [aLeg("a", { endedAt: now })], endedAt: now, end: "completed" });
     const living = aCall({ id: "living", legs: [aLeg("b", { destination: "+12025550141" }), aLeg("c", { endedAt: now })] });
@@ -413,7 +413,7 @@ describe("a call record", () => {
   });
 
   test("that can't be written keeps no other from being written", async () => {
-    await world.apply(aPool());
+    await world.apply(aDesiredPool());
     const results = await Promise.allSettled([save(aCall({ id: "before" })), save(aCall({ id: "bad", did: "+x" as CallRecord["did"] })), save(aCall({ id: "after" }))]);
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect(await world.rows("select id from call order by id")).toEqual([{ id: "after" }, { id: "before" }]);

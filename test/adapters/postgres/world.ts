@@ -7,6 +7,7 @@ import type { NumberPoolAssignment, NumberPoolSpec } from "../../../src/domain/a
 import type { DesiredState, Logger } from "../../../src/domain/ports.ts";
 import type { CallRecord, ClaimRequest, ClaimResult, E164, LegRecord, Uuid } from "../../../src/domain/types.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
+import { anAssignment, aPoolSpec } from "../../domain/builders.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
 export const SALES = "shop/sales";
@@ -33,7 +34,7 @@ export interface PoolOptions extends Partial<NumberPoolAssignment> {
 }
 
 /** Numbers 0 to 9, half an hour of lease, a quarter of an hour of cool-down. */
-export function aPool(options: PoolOptions = {}): DesiredPool {
+export function aDesiredPool(options: PoolOptions = {}): DesiredPool {
   const { key = SALES, uid = `uid of ${key}`, createdAt = new Date(0), labels = {}, reclaimPolicy = "Retain", owned = [[0, 9]], ...assignment } = options;
   return {
     key,
@@ -41,14 +42,7 @@ export function aPool(options: PoolOptions = {}): DesiredPool {
     createdAt,
     labels,
     generation: 1,
-    spec: {
-      trunkRef: { name: "carrier" },
-      assignment: { leaseSeconds: 1800, cooldownSeconds: 900, attributionWindowSeconds: 86_400, onExhausted: { type: "LeavePage" }, ...assignment },
-      defaultDestination: { number: "+12025550199" },
-      display: { format: "National" },
-      consent: "NotRequired",
-      reclaimPolicy,
-    },
+    spec: aPoolSpec({ assignment: { ...anAssignment({ attributionWindowSeconds: 86_400 }), ...assignment }, reclaimPolicy }),
     owned: owned.map(([from, to]) => ({ from: did(from), to: did(to) })),
   };
 }

@@ -4,22 +4,11 @@ import { fieldName } from "../../../src/domain/validate/finding.ts";
 import { numberPoolFindings } from "../../../src/domain/validate/numberpool.ts";
 import { validTimeZone } from "../../../src/domain/schedule.ts";
 import { isDnsSubdomain, isLabelValue, isQualifiedName } from "../../../src/domain/validate/names.ts";
-
-function aPool(over: Partial<NumberPoolSpec>): NumberPoolSpec {
-  return {
-    trunkRef: { name: "carrier" },
-    assignment: { leaseSeconds: 1800, cooldownSeconds: 900, attributionWindowSeconds: 2592000, onExhausted: { type: "LeavePage" } },
-    defaultDestination: { number: "+12025550199" },
-    display: { format: "National" },
-    consent: "NotRequired",
-    reclaimPolicy: "Retain",
-    ...over,
-  };
-}
+import { aPoolSpec } from "../builders.ts";
 
 describe("what a pool's validator finds", () => {
   it("is nothing in a million numbers in one range", () => {
-    expect(numberPoolFindings(aPool({ ranges: [{ from: "+12020000000", to: "+12020999999" }] , defaultDestination: { sipUri: "sip:pbx.example" }}))).toEqual([]);
+    expect(numberPoolFindings(aPoolSpec({ ranges: [{ from: "+12020000000", to: "+12020999999" }] , defaultDestination: { sipUri: "sip:pbx.example" }}))).toEqual([]);
   });
 
   it("is a warning for each block that overlaps an earlier one, however far that one reaches", () => {
@@ -28,32 +17,32 @@ describe("what a pool's validator finds", () => {
       { from: "+12025550110", to: "+12025550119" },
       { from: "+12025550180", to: "+12025550180" },
     ];
-    expect(numberPoolFindings(aPool({ ranges })).map(({ path, message }) => `${fieldName(path)} ${message}`)).toEqual([
+    expect(numberPoolFindings(aPoolSpec({ ranges })).map(({ path, message }) => `${fieldName(path)} ${message}`)).toEqual([
       "spec.ranges[1] should not hold +12025550110, which spec.ranges[0] holds already: it counts once",
       "spec.ranges[2] should not hold +12025550180, which spec.ranges[0] holds already: it counts once",
     ]);
-    expect(new Set(numberPoolFindings(aPool({ ranges })).map(({ severity }) => severity))).toEqual(new Set(["warning"]));
+    expect(new Set(numberPoolFindings(aPoolSpec({ ranges })).map(({ severity }) => severity))).toEqual(new Set(["warning"]));
   });
 
   it("counts a number once, however often it is listed", () => {
     const million = { from: "+12020000000", to: "+12020999999" };
     const defaultDestination = { sipUri: "sip:pbx.example" };
-    const errors = (ranges: NumberPoolSpec["ranges"]) => numberPoolFindings(aPool({ ranges: ranges ?? [], defaultDestination })).filter(({ severity }) => severity === "error");
+    const errors = (ranges: NumberPoolSpec["ranges"]) => numberPoolFindings(aPoolSpec({ ranges: ranges ?? [], defaultDestination })).filter(({ severity }) => severity === "error");
     expect(errors([million, million])).toEqual([]);
     expect(errors([million, { from: "+12021000000", to: "+12021000000" }])).toMatchObject([{ path: ["spec", "ranges"] }]);
   });
 
   it("tells numbers of different lengths apart, though one is the other's prefix", () => {
-    expect(numberPoolFindings(aPool({ numbers: ["+4930901820", "+49309018201"] }))).toEqual([]);
+    expect(numberPoolFindings(aPoolSpec({ numbers: ["+4930901820", "+49309018201"] }))).toEqual([]);
   });
 
   it("is only a warning for a number of a length its country does not have", () => {
-    const findings = numberPoolFindings(aPool({ numbers: ["+120255501"] }));
+    const findings = numberPoolFindings(aPoolSpec({ numbers: ["+120255501"] }));
     expect(findings).toMatchObject([{ severity: "warning", path: ["spec", "numbers", 0] }]);
   });
 
   it("is a warning for an origin with its scheme's own port", () => {
-    const findings = numberPoolFindings(aPool({ numbers: ["+12025550110"], allowedOrigins: ["https://a.example:443", "http://a.example:443", "http://[::1]:80"] }));
+    const findings = numberPoolFindings(aPoolSpec({ numbers: ["+12025550110"], allowedOrigins: ["https://a.example:443", "http://a.example:443", "http://[::1]:80"] }));
     expect(findings.map(({ severity, path }) => `${severity} ${fieldName(path)}`)).toEqual(["warning spec.allowedOrigins[0]", "warning spec.allowedOrigins[2]"]);
   });
 });
