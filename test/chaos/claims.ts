@@ -7,9 +7,9 @@ import { anyFreeTcpPort } from "../../src/adapters/asterisk-process/listen-check
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import { createTokenSigner, type SigningKey, type TokenKind } from "../../src/domain/puid.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { missingFromHistory, violations, type Acknowledged, type Promises, type Released, type Shown } from "../adapters/postgres/claim-invariants.ts";
 import { anAssignment, aPool, e164 } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { startProcess, type TestProcess } from "../harness/process.ts";
 import type { ClientLine, ClientTask } from "./claims-client.ts";
 import { keepIngress, keepPostgres, type Victim } from "./victims.ts";
@@ -90,7 +90,7 @@ async function prepare(url: string): Promise<void> {
     return { ...aPool({ ranges: [range], assignment, allowedOrigins: [ORIGIN] }, { key }), generation: 1, owned: [range] };
   });
   const dialplan = { hash: "chaos", marker: "DIALPLANE_REVISION=chaos", content: "" };
-  await createStores(pool, url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
+  await createStores(pool, url, silent).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
   await pool.end();
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLogger } from "../../src/shared/logger.ts";
 import { startPostgres, type RunningPostgres } from "../../src/standalone/postgres-process.ts";
+import { silent } from "../harness/logger.ts";
 import { eventually, startProcess, type TestProcess } from "../harness/process.ts";
 
 const CLI = join(import.meta.dirname, "../../src/cli.ts");
@@ -64,8 +64,7 @@ function serves(port: number): Promise<boolean> {
 
 /** A server that is killed as by a power failure of its machine's operating system: nothing is flushed, it recovers from its log. */
 export async function keepPostgres(dataDir: string): Promise<Victim & { readonly url: string }> {
-  const logger = createLogger("silent");
-  let server: RunningPostgres = await startPostgres({ dataDir, logger });
+  let server: RunningPostgres = await startPostgres({ dataDir, logger: silent });
   const { port, url } = server;
   let kills = 0;
   return {
@@ -77,7 +76,7 @@ export async function keepPostgres(dataDir: string): Promise<Victim & { readonly
       process.kill(server.pid, "SIGKILL");
       await server.exited;
       await sleep(Math.random() * 300);
-      server = await startPostgres({ dataDir, port, logger });
+      server = await startPostgres({ dataDir, port, logger: silent });
     },
     stop: () => server.stop(),
   };

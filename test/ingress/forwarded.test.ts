@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { Logger } from "../../src/domain/ports.ts";
 import { ingressConfig } from "../../src/ingress/config.ts";
 import { forwardedFor, withoutPort } from "../../src/ingress/forwarded.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { readStandaloneConfig } from "../../src/standalone/config.ts";
+import { silent } from "../harness/logger.ts";
 
 describe("an address in X-Forwarded-For", () => {
   it.each([
@@ -23,7 +23,7 @@ describe("an address in X-Forwarded-For", () => {
 /** Serves the address that Express finds, on loopback, until `use` is done. */
 async function withService<T>(trusted: readonly string[] | false, use: (ask: (forwarded?: string) => Promise<string>) => Promise<T>, parts: { logger?: Logger; now?: () => Date } = {}): Promise<T> {
   const app = express().set("trust proxy", trusted);
-  app.use(forwardedFor(trusted, { logger: parts.logger ?? createLogger("silent"), clock: { now: parts.now ?? (() => new Date()) } }));
+  app.use(forwardedFor(trusted, { logger: parts.logger ?? silent, clock: { now: parts.now ?? (() => new Date()) } }));
   app.get("/", (request, response) => void response.send(request.ip));
   const server = app.listen(0, "127.0.0.1");
   await new Promise<void>((resolve) => server.once("listening", () => resolve()));
@@ -49,7 +49,7 @@ describe("a client behind proxies", () => {
 
   it("that nobody trusts has the proxy's address, which is said once an hour and not for every request", async () => {
     const said: object[] = [];
-    const logger: Logger = { ...createLogger("silent"), warn: (fields) => void said.push(fields) };
+    const logger: Logger = { ...silent, warn: (fields) => void said.push(fields) };
     let hours = 500_000;
     await withService(
       false,

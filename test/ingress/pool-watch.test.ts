@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Snapshot } from "../../src/domain/ports.ts";
 import { watchPools } from "../../src/ingress/pool-watch.ts";
-import { createLogger } from "../../src/shared/logger.ts";
+import { silent } from "../harness/logger.ts";
 import { aSitePool } from "./site.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -44,7 +44,7 @@ function aStore(...names: string[]) {
 const snapshotOf = (revision: number, names: readonly string[]): Snapshot => ({ revision, pools: names.map((name) => aSitePool(name, 1)), rules: [], trunks: [] });
 
 async function watch(store: ReturnType<typeof aStore>["store"]) {
-  const watched = await watchPools(store, createLogger("silent"), { pollSeconds: 5 });
+  const watched = await watchPools(store, silent, { pollSeconds: 5 });
   return { pools: () => watched.pools(), names: () => [...watched.pools().keys()], ready: () => watched.ready(), stop: () => watched.stop() };
 }
 

@@ -2,7 +2,7 @@ import type { Request, Response } from "express";
 import { describe, expect, it } from "vitest";
 import { ExpectedError } from "../../src/domain/errors.ts";
 import { problemHandler } from "../../src/ingress/problem.ts";
-import { createLogger } from "../../src/shared/logger.ts";
+import { silent } from "../harness/logger.ts";
 
 /** What a client is told of an error that nobody expected. */
 function answerTo(error: unknown) {
@@ -12,7 +12,7 @@ function answerTo(error: unknown) {
     set: (headers: Record<string, string>) => Object.assign(response, { with: (answer.headers = headers) }),
     send: (text: string) => (answer.text = text),
   };
-  void problemHandler(createLogger("silent"))(error, { method: "POST", path: "/v1/numbers" } as unknown as Request, response as unknown as Response, () => undefined);
+  void problemHandler(silent)(error, { method: "POST", path: "/v1/numbers" } as unknown as Request, response as unknown as Response, () => undefined);
   return answer;
 }
 

@@ -7,9 +7,9 @@ import { signPersonToken } from "../../src/domain/person-token.ts";
 import type { PoolEntry } from "../../src/domain/ports.ts";
 import { createIngress, defaultSettings, type IngressDeps, type IngressSettings } from "../../src/ingress/app.ts";
 import { Health } from "../../src/shared/health.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { createMetrics } from "../../src/shared/metrics.ts";
 import { aPool } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { assertDescribed } from "./contract.ts";
 import { startStores, tokenKeys, type Stores } from "./stores.ts";
 
@@ -111,7 +111,7 @@ function ingressDeps(stores: Stores, pools: ReadonlyMap<string, PoolEntry>, opti
     pools: () => pools,
     secrets: { tokenKeys, sites: new Map([["acme", [siteSecret]]]), apiTokens: ["one-that-is-being-replaced-by-the-next", apiToken], reportTokens: [reportToken] },
     clock: { now: () => new Date() },
-    logger: createLogger("silent"),
+    logger: silent,
     metrics: createMetrics(),
     health: new Health(),
     settings: { ...defaultSettings, rateLimit: { perSecond: 0, burst: 1 }, newVisitors: { perSecond: 0, burst: 1 }, ...options.settings },

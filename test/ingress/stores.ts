@@ -5,7 +5,7 @@ import { parseE164 } from "../../src/domain/e164.ts";
 import type { NumberClaims, PoolEntry, Presence, Prospects, PushBus, Records } from "../../src/domain/ports.ts";
 import { createTokenSigner, type SigningKey } from "../../src/domain/puid.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
-import { createLogger } from "../../src/shared/logger.ts";
+import { silent } from "../harness/logger.ts";
 import { freshDatabase } from "../harness/postgres.ts";
 
 export const tokenKeys: readonly [SigningKey, ...SigningKey[]] = [{ id: 1, secret: "the-key-of-the-tests-has-32-characters-or-more" }];
@@ -32,7 +32,7 @@ export interface Stores {
 
 export async function startStores(): Promise<Stores> {
   const database = await freshDatabase();
-  const stores = createStores(database.pool, database.url, createLogger("silent"));
+  const stores = createStores(database.pool, database.url, silent);
   const numbersOf = (sql: string) => database.pool.query<Record<string, number>>(sql).then(({ rows }) => rows[0] ?? {});
   return {
     url: database.url,

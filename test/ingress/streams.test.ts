@@ -14,15 +14,14 @@ import { createIngressMetrics } from "../../src/ingress/metrics.ts";
 import { PresenceKeeper } from "../../src/ingress/presence-keeper.ts";
 import { HttpProblem } from "../../src/ingress/problem.ts";
 import { Streams } from "../../src/ingress/streams.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { createMetrics } from "../../src/shared/metrics.ts";
+import { silent as logger } from "../harness/logger.ts";
 import { eventually } from "../harness/process.ts";
 import { aSitePool } from "./site.ts";
 import { tokenKeys } from "./stores.ts";
 
 const device = "0d4f9a1e-4c06-4d52-9f0e-0c3b4a1c2d3e";
 const prospect = "7a7a5e26-b1d3-4c77-8a40-5f4f2a5d3a11";
-const logger = createLogger("silent");
 const limits = { maxStreams: 10, maxStreamsPerDevice: 8, keepAliveSeconds: 3_600, maxSeconds: 3_600 };
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

@@ -5,8 +5,8 @@ import { ExpectedError } from "../../src/domain/errors.ts";
 import type { NumberPool, SipTrunk } from "../../src/domain/resources.ts";
 import type { ResourceStatus } from "../../src/domain/statuses.ts";
 import { Reconciler } from "../../src/operator/reconciler.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { aPool, aTrunk } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { eventually } from "../harness/process.ts";
 
 /** Moments that the real database can't be made to have on demand. */
@@ -81,7 +81,7 @@ function fakes(): Fakes {
     store,
     trunks: { write: () => Promise.resolve({ revision: "one" }) },
     clock: { now: () => new Date() },
-    logger: createLogger("silent"),
+    logger: silent,
     onStatus: (statuses) => (world.statuses = statuses),
     onCleaned: (pools) => world.cleaned.push(...pools.map(({ uid }) => uid)),
     onOverruled: ({ message }) => world.overruled.push(message),

@@ -11,6 +11,7 @@ import { operatorConfig } from "../../src/operator/config.ts";
 import { startOperator, type DialplaneOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
+import { silent } from "../harness/logger.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { freshDatabase, type TestDatabase } from "../harness/postgres.ts";
 import { eventually } from "../harness/process.ts";
@@ -41,7 +42,7 @@ export interface OperatorWorld {
 export async function startWorld(): Promise<OperatorWorld> {
   const [kube, database] = await Promise.all([startControlPlane(), freshDatabase()]);
   await kube.mustKubectl(["create", "namespace", SYSTEM]);
-  const client = createKubeClient(configOf(kube.kubeconfig), createLogger("silent"));
+  const client = createKubeClient(configOf(kube.kubeconfig), silent);
   const get: OperatorWorld["get"] = async (kind, name, namespace = "default") => {
     const text = await kube.mustKubectl(["get", "-n", namespace, kind, name, "--ignore-not-found", "-o", "json"]);
     return text === "" ? null : (JSON.parse(text) as Awaited<ReturnType<OperatorWorld["get"]>>);

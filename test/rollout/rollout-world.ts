@@ -1,4 +1,3 @@
-import { pino } from "pino";
 
 import { createStores } from "../../src/adapters/postgres/stores.ts";
 import type { SipTrunkSpec } from "../../src/domain/api.generated.ts";
@@ -9,6 +8,7 @@ import { newTrunkRevision, TRUNK_FILE, trunkFile } from "../../src/domain/trunk-
 import { Reconciler } from "../../src/operator/reconciler.ts";
 import { aPool, aRule, aTrunk } from "../domain/builders.ts";
 import { startCarrier, type TestCarrier } from "../harness/carrier.ts";
+import { silent } from "../harness/logger.ts";
 import { podsReady, startPods, type TestPod } from "../harness/pods.ts";
 import { freshDatabase, type TestDatabase } from "../harness/postgres.ts";
 import { eventually } from "../harness/process.ts";
@@ -60,10 +60,10 @@ async function start(parts: AsyncDisposableStack): Promise<RolloutWorld> {
   let seen: readonly ResourceStatus[] = [];
   const reconciler = new Reconciler({
     source: sourceOf(() => resourcesOf(declared, carrier), () => new Map([["default/login", { username: "dialplane", password: declared.password }]])),
-    store: createStores(database.pool, database.url, pino({ level: "silent" })).operator,
+    store: createStores(database.pool, database.url, silent).operator,
     trunks: secret.sink,
     clock: { now: () => new Date() },
-    logger: pino({ level: "silent" }),
+    logger: silent,
     onStatus: (statuses) => (seen = statuses),
   });
   await reconciler.start();

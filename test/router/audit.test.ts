@@ -1,5 +1,3 @@
-import { pino } from "pino";
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import type { ListedChannel } from "../../src/adapters/ari/events.ts";
@@ -8,13 +6,13 @@ import { STASIS_APP } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import { adoptCall } from "../../src/domain/call/start.ts";
 import { audit, startAudit } from "../../src/router/audit.ts";
-import { Calls } from "../../src/router/calls.ts";
 import { takeAwayEmpty } from "../../src/router/empty-bridges.ts";
-import { routerMetrics } from "../../src/router/metrics.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
 import { aDestination } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { eventually } from "../harness/process.ts";
 import { startSippServer, type SippServer } from "../harness/sipp.ts";
+import { testCalls } from "./builders.ts";
 import { type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 /** An event that was lost can't be had from Asterisk on demand. */
@@ -28,14 +26,12 @@ describe("a live call is compared with Asterisk's channels", () => {
   async function audited(listed: readonly string[], afterMs = 60_000, connected = true, own = [caller.id, callee]) {
     const watched: string[] = [];
     const asked: TelephonyCommand[] = [];
-    const nothing = () => undefined;
-    const logger = pino({ level: "silent" });
     const clock = { now: () => new Date(START.getTime() + afterMs) };
     const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
-    const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => connected });
-    calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], logger);
+    const calls = testCalls({ clock, perform, connected: () => connected });
+    calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], silent);
     const channels = () => Promise.resolve(listed.map((one) => ({ ...caller, id: one })));
-    await audit({ calls, telephony: { channels, ownChannels: () => Promise.resolve(own), watch: (one) => Promise.resolve(void watched.push(one)) }, clock, logger, connected: () => connected });
+    await audit({ calls, telephony: { channels, ownChannels: () => Promise.resolve(own), watch: (one) => Promise.resolve(void watched.push(one)) }, clock, logger: silent, connected: () => connected });
     return { asked, live: calls.live, watched };
   }
 
@@ -76,7 +72,7 @@ describe("a bridge of ours in which nobody is", () => {
     const destroyed: string[] = [];
     const telephony = { bridges, destroyBridge: (id: string) => Promise.resolve(void destroyed.push(id)) };
     const calls = { all: () => [adoptCall("one", { bridge: live, inbound: "1700000000.1", leg: "leg" }, new Date())] };
-    const now = await takeAwayEmpty({ calls, telephony, logger: pino({ level: "silent" }), connected: () => connected }, new Set(before));
+    const now = await takeAwayEmpty({ calls, telephony, logger: silent, connected: () => connected }, new Set(before));
     return { destroyed, now: [...now] };
   }
 
@@ -119,7 +115,7 @@ describe("a channel that is not the application's any more", () => {
     });
     const call = adoptCall("one", { bridge: "bridge", inbound, leg }, new Date());
     const calls = { all: () => [call], find: () => call, happen: () => undefined, owns: (channel: string) => [inbound, leg].includes(channel) };
-    await audit({ calls, telephony, clock: { now: () => new Date() }, logger: pino({ level: "silent" }), connected: () => true });
+    await audit({ calls, telephony, clock: { now: () => new Date() }, logger: silent, connected: () => true });
     expect(await telephony.ownChannels()).toContain(leg);
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
     await world.expectEmpty();
@@ -137,7 +133,7 @@ test("live calls are compared every 20 seconds, soon after ARI is back, one at a
     const nothing = () => Promise.resolve();
     const telephony = { bridges, destroyBridge: nothing, channels: () => Promise.resolve([]), ownChannels: () => Promise.resolve([]), watch: nothing };
     const calls = { all: () => [], find: () => undefined, happen: () => undefined, owns: () => false };
-    const running = () => startAudit({ calls, telephony, clock: { now: () => new Date() }, logger: pino({ level: "silent" }), connected: () => true });
+    const running = () => startAudit({ calls, telephony, clock: { now: () => new Date() }, logger: silent, connected: () => true });
     const after = async (ms: number) => {
       await vi.advanceTimersByTimeAsync(ms);
       return looks;

@@ -1,13 +1,11 @@
-import { pino } from "pino";
-import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 
 import { ExpectedError } from "../../src/domain/errors.ts";
 import { AriError } from "../../src/domain/ports.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
-import { Calls } from "../../src/router/calls.ts";
-import { routerMetrics } from "../../src/router/metrics.ts";
 import { aDecision, after, decided, gone, INBOUND, LEG, received, ringing } from "../domain/call/builders.ts";
+import { silent } from "../harness/logger.ts";
+import { testCalls } from "./builders.ts";
 
 /** An answer of Asterisk's and an event that come in the same moment, over two sockets, can't be had from Asterisk in a wanted order. */
 
@@ -15,19 +13,13 @@ import { aDecision, after, decided, gone, INBOUND, LEG, received, ringing } from
 function connecting(answering: () => Promise<unknown> = () => Promise.resolve()) {
   const answers: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   const records: CallRecord[] = [];
-  const nothing = () => undefined;
-  const calls = new Calls({
+  const calls = testCalls({
     clock: { now: () => new Date("2026-06-01T12:00:10Z") },
-    logger: pino({ level: "silent" }),
-    metrics: routerMetrics(new Registry()),
     perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : command.type === "Answer" ? answering() : Promise.resolve()),
     save: (record) => records.push(record),
-    keep: nothing,
-    left: nothing,
-    connected: () => true,
   });
   const { call } = after(received(), decided(aDecision([["a"]])), ringing(0));
-  calls.start(call, [], pino({ level: "silent" }));
+  calls.start(call, [], silent);
   calls.happen(call.id, { type: "LegAnswered", channel: LEG(0) });
   const [answer] = answers;
   if (answer === undefined) throw new Error("the leg was not asked into the bridge");

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { pino } from "pino";
 import { Registry } from "prom-client";
 import { describe, expect, test, vi } from "vitest";
 
 import { Limits } from "../../src/router/limits.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import { anAttempt } from "../domain/call/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** Orders of events that calls can't be made to have on demand. */
 function limitsOf(living: readonly string[], withinMs = 1_000) {
   const store = new MemoryStore({ revision: 0, pools: [], rules: [], trunks: [] }, null, () => Promise.reject(new Error("nobody is looked up")));
-  const limits = new Limits({ store, logger: pino({ level: "silent" }), metrics: routerMetrics(new Registry()), withinMs, living: () => living });
+  const limits = new Limits({ store, logger: silent, metrics: routerMetrics(new Registry()), withinMs, living: () => living });
   return { store, limits };
 }
 

@@ -1,4 +1,3 @@
-import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
@@ -7,12 +6,12 @@ import type { CallContext } from "../../src/domain/types.ts";
 import { createLookUp } from "../../src/router/lookup.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import { e164, facts } from "../domain/builders.ts";
+import { silent as logger } from "../harness/logger.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const WITHIN_MS = 250;
-const logger = pino({ level: "silent" });
 const known = facts().context;
 
 /** Questions to a database that answers when the test wants. */

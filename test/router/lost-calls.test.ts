@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { CallRecord } from "../../src/domain/types.ts";
 import { startLostCalls } from "../../src/router/lost-calls.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { aCall, aLeg } from "../adapters/postgres/world.ts";
+import { silent } from "../harness/logger.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -21,7 +21,7 @@ async function looks(...found: readonly Found[]): Promise<readonly CallRecord[]>
     return next === "away" ? Promise.reject(new Error("away")) : Promise.resolve(next);
   };
   const calls = { find: (id: string) => (id === "mine" ? ({} as never) : undefined) };
-  const running = startLostCalls({ store: { lostCalls }, records: { save: (record) => void saved.push(record) }, calls, clock: { now: () => new Date() }, logger: createLogger("silent") }, 1_000);
+  const running = startLostCalls({ store: { lostCalls }, records: { save: (record) => void saved.push(record) }, calls, clock: { now: () => new Date() }, logger: silent }, 1_000);
   await vi.advanceTimersByTimeAsync(found.length * 1_000);
   running.stop();
   return saved;

@@ -1,5 +1,3 @@
-import { pino } from "pino";
-import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 
 import type { ListedChannel } from "../../src/adapters/ari/events.ts";
@@ -7,15 +5,14 @@ import type { Telephony } from "../../src/adapters/ari/telephony.ts";
 import { fallbackContext } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
-import { Calls } from "../../src/router/calls.ts";
-import { routerMetrics } from "../../src/router/metrics.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
 import { recover } from "../../src/router/recover.ts";
 import { aDecision, after, AT, decided, INBOUND, received } from "../domain/call/builders.ts";
+import { silent as logger } from "../harness/logger.ts";
+import { testCalls } from "./builders.ts";
 
 /** The moment between Asterisk's list and the adoption is too short to be hit on purpose in a real one. */
 
-const logger = pino({ level: "silent" });
 const clock = { now: () => new Date("2026-06-01T12:00:10Z") };
 const caller: ListedChannel = { id: "1700000000.1", state: "Up", callerNumber: "+13125550123", context: "c", extension: "12025550101", createdAt: new Date("2026-06-01T12:00:00Z"), protocolId: "one@carrier" };
 const call = callId(caller);
@@ -26,7 +23,7 @@ async function recoveredWith(stay: readonly ListedChannel[]) {
   const asked: TelephonyCommand[] = [];
   const nothing = () => undefined;
   const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
-  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const calls = testCalls({ clock, perform });
   const lists = [[caller, callee], stay];
   const telephony = {
     ownChannels: () => Promise.resolve([caller.id, callee.id]),
@@ -56,7 +53,7 @@ test("who talks on is left alone", async () => {
 test("who talks to the default destination is left alone, even where the application is told of the channel", async () => {
   const served = { ...caller, context: fallbackContext("default/pool") };
   const nothing = () => undefined;
-  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform: () => Promise.resolve(), save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const calls = testCalls({ clock });
   const asked: string[] = [];
   const telephony = {
     ownChannels: () => Promise.resolve([served.id]),
@@ -73,7 +70,7 @@ test("a call that came after ARI was up again is left alone, although Asterisk's
   const asked: TelephonyCommand[] = [];
   const nothing = () => undefined;
   const perform = (command: TelephonyCommand) => Promise.resolve(void asked.push(command));
-  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform, save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const calls = testCalls({ clock, perform });
   const fresh = after(received(), decided(aDecision([["desk"]]))).call;
   calls.start(fresh, [], logger);
   const telephony = {
@@ -92,8 +89,7 @@ test("a call that came after ARI was up again is left alone, although Asterisk's
 /** Beside a caller who waits in the application, of no call that is known. */
 async function foundWaiting(connectedAt: Date) {
   const done: string[] = [];
-  const nothing = () => undefined;
-  const calls = new Calls({ clock, logger, metrics: routerMetrics(new Registry()), perform: () => Promise.resolve(), save: nothing, keep: nothing, left: nothing, connected: () => true });
+  const calls = testCalls({ clock });
   const telephony = {
     ownChannels: () => Promise.resolve([caller.id]),
     channels: () => Promise.resolve([{ ...caller, state: "Ring" }]),

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createStores, type Stores } from "../../src/adapters/postgres/stores.ts";
 import type { RoutingRuleMatch } from "../../src/domain/api.generated.ts";
 import type { CallContext, CallRecord } from "../../src/domain/types.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { desired } from "../adapters/postgres/world.ts";
 import { aDestination, aPool, aRule, e164, facts } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { freshDatabase } from "../harness/postgres.ts";
 import { eventually } from "../harness/process.ts";
 import { startSippServer, type SippServer } from "../harness/sipp.ts";
@@ -115,7 +115,7 @@ describe("with a database", () => {
   beforeAll(async () => {
     const fresh = await freshDatabase();
     database.defer(() => fresh.drop());
-    stores = createStores(fresh.pool, fresh.url, createLogger("silent"));
+    stores = createStores(fresh.pool, fresh.url, silent);
     await stores.operator.apply(desired({ pools: [{ ...aPool(), generation: 1, owned: [{ from: e164("+12025550100"), to: e164("+12025550109") }] }] }));
     without.callContext = router.store.callContext.bind(router.store);
     router.store.callContext = (question) => stores.router.callContext(question);

@@ -1,7 +1,6 @@
 import { mkdir, open, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { programDialplan } from "../../src/adapters/asterisk-config/dialplan.ts";
@@ -9,6 +8,7 @@ import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import { refusedWith } from "../adapters/asterisk-config/scenarios.ts";
 import { startServedCalls } from "../../src/router/served-calls.ts";
+import { silent } from "../harness/logger.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { scenarioText, type SippCall, startSippServer, type SippServer } from "../harness/sipp.ts";
 import { CALLER, DID, type Rules, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
@@ -118,7 +118,7 @@ async function reading(records: { readonly saved: number; readonly written: numb
   const folder = await temporaryFolder("served");
   const path = join(folder.path, SERVED_FILE);
   await mkdir(dirname(path));
-  const served = startServedCalls({ pod: "pod-0", dir: folder.path, store: { saveServedCalls }, records, counter: { inc: () => undefined }, logger: pino({ level: "silent" }) }, 20);
+  const served = startServedCalls({ pod: "pod-0", dir: folder.path, store: { saveServedCalls }, records, counter: { inc: () => undefined }, logger: silent }, 20);
   const files = () => readdir(dirname(path));
   return {
     path,

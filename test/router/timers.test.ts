@@ -1,10 +1,10 @@
-import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { Calls } from "../../src/router/calls.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
 import { aDecision, after, answered, decided, received } from "../domain/call/builders.ts";
+import { silent } from "../harness/logger.ts";
+import { testCalls } from "./builders.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -19,20 +19,15 @@ const CATCH_UP_MS = 500;
 /** A call whose only destination is called and says nothing. */
 function dialled(asterisk = { connected: true }) {
   const asked: string[] = [];
-  const nothing = () => undefined;
   const registry = new Registry();
-  const calls = new Calls({
+  const calls = testCalls({
     clock: { now: () => new Date() },
-    logger: pino({ level: "silent" }),
     metrics: routerMetrics(registry),
     perform: ({ type }) => Promise.resolve(void asked.push(type)),
-    save: nothing,
-    keep: nothing,
-    left: nothing,
     connected: () => asterisk.connected,
   });
   const { call, commands } = after(received(), decided(aDecision([["desk"]])));
-  calls.start(call, commands, pino({ level: "silent" }));
+  calls.start(call, commands, silent);
   const live = async () => (await registry.getSingleMetric("dialplane_router_live_calls")?.get())?.values[0]?.value;
   return { calls, asked, live, kind: () => calls.find(call.id)?.kind, answers: () => calls.happen(call.id, answered(0)) };
 }

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { renderPjsip } from "../../src/domain/pjsip.ts";
 import { createTrunkPart, type TrunkPartDeps } from "../../src/router/trunk-part.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { anAsteriskTrunk } from "../domain/asterisk-builders.ts";
+import { silent } from "../harness/logger.ts";
 
 /** An Asterisk that runs what it was given, in whose world the names of these endpoints' hosts have no address. */
 function aPart(unidentified: readonly string[]) {
   const world = { now: 0, unidentified, programmed: 0, running: null as string | null };
   const file = { revision: "0".repeat(32), trunks: renderPjsip({ trunks: [anAsteriskTrunk()], credentials: new Map() }) };
   const deps: TrunkPartDeps = {
-    logger: createLogger("silent"),
+    logger: silent,
     clock: { now: () => new Date(world.now) },
     read: () => Promise.resolve(file),
     running: () => Promise.resolve(world.running),

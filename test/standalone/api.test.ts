@@ -7,10 +7,10 @@ import express from "express";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AnyResource, NumberPool } from "../../src/domain/resources.ts";
 import { problemHandler } from "../../src/ingress/problem.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { localAccess, readApi, servesThisMachineAlone } from "../../src/standalone/api.ts";
 import { keptSecret } from "../../src/standalone/kept-secret.ts";
 import { aPoolSpec } from "../domain/builders.ts";
+import { silent } from "../harness/logger.ts";
 import { temporaryFolder } from "../harness/process.ts";
 
 const token = "the-token-of-these-tests-has-32-characters";
@@ -29,7 +29,7 @@ describe("what standalone shows without a token", () => {
   beforeAll(async () => {
     const access = localAccess({ token, isLocal: () => servesThisMachineAlone(declared) });
     const app = express();
-    app.use(readApi({ associations: () => Promise.resolve([]), resources: () => ({ resources: [], problems: [] }) }, access), problemHandler(createLogger("silent")));
+    app.use(readApi({ associations: () => Promise.resolve([]), resources: () => ({ resources: [], problems: [] }) }, access), problemHandler(silent));
     const server = app.listen(0, "127.0.0.1");
     await once(server, "listening");
     port = (server.address() as AddressInfo).port;

@@ -6,11 +6,10 @@ import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 
 import { ExpectedError } from "../../src/domain/errors.ts";
-import { createLogger } from "../../src/shared/logger.ts";
 import { type PostgresOptions, type RunningPostgres, startPostgres } from "../../src/standalone/postgres-process.ts";
+import { silent as logger } from "../harness/logger.ts";
 import { eventually, isAlive, startProcess, temporaryFolder } from "../harness/process.ts";
 
-const logger = createLogger("silent");
 const cleanUp: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {

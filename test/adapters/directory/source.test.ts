@@ -7,7 +7,7 @@ import { lastGoodIn } from "../../../src/adapters/directory/last-good.ts";
 import { directorySource, type FileContent } from "../../../src/adapters/directory/source.ts";
 import type { Declared, ResourceSource } from "../../../src/domain/ports.ts";
 import type { AnyResource } from "../../../src/domain/resources.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 
 let folder: string;
 let now: Date;
@@ -31,7 +31,7 @@ function parse(text: string, file: string): FileContent {
 
 async function source(): Promise<ResourceSource> {
   const identities = await IdentityRegister.open(join(folder, ".identities.json"));
-  return directorySource({ directory: folder, parse, identities, lastGood: lastGoodIn(join(folder, "kept")), clock: { now: () => now }, logger: createLogger("silent") });
+  return directorySource({ directory: folder, parse, identities, lastGood: lastGoodIn(join(folder, "kept")), clock: { now: () => now }, logger: silent });
 }
 
 const put = (name: string, text: string) => writeFile(join(folder, name), text);

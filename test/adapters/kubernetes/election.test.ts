@@ -1,13 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import type { KubeClient } from "../../../src/adapters/kubernetes/client.ts";
 import { Elector, type ElectorOptions } from "../../../src/adapters/kubernetes/election.ts";
 import { leaseClient } from "../../../src/adapters/kubernetes/lease.ts";
-import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 import { startWire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { faultTable, type Outcome } from "./fault-table.ts";
-import { clientOf, silent } from "./world.ts";
+import { silent } from "../../harness/logger.ts";
+import { clientOf, eachWithControlPlane } from "./world.ts";
 
 const LIMIT_MS = 60_000;
 vi.setConfig({ testTimeout: 2 * LIMIT_MS });
@@ -23,25 +22,13 @@ interface Term {
   to: number;
 }
 
-let kube: ControlPlane;
-let direct: KubeClient;
+const control = eachWithControlPlane({ definitions: false });
 let name = "";
 let leases = 0;
 let terms: Term[] = [];
-const outcomes: Outcome[] = [];
-const closing: (() => Promise<void> | void)[] = [];
 
-beforeAll(async () => {
-  kube = await startControlPlane({ definitions: false });
-  direct = clientOf(kube.kubeconfig);
-});
-afterAll(async () => {
-  process.stdout.write(`\n${faultTable(outcomes)}\n`);
-  direct.close();
-  await kube.stop();
-});
 afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
+  await control.close();
   expectOneLeaderAtATime();
   terms = [];
 });
@@ -69,7 +56,7 @@ interface Candidacy extends Partial<ElectorOptions> {
 }
 
 /** A candidate whose terms are written down. */
-function candidate(identity: string, { client = direct, skewMs = 0, ...options }: Candidacy = {}): Elector {
+function candidate(identity: string, { client = control.direct, skewMs = 0, ...options }: Candidacy = {}): Elector {
   const elector = new Elector({
     lease: leaseClient(client, { namespace: "default", name }),
     identity,
@@ -83,7 +70,7 @@ function candidate(identity: string, { client = direct, skewMs = 0, ...options }
     ...TIMES,
     ...options,
   });
-  closing.push(() => elector.stop());
+  control.closing(() => elector.stop());
   elector.start();
   return elector;
 }
@@ -93,7 +80,7 @@ async function leading(...candidates: readonly Elector[]): Promise<Elector> {
 }
 
 async function stored(): Promise<{ spec: { holderIdentity?: string; leaseTransitions: number; renewTime: string } }> {
-  return JSON.parse(await kube.mustKubectl(["get", "lease", name, "-o", "json"])) as Awaited<ReturnType<typeof stored>>;
+  return JSON.parse(await control.kube.mustKubectl(["get", "lease", name, "-o", "json"])) as Awaited<ReturnType<typeof stored>>;
 }
 
 function overlaps(): string[] {
@@ -122,7 +109,7 @@ describe("one leads", () => {
     await first.stop();
     await leading(second);
     const rightAfterMs = performance.now() - healedAt;
-    outcomes.push({ fault: "leader stops", lost: overlaps(), rightAfterMs, how: "gives the Lease away; the next try takes it (asks every 0.3 s here, 2 s by default)" });
+    control.outcomes.push({ fault: "leader stops", lost: overlaps(), rightAfterMs, how: "gives the Lease away; the next try takes it (asks every 0.3 s here, 2 s by default)" });
     expect(rightAfterMs).toBeLessThan(29_000);
     expect(first.isLeader).toBe(false);
     expect(terms.at(-1)?.identity).toBe("second");
@@ -136,15 +123,15 @@ describe("a leader that can't be reached", () => {
     ["a clock two hours behind the other", -2 * HOUR_MS],
   ])("steps down before the next one begins: %s", async (clocks, skewMs) => {
     aLease();
-    await using wire = await startWire(kube.url);
-    const first = candidate("first", { client: clientOf(kube.kubeconfig, { server: wire.url }) });
+    await using wire = await startWire(control.kube.url);
+    const first = candidate("first", { client: clientOf(control.kube.kubeconfig, { server: wire.url }) });
     await leading(first);
     const second = candidate("second", { skewMs });
     await eventually("the second one knows the first", () => second.leader === "first", LIMIT_MS);
     const healedAt = performance.now();
     wire.freeze();
     await leading(second);
-    outcomes.push({
+    control.outcomes.push({
       fault: `leader cut off, ${clocks}`,
       lost: overlaps(),
       rightAfterMs: performance.now() - healedAt,
@@ -160,11 +147,11 @@ describe("a leader that can't be reached", () => {
 
   test("is said to lead by nobody once the lease is over", async () => {
     aLease();
-    await using near = await startWire(kube.url);
-    await using far = await startWire(kube.url);
-    const first = candidate("first", { client: clientOf(kube.kubeconfig, { server: near.url }) });
+    await using near = await startWire(control.kube.url);
+    await using far = await startWire(control.kube.url);
+    const first = candidate("first", { client: clientOf(control.kube.kubeconfig, { server: near.url }) });
     await leading(first);
-    const second = candidate("second", { client: clientOf(kube.kubeconfig, { server: far.url }) });
+    const second = candidate("second", { client: clientOf(control.kube.kubeconfig, { server: far.url }) });
     await eventually("the second one knows the first", () => second.leader === "first", LIMIT_MS);
     for (const wire of [near, far]) wire.freeze();
     await eventually("both know of nobody", () => first.leader === null && second.leader === null, LIMIT_MS);
@@ -180,12 +167,12 @@ describe("a leader that can't be reached", () => {
     aLease();
     const only = candidate("only");
     await leading(only);
-    await kube.stopApiServer("SIGKILL");
+    await control.kube.stopApiServer("SIGKILL");
     await eventually("the end of the term", () => terms[0]?.to !== Infinity, LIMIT_MS);
-    await kube.startApiServer();
+    await control.kube.startApiServer();
     const healedAt = performance.now();
     await leading(only);
-    outcomes.push({ fault: "API server down for longer than the Lease", lost: overlaps(), rightAfterMs: performance.now() - healedAt, how: "the term ended by itself; a new one begins" });
+    control.outcomes.push({ fault: "API server down for longer than the Lease", lost: overlaps(), rightAfterMs: performance.now() - healedAt, how: "the term ended by itself; a new one begins" });
     expect(terms.at(-1)?.transitions).toBeGreaterThan(0);
   });
 });
@@ -196,10 +183,10 @@ describe("a term ends", () => {
     const only = candidate("only", { leastTransitions: () => Promise.resolve(41) });
     await leading(only);
     expect(terms.at(-1)?.transitions).toBe(41);
-    await kube.mustKubectl(["delete", "lease", name]);
+    await control.kube.mustKubectl(["delete", "lease", name]);
     const healedAt = performance.now();
     await eventually("a second term", () => terms.length === 2, LIMIT_MS);
-    outcomes.push({ fault: "Lease deleted", lost: overlaps(), rightAfterMs: performance.now() - healedAt, how: "the term ends, a new Lease counts on" });
+    control.outcomes.push({ fault: "Lease deleted", lost: overlaps(), rightAfterMs: performance.now() - healedAt, how: "the term ends, a new Lease counts on" });
     expect(terms[1]?.transitions).toBe(42);
   });
 
@@ -207,7 +194,7 @@ describe("a term ends", () => {
     aLease();
     const only = candidate("only");
     await leading(only);
-    await kube.mustKubectl(["patch", "lease", name, "--type=merge", "-p", '{"spec":{"holderIdentity":"thief","leaseTransitions":7}}']);
+    await control.kube.mustKubectl(["patch", "lease", name, "--type=merge", "-p", '{"spec":{"holderIdentity":"thief","leaseTransitions":7}}']);
     await eventually("the end of the term", () => terms[0]?.to !== Infinity, LIMIT_MS);
     await eventually("a term after his", () => terms.some(({ transitions }) => transitions === 8), LIMIT_MS);
   });

@@ -1,57 +1,41 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { createKubeClient, type KubeClient } from "../../../src/adapters/kubernetes/client.ts";
 import { addFinalizer, removeFinalizer } from "../../../src/adapters/kubernetes/finalizer.ts";
 import { objectPath, parseObject } from "../../../src/adapters/kubernetes/objects.ts";
 import { WorkQueue } from "../../../src/adapters/kubernetes/work-queue.ts";
-import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 import { type Front, startFront, startWire, type Wire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { faultTable, type Outcome } from "./fault-table.ts";
-import { clientOf, CONFIG_MAPS, ConfigMaps, listeningLogger, tokenFileConfig, Witness, type WitnessOptions } from "./world.ts";
+import { clientOf, CONFIG_MAPS, ConfigMaps, eachWithControlPlane, listeningLogger, tokenFileConfig, Witness, type WitnessOptions } from "./world.ts";
 
 const LIMIT_MS = 60_000;
 vi.setConfig({ testTimeout: 3 * LIMIT_MS });
 
-let kube: ControlPlane;
-/** Straight to the API server. */
-let direct: KubeClient;
-const outcomes: Outcome[] = [];
+const control = eachWithControlPlane({ definitions: false });
 let quiet: { readonly maps: ConfigMaps; readonly witness: Witness; readonly since: number };
 
-beforeAll(async () => {
-  kube = await startControlPlane({ definitions: false });
-  direct = clientOf(kube.kubeconfig);
-});
-afterAll(async () => {
-  process.stdout.write(`\n${faultTable(outcomes)}\n`);
-  direct.close();
-  await kube.stop();
-});
 
 let namespaces = 0;
 let maps: ConfigMaps;
 let witness: Witness | undefined;
-const closing: (() => Promise<void> | void)[] = [];
 
 beforeEach(async () => {
   namespaces += 1;
-  maps = new ConfigMaps(direct, `faults-${namespaces}`);
+  maps = new ConfigMaps(control.direct, `faults-${namespaces}`);
   await maps.createNamespace();
   for (let index = 0; index < 10; index += 1) await maps.create(`old-${index}`);
 });
 afterEach(async () => {
   await witness?.reflector.stop();
   witness = undefined;
-  for (const close of closing.splice(0).reverse()) await close();
 });
 
 /** A witness that knows all that is there and watches. */
 async function witnessBehind(client: KubeClient, options: Partial<WitnessOptions> = {}): Promise<Witness> {
-  closing.push(() => client.close());
+  control.closing(() => client.close());
   const one = new Witness({ client, path: maps.path, ...options });
   witness = one;
   await eventually("first watch", () => one.reflector.state.watching, LIMIT_MS);
@@ -81,7 +65,7 @@ async function rightAgain(one: Witness, { fault, healedAt, how }: Right): Promis
   await eventually(`recovery from ${fault}`, same, LIMIT_MS).catch(() => undefined);
   const rightAfterMs = performance.now() - healedAt;
   const lost = Object.keys({ ...truth, ...one.heard }).filter((name) => truth[name] !== one.heard[name]);
-  outcomes.push({ fault, lost, rightAfterMs, how });
+  control.outcomes.push({ fault, lost, rightAfterMs, how });
   expect(one.heard).toEqual(truth);
   expect(one.cached).toEqual(truth);
   expectNothingToldTwice(one);
@@ -102,50 +86,50 @@ async function uidsOf(...names: string[]): Promise<string[]> {
 }
 
 async function wire(): Promise<Wire> {
-  const one = await startWire(kube.url);
-  closing.push(async () => one[Symbol.asyncDispose]());
+  const one = await startWire(control.kube.url);
+  control.closing(async () => one[Symbol.asyncDispose]());
   return one;
 }
 
 async function front(): Promise<{ readonly front: Front; readonly client: KubeClient }> {
-  const one = await startFront({ url: kube.url, ca: kube.ca });
-  closing.push(async () => one[Symbol.asyncDispose]());
+  const one = await startFront({ url: control.kube.url, ca: control.kube.ca });
+  control.closing(async () => one[Symbol.asyncDispose]());
   const tokenFile = await tokenIn(await folder(), "front");
-  return { front: one, client: createKubeClient(tokenFileConfig({ server: one.url, ca: kube.ca, tokenFile }), listeningLogger()) };
+  return { front: one, client: createKubeClient(tokenFileConfig({ server: one.url, ca: control.kube.ca, tokenFile }), listeningLogger()) };
 }
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "dialplane-token-"));
-  closing.push(() => rm(path, { recursive: true }));
+  control.closing(() => rm(path, { recursive: true }));
   return path;
 }
 
 /** A service account that may read the ConfigMaps of the namespace. */
 async function tokenIn(path: string, name: string, lifetime = 3600): Promise<string> {
   const namespace = maps.namespace;
-  const token = await kube.serviceAccountToken({ namespace, name, lifetime });
+  const token = await control.kube.serviceAccountToken({ namespace, name, lifetime });
   const made = [
     ["role", "reader", "--verb=list,watch", "--resource=configmaps"],
     ["rolebinding", "reader", "--role=reader", `--serviceaccount=${namespace}:${name}`],
   ];
   for (const args of made) {
-    const stdin = await kube.mustKubectl(["create", ...args, "-n", namespace, "--dry-run=client", "-o", "json"]);
-    await kube.mustKubectl(["apply", "-f", "-"], { stdin });
+    const stdin = await control.kube.mustKubectl(["create", ...args, "-n", namespace, "--dry-run=client", "-o", "json"]);
+    await control.kube.mustKubectl(["apply", "-f", "-"], { stdin });
   }
   await writeFile(join(path, "token"), token);
   return join(path, "token");
 }
 
 test("a witness in a namespace where nothing happens begins to wait", async () => {
-  const path = new ConfigMaps(direct, maps.namespace);
-  quiet = { maps: path, witness: new Witness({ client: direct, path: path.path }), since: performance.now() };
+  const path = new ConfigMaps(control.direct, maps.namespace);
+  quiet = { maps: path, witness: new Witness({ client: control.direct, path: path.path }), since: performance.now() };
   await eventually("first watch", () => quiet.witness.reflector.state.watching, LIMIT_MS);
 });
 
 describe("a broken connection", () => {
   test("a TCP reset of the watch costs a new watch, not a list", async () => {
     const line = await wire();
-    const one = await witnessBehind(clientOf(kube.kubeconfig, { server: line.url }));
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig, { server: line.url }));
     const healedAt = performance.now();
     line.reset();
     await changeTheWorld();
@@ -156,7 +140,7 @@ describe("a broken connection", () => {
 
   test("what is deleted while nobody can watch is told as deleted", async () => {
     const line = await wire();
-    const one = await witnessBehind(clientOf(kube.kubeconfig, { server: line.url }));
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig, { server: line.url }));
     const gone = await uidsOf("old-2", "old-3", "old-4");
     line.cut();
     await changeTheWorld();
@@ -169,7 +153,7 @@ describe("a broken connection", () => {
 
   test("a peer that died without a word is given up after the time of quiet", async () => {
     const line = await wire();
-    const one = await witnessBehind(clientOf(kube.kubeconfig, { server: line.url }), { quietMs: 1_500 });
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig, { server: line.url }), { quietMs: 1_500 });
     const healedAt = performance.now();
     line.freeze();
     await changeTheWorld();
@@ -222,7 +206,7 @@ describe("credentials", () => {
   test("an expired token is replaced by the one that is in the file by then", async () => {
     const path = await folder();
     const tokenFile = await tokenIn(path, "short", 3);
-    const client = createKubeClient(tokenFileConfig({ server: kube.url, ca: kube.ca, tokenFile }), listeningLogger());
+    const client = createKubeClient(tokenFileConfig({ server: control.kube.url, ca: control.kube.ca, tokenFile }), listeningLogger());
     const one = await witnessBehind(client, { watchSeconds: { least: 2, most: 2 } });
     await eventually("refusal of the token", () => one.reflector.state.lastError?.status === 401, LIMIT_MS);
     await changeTheWorld();
@@ -240,7 +224,7 @@ describe("our own faults", () => {
       thrown += 1;
       throw new Error("of a listener");
     };
-    const one = await witnessBehind(clientOf(kube.kubeconfig), { logger, onHear });
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig), { logger, onHear });
     const healedAt = performance.now();
     await changeTheWorld();
     await rightAgain(one, { fault: "a listener that throws at every event", healedAt, how: "logged; the next event is told" });
@@ -262,15 +246,15 @@ describe("our own faults", () => {
         return Promise.resolve();
       },
     });
-    closing.push(() => queue.stop());
-    const one = await witnessBehind(clientOf(kube.kubeconfig), { onHear: ({ key }) => queue.add(key) });
+    control.closing(() => queue.stop());
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig), { onHear: ({ key }) => queue.add(key) });
     const healedAt = performance.now();
     await changeTheWorld();
     const truth = await maps.truth();
     const changed = ["old-0", "old-1", "old-2", "old-3", "old-4", "new-0", "new-1", "new-2"].map((name) => `${maps.namespace}/${name}`);
     const wanted = new Map(changed.map((key) => [key, truth[key]?.split(" ")[1] ?? "gone"]));
     await eventually("all handled", () => changed.every((key) => right.get(key) === wanted.get(key)), LIMIT_MS).catch(() => undefined);
-    outcomes.push({
+    control.outcomes.push({
       fault: "a handler that throws three times at each object",
       lost: changed.filter((key) => right.get(key) !== wanted.get(key)),
       rightAfterMs: performance.now() - healedAt,
@@ -284,13 +268,13 @@ test("a conflict on a finalizer: of four who write at the same moment nobody's i
   const object = await maps.create("contended");
   const finalizers = ["a", "b", "c", "d"].map((name) => `example.com/${name}`);
   const healedAt = performance.now();
-  await Promise.all(finalizers.map((finalizer) => addFinalizer(direct, CONFIG_MAPS, object, finalizer)));
+  await Promise.all(finalizers.map((finalizer) => addFinalizer(control.direct, CONFIG_MAPS, object, finalizer)));
   const rightAfterMs = performance.now() - healedAt;
-  const stored = parseObject(await direct.request({ method: "GET", path: objectPath(CONFIG_MAPS, object.metadata) }));
+  const stored = parseObject(await control.direct.request({ method: "GET", path: objectPath(CONFIG_MAPS, object.metadata) }));
   const lost = finalizers.filter((finalizer) => stored.metadata.finalizers?.includes(finalizer) !== true);
-  outcomes.push({ fault: "conflict on a finalizer, four writers at once", lost, rightAfterMs, how: "read again after a 409, the list written whole" });
+  control.outcomes.push({ fault: "conflict on a finalizer, four writers at once", lost, rightAfterMs, how: "read again after a 409, the list written whole" });
   expect(lost).toEqual([]);
-  await Promise.all(finalizers.map((finalizer) => removeFinalizer(direct, CONFIG_MAPS, stored, finalizer)));
+  await Promise.all(finalizers.map((finalizer) => removeFinalizer(control.direct, CONFIG_MAPS, stored, finalizer)));
   await maps.delete("contended");
   expect(Object.keys(await maps.truth())).not.toContain(`${maps.namespace}/contended`);
 });
@@ -301,7 +285,7 @@ test("a watch in which nothing happens for more than 30 s is still the first one
   const healedAt = performance.now();
   await itsMaps.set("old-0", "at last");
   await eventually("event", () => one.told("modified").length === 1, LIMIT_MS);
-  outcomes.push({ fault: "30 s of quiet", lost: [], rightAfterMs: performance.now() - healedAt, how: "the same watch tells the next event" });
+  control.outcomes.push({ fault: "30 s of quiet", lost: [], rightAfterMs: performance.now() - healedAt, how: "the same watch tells the next event" });
   expect(one.reflector.state).toMatchObject({ lists: 1, watches: 1, failures: 0 });
   await one.reflector.stop();
 });
@@ -309,12 +293,12 @@ test("a watch in which nothing happens for more than 30 s is still the first one
 describe("an API server that goes", () => {
   test("a real 410: the history between two watches is gone", async () => {
     const line = await wire();
-    const one = await witnessBehind(clientOf(kube.kubeconfig, { server: line.url }));
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig, { server: line.url }));
     const gone = await uidsOf("old-2", "old-3", "old-4");
     line.cut();
     await changeTheWorld();
-    await kube.etcd.compact();
-    await kube.restartApiServer();
+    await control.kube.etcd.compact();
+    await control.kube.restartApiServer();
     const healedAt = performance.now();
     line.mend();
     await rightAgain(one, { fault: "410 Gone: etcd compacted, API server restarted, DELETEs meanwhile", healedAt, how: "a list, differences told" });
@@ -323,25 +307,25 @@ describe("an API server that goes", () => {
   });
 
   test("a restart with SIGKILL", async () => {
-    const one = await witnessBehind(clientOf(kube.kubeconfig));
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig));
     await changeTheWorld();
-    await kube.restartApiServer("SIGKILL");
+    await control.kube.restartApiServer("SIGKILL");
     const healedAt = performance.now();
     await maps.set("old-5", "after the restart");
     await rightAgain(one, { fault: "API server killed and started again", healedAt, how: "goes on from the last resourceVersion" });
   });
 
   test("down for a minute: waits grow no longer than the longest", async () => {
-    const one = await witnessBehind(clientOf(kube.kubeconfig));
+    const one = await witnessBehind(clientOf(control.kube.kubeconfig));
     const before = one.cached;
     const downAt = performance.now();
-    await kube.stopApiServer();
+    await control.kube.stopApiServer();
     await eventually("many failed tries", () => one.reflector.state.failures >= 6, LIMIT_MS);
     expect(one.cached).toEqual(before);
     expect(one.reflector.state).toMatchObject({ synced: true, watching: false, lastError: { reason: "Unreachable" } });
     await eventually("a minute", () => performance.now() - downAt > 60_000, 2 * LIMIT_MS);
     expect(one.cached).toEqual(before);
-    await kube.startApiServer();
+    await control.kube.startApiServer();
     const healedAt = performance.now();
     const seconds = Math.round((healedAt - downAt) / 1_000);
     await changeTheWorld();

@@ -10,7 +10,8 @@ import { StatusWriter, type ObjectRef } from "../../../src/adapters/kubernetes/s
 import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 import { startWire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { clientOf, CONFIG_MAPS, ConfigMaps, listeningLogger, POOLS, silent } from "./world.ts";
+import { silent } from "../../harness/logger.ts";
+import { clientOf, CONFIG_MAPS, ConfigMaps, listeningLogger, POOLS } from "./world.ts";
 
 const FINALIZER = "dialplane.io/numbers";
 

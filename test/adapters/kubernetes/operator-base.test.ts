@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { KubeClient } from "../../../src/adapters/kubernetes/client.ts";
 import { OperatorBase, type OperatorBaseOptions, type ResourceEvent, type ResourceMeta } from "../../../src/adapters/kubernetes/operator-base.ts";
-import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 import { startWire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { clientOf, ConfigMaps, kubeConfigOf, silent } from "./world.ts";
+import { silent } from "../../harness/logger.ts";
+import { ConfigMaps, eachWithControlPlane, kubeConfigOf } from "./world.ts";
 
 const LIMIT_MS = 60_000;
 vi.setConfig({ testTimeout: 2 * LIMIT_MS });
@@ -22,7 +21,7 @@ class ConfigMapOperator extends OperatorBase {
   readonly #handler: Handler;
 
   constructor(namespaces: readonly string[], options: Partial<OperatorBaseOptions> = {}, handler: Handler = () => Promise.resolve()) {
-    super({ kubeConfig: kubeConfigOf(kube.kubeconfig), logger: silent, fieldManager: "test", ...options });
+    super({ kubeConfig: kubeConfigOf(control.kube.kubeconfig), logger: silent, fieldManager: "test", ...options });
     this.#namespaces = namespaces;
     this.#handler = handler;
   }
@@ -68,38 +67,28 @@ class PoolOperator extends OperatorBase {
   }
 }
 
-let kube: ControlPlane;
-let direct: KubeClient;
+const control = eachWithControlPlane();
 let maps: ConfigMaps;
 let namespaces = 0;
-const closing: (() => Promise<void>)[] = [];
 const exit = vi.spyOn(process, "exit");
 
-beforeAll(async () => {
-  kube = await startControlPlane();
-  direct = clientOf(kube.kubeconfig);
-});
-afterAll(async () => {
-  direct.close();
-  await kube.stop();
-});
 beforeEach(async () => {
   maps = await aNamespace();
 });
 afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
+  await control.close();
   expect(exit).not.toHaveBeenCalled();
 });
 
 async function aNamespace(): Promise<ConfigMaps> {
   namespaces += 1;
-  const one = new ConfigMaps(direct, `operator-${namespaces}`);
+  const one = new ConfigMaps(control.direct, `operator-${namespaces}`);
   await one.createNamespace();
   return one;
 }
 
 async function started<T extends OperatorBase>(operator: T): Promise<T> {
-  closing.push(() => operator.stopped());
+  control.closing(() => operator.stopped());
   await operator.start();
   await eventually("first list", () => operator.hasSynced, LIMIT_MS);
   return operator;
@@ -134,8 +123,8 @@ test("watches of two namespaces do not take each other's place", async () => {
 test("a TCP reset, a gap and the end of the operator end no process and lose no delete", async () => {
   await maps.create("gone");
   await maps.create("replaced");
-  await using wire = await startWire(kube.url);
-  const operator = await started(new ConfigMapOperator([maps.namespace], { kubeConfig: kubeConfigOf(kube.kubeconfig, { server: wire.url }) }));
+  await using wire = await startWire(control.kube.url);
+  const operator = await started(new ConfigMapOperator([maps.namespace], { kubeConfig: kubeConfigOf(control.kube.kubeconfig, { server: wire.url }) }));
   await eventually("both", () => operator.events.length >= 2, LIMIT_MS);
   wire.reset();
   await maps.create("after-reset");
@@ -175,7 +164,7 @@ test("a finalizer holds an object until its delete action has succeeded", async 
   };
   const operator = await started(new ConfigMapOperator([maps.namespace], {}, handler));
   await maps.create("held");
-  const finalizers = () => kube.mustKubectl(["get", "configmap", "-n", maps.namespace, "held", "-o", "jsonpath={.metadata.finalizers}"]);
+  const finalizers = () => control.kube.mustKubectl(["get", "configmap", "-n", maps.namespace, "held", "-o", "jsonpath={.metadata.finalizers}"]);
   await eventually("the finalizer", async () => (await finalizers()).includes(FINALIZER), LIMIT_MS);
   await maps.delete("held");
   await eventually("the end", () => operator.events.includes(event("DELETED", "held")), LIMIT_MS);
@@ -185,24 +174,24 @@ test("a finalizer holds an object until its delete action has succeeded", async 
 
 test("a status is set and patched as it is now, and that of an object that is gone is null", async () => {
   const pool = { apiVersion: "dialplane.io/v1alpha1", kind: "NumberPool", metadata: { name: "sales" }, spec: { numbers: ["+12025550110"], trunkRef: { name: "carrier" }, defaultDestination: { number: "+12025550199" } } };
-  await kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
-  const operator = await started(new PoolOperator({ kubeConfig: kubeConfigOf(kube.kubeconfig), logger: silent, fieldManager: "test" }));
+  await control.kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
+  const operator = await started(new PoolOperator({ kubeConfig: kubeConfigOf(control.kube.kubeconfig), logger: silent, fieldManager: "test" }));
   const meta = await eventually("the pool", () => operator.seen, LIMIT_MS);
-  const status = async () => JSON.parse(await kube.mustKubectl(["get", "numberpool", "sales", "-o", "jsonpath={.status}"])) as unknown;
+  const status = async () => JSON.parse(await control.kube.mustKubectl(["get", "numberpool", "sales", "-o", "jsonpath={.status}"])) as unknown;
   const condition = (type: string) => ({ type, status: "True", reason: "Test", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" });
   expect(await operator.set(meta, { conditions: [condition("Ready")] })).toEqual(meta);
   expect(await status()).toEqual({ conditions: [condition("Ready")] });
   await operator.patch(meta, { conditions: [condition("Accepted")] });
   expect(await status()).toEqual({ conditions: [condition("Accepted")] });
-  await kube.mustKubectl(["delete", "numberpool", "sales"]);
-  await kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
+  await control.kube.mustKubectl(["delete", "numberpool", "sales"]);
+  await control.kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
   expect(await operator.set(meta, { conditions: [condition("Ready")] })).toBeNull();
 });
 
 test("a definition is applied, again and again; what is none is refused", async () => {
   const operator = new ConfigMapOperator([]);
-  closing.push(() => operator.stopped());
+  control.closing(() => operator.stopped());
   for (let times = 0; times < 2; times += 1) expect(await operator.register(POOLS_CRD)).toMatchObject({ group: "dialplane.io", plural: "numberpools" });
   await expect(operator.register(join(import.meta.dirname, "../../../examples/quickstart/pool.yaml"))).rejects.toThrow(/must be a CustomResourceDefinition/);
-  expect(operator.uri()).toBe(`${kube.url}/apis/dialplane.io/v1alpha1/namespaces/shop/numberpools`);
+  expect(operator.uri()).toBe(`${control.kube.url}/apis/dialplane.io/v1alpha1/namespaces/shop/numberpools`);
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { KubeConfig } from "@kubernetes/client-node";
+import { afterAll, afterEach, beforeAll } from "vitest";
 
 import type { StoreEvent } from "../../../src/adapters/kubernetes/cache/store.ts";
 import { createKubeClient, type KubeClient } from "../../../src/adapters/kubernetes/client.ts";
@@ -7,12 +8,12 @@ import { collectionPath, objectKey, objectPath, parseObject, type KubeObject, ty
 import { Reflector, type ReflectorOptions } from "../../../src/adapters/kubernetes/reflector.ts";
 import { listAll } from "../../../src/adapters/kubernetes/list.ts";
 import type { Logger } from "../../../src/domain/ports.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "../../harness/kube.ts";
+import { silent } from "../../harness/logger.ts";
+import { faultTable, type Outcome } from "./fault-table.ts";
 
 export const CONFIG_MAPS: ResourceType = { group: "", version: "v1", plural: "configmaps" };
 export const POOLS: ResourceType = { group: "dialplane.io", version: "v1alpha1", plural: "numberpools" };
-
-export const silent = createLogger("silent");
 
 export interface Said {
   readonly level: string;
@@ -59,6 +60,53 @@ export function tokenFileConfig({ server, ca, tokenFile }: { readonly server: st
 
 export function clientOf(path: string, options: { readonly server?: string; readonly logger?: Logger } = {}): KubeClient {
   return createKubeClient(kubeConfigOf(path, options), options.logger ?? silent);
+}
+
+export interface TestControlPlane {
+  readonly kube: ControlPlane;
+  /** Straight to the API server. */
+  readonly direct: KubeClient;
+  /** Printed as a table after all tests. */
+  readonly outcomes: Outcome[];
+  /** After the test, the last one first. */
+  closing(close: () => Promise<void> | void): void;
+  /** Not later than after the test. */
+  close(): Promise<void>;
+}
+
+/** One API server for all tests of a file, and what each of them opens is closed after it. */
+export function eachWithControlPlane(options: ControlPlaneOptions = {}): TestControlPlane {
+  let started: { readonly kube: ControlPlane; readonly direct: KubeClient } | undefined;
+  const plane = () => {
+    if (started === undefined) throw new Error("there is a control plane only within a test");
+    return started;
+  };
+  const outcomes: Outcome[] = [];
+  const closing: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const one of closing.splice(0).reverse()) await one();
+  };
+  beforeAll(async () => {
+    const kube = await startControlPlane(options);
+    started = { kube, direct: clientOf(kube.kubeconfig) };
+  });
+  afterEach(close);
+  afterAll(async () => {
+    if (outcomes.length > 0) process.stdout.write(`\n${faultTable(outcomes)}\n`);
+    started?.direct.close();
+    await started?.kube.stop();
+  });
+  return {
+    get kube() {
+      return plane().kube;
+    },
+    get direct() {
+      return plane().direct;
+    },
+    outcomes,
+    closing: (one) => void closing.push(one),
+    close,
+  };
 }
 
 /** ConfigMaps of one namespace, as whoever the client is. */

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { createStores } from "../../../src/adapters/postgres/stores.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
 import { anAssignment, aPool, e164 } from "../../domain/builders.ts";
+import { silent } from "../../harness/logger.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 import { eventually, startProcess, type TestProcess } from "../../harness/process.ts";
 import { type Acknowledged, missingFromHistory, type Promises, type Released, type Shown, violations } from "./claim-invariants.ts";
@@ -32,7 +32,7 @@ beforeAll(async () => {
     return { ...aPool({ ranges: [range], assignment }, { key }), generation: 1, owned: [range] };
   });
   const dialplan = { hash: "test", marker: "DIALPLANE_REVISION=test", content: "" };
-  await createStores(database.pool, database.url, createLogger("silent")).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
+  await createStores(database.pool, database.url, silent).operator.apply({ pools, rules: [], trunks: [], dialplan: () => dialplan });
 });
 
 afterAll(async () => {

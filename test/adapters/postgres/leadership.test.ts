@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import { assertTerm, beginTerm, readTerm } from "../../../src/adapters/postgres/leadership.ts";
 import { operatorStore } from "../../../src/adapters/postgres/stores.ts";
 import type { Term } from "../../../src/domain/ports.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 import { aDesiredPool, desired, eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
 
 const EARLY = { holder: "a", number: 4 };
 const LATE = { holder: "b", number: 5 };
-const storeOf = (term?: Term) => operatorStore({ pool: world.database.pool, url: world.database.url, logger: createLogger("silent") }, term);
+const storeOf = (term?: Term) => operatorStore({ pool: world.database.pool, url: world.database.url, logger: silent }, term);
 const STALE = { code: "StaleRevision" };
 
 describe("a term", () => {

@@ -7,7 +7,7 @@ import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../../src/adapters/postgres/migrate.ts";
 import { watchSchema, type SchemaWatch } from "../../../src/adapters/postgres/schema-watch.ts";
 import type { Logger } from "../../../src/domain/ports.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 import { emptyDatabase, type TestDatabase } from "../../harness/postgres.ts";
 import { eventually } from "../../harness/process.ts";
 
@@ -58,7 +58,7 @@ describe("migrations", () => {
   });
 
   test("wait for another process longer than a statement may take, and give the limit back", async () => {
-    const pool = connect(database.url, createLogger("silent"), { max: 1, statementTimeoutMilliseconds: 200 });
+    const pool = connect(database.url, silent, { max: 1, statementTimeoutMilliseconds: 200 });
     const holder = await database.pool.connect();
     await holder.query("select pg_advisory_lock(724601338)");
     const migrated = migrate(pool);
@@ -76,7 +76,7 @@ describe("migrations", () => {
     await reader.query("begin");
     await reader.query("select from pool");
     const said: object[] = [];
-    const logger = { ...createLogger("silent"), warn: (fields: object) => void said.push(fields) } as Logger;
+    const logger = { ...silent, warn: (fields: object) => void said.push(fields) } as Logger;
     const migrated = migrate(database.pool, logger);
     let longest = 0;
     while (said.length < 1) {
@@ -111,14 +111,14 @@ describe("the watch on the schema", () => {
   };
 
   test("holds back who starts before the database is migrated, and nobody who was ready or is older than the schema", async () => {
-    const watch = await watchSchema(database.pool, createLogger("silent"), 20);
+    const watch = await watchSchema(database.pool, silent, 20);
     const newest = (await released()).length;
     expect(await said(watch, new RegExp(`^the database has schema 0, this release needs ${newest}: run dialplane migrate$`))).toBe(false);
     await migrate(database.pool);
     expect(await said(watch, new RegExp(`^schema ${newest}$`))).toBe(true);
     await database.pool.query("insert into migration (version) values (999)");
     expect(await said(watch, /has schema 999/)).toBe(true);
-    const older = await watchSchema(database.pool, createLogger("silent"), 20);
+    const older = await watchSchema(database.pool, silent, 20);
     expect(await said(older, /has schema 999, this release was made for/)).toBe(true);
     await database.pool.query("delete from migration where version > 3");
     expect(await said(watch, /has schema 3, this release needs/)).toBe(true);

@@ -6,7 +6,7 @@ import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { eraseProspect } from "../../../src/adapters/postgres/prospects.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import type { Uuid } from "../../../src/domain/types.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 import { aCall, aDesiredPool, aRequest, CALLER, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -243,7 +243,7 @@ describe("an erasure", () => {
     await world.assigned(aRequest(randomUUID()));
     await world.rows("analyze");
     const read = async () => (await world.rows<{ n: number }>("select seq_tup_read::int as n from pg_stat_user_tables where relname = 'number'"))[0]?.n ?? 0;
-    const erasing = connect(world.database.url, createLogger("silent"), { max: 1 });
+    const erasing = connect(world.database.url, silent, { max: 1 });
     // A connection tells what it read at its end.
     await world.rows("select pg_stat_force_next_flush()");
     const before = await read();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { createStores } from "../../../src/adapters/postgres/stores.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 import { eachWithWorld } from "./world.ts";
 
 const world = eachWithWorld();
@@ -15,7 +15,7 @@ const take = (...parameters: Parameters<typeof seat>) => world.stores.router.tak
 
 describe("seats", () => {
   test("are never more than the limit, however many pods take them at the same moment", async () => {
-    const pods = Array.from({ length: 4 }, () => createStores(world.database.pool, world.database.url, createLogger("silent")).router);
+    const pods = Array.from({ length: 4 }, () => createStores(world.database.pool, world.database.url, silent).router);
     const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => pods[index % 4]!.takeSeat(seat(`c${index}`, { destinationLimit: 7, trunkLimit: 50 }))));
     expect(answers.filter((answer) => answer === null)).toHaveLength(7);
     expect(answers.filter((answer) => answer === "destination")).toHaveLength(53);

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type pg from "pg";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { inTransaction } from "../../../src/adapters/postgres/transaction.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
 import { startWire, type Wire } from "../../harness/kube-proxy.ts";
+import { silent } from "../../harness/logger.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
 const [STATEMENT_MS, SILENCE_MS] = [100, 2_100];
@@ -16,7 +16,7 @@ beforeEach(async () => {
   wire = await startWire(database.url);
   const url = new URL(database.url);
   url.port = new URL(wire.url).port;
-  pool = connect(url.href, createLogger("silent"), { max: 1, statementTimeoutMilliseconds: STATEMENT_MS, givesUpSilence: true });
+  pool = connect(url.href, silent, { max: 1, statementTimeoutMilliseconds: STATEMENT_MS, givesUpSilence: true });
 });
 afterEach(async () => {
   // Ends what is frozen: nobody would take leave of it otherwise.

@@ -2,14 +2,14 @@ import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { inTransaction } from "../../../src/adapters/postgres/transaction.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
+import { silent } from "../../harness/logger.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
 let database: TestDatabase;
 let pool: pg.Pool;
 beforeEach(async () => {
   database = await freshDatabase();
-  pool = connect(database.url, createLogger("silent"), { max: 2 });
+  pool = connect(database.url, silent, { max: 2 });
 });
 afterEach(async () => {
   await pool.end();

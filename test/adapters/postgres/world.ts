@@ -6,8 +6,8 @@ import { createStores, type Stores } from "../../../src/adapters/postgres/stores
 import type { NumberPoolAssignment, NumberPoolSpec } from "../../../src/domain/api.generated.ts";
 import type { DesiredState, Logger } from "../../../src/domain/ports.ts";
 import type { CallRecord, ClaimRequest, ClaimResult, E164, LegRecord, Uuid } from "../../../src/domain/types.ts";
-import { createLogger } from "../../../src/shared/logger.ts";
 import { anAssignment, aPoolSpec } from "../../domain/builders.ts";
+import { silent } from "../../harness/logger.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
 export const SALES = "shop/sales";
@@ -86,7 +86,7 @@ export interface World {
 }
 
 /** A world with a database of its own for each test. */
-export function eachWithWorld(logger: Logger = createLogger("silent")): World {
+export function eachWithWorld(logger: Logger = silent): World {
   let opened: { readonly database: TestDatabase; readonly stores: Stores } | undefined;
   const world = () => {
     if (opened === undefined) throw new Error("there is a world only within a test");

@@ -1,0 +1,4 @@
+import { createLogger } from "../../src/shared/logger.ts";
+
+/** For what no test looks at. */
+export const silent = createLogger("silent");
