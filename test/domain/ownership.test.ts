@@ -112,7 +112,7 @@ test("any pools: each number has one owner, the most senior of those that list i
   );
 });
 
-test("two hundred pools of a thousand single numbers each", () => {
+test("two hundred pools of a thousand single numbers each lose exactly what their elders list too", () => {
   const pools = Array.from({ length: 200 }, (_, p) => {
     const numbers = Array.from({ length: 1000 }, (_, i) => `+1${2_000_000_000 + p * 1990 + i * 2}`);
     return aPool({ numbers }, { key: `ns/p${String(p).padStart(4, "0")}` });

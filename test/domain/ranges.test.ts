@@ -32,7 +32,7 @@ describe("set operations agree with sets of single numbers", () => {
     );
   });
 
-  test("union and difference", () => {
+  test("union and difference hold what those of the sets hold", () => {
     fc.assert(
       fc.property(someRanges, someRanges, (left, right) => {
         const [a, b] = [normalise(left), normalise(right)];

@@ -316,7 +316,7 @@ async function startWay(url: string): Promise<{ readonly way: string; readonly s
 }
 
 describe("what a device says about itself", () => {
-  it("POST /v1/presence: online for a while, then leaving, as JSON or as sendBeacon sends it", async () => {
+  it("POST /v1/presence: counts as online for a while, or as gone, told in JSON or as sendBeacon sends it", async () => {
     const who = await ask();
     expect((await site.post("/v1/presence", { device: who.device, state: "online" })).status).toBe(204);
     await eventually("the device is online", async () => (await site.stores.online()) === 1);

@@ -87,7 +87,7 @@ describe("POST /v1/numbers", () => {
     ["a proxy that is trusted and was reached by HTTP", ["127.0.0.1"], "http", false],
     ["a proxy that is not trusted", ["192.0.2.1"], "https", false],
     ["anybody, where no proxy is trusted", false, "https", false],
-  ])("are kept and removed for HTTPS alone as %s says", async (_what, trustedProxies, scheme, secure) => {
+  ])("keeps and removes its cookies for HTTPS alone as %s says", async (_what, trustedProxies, scheme, secure) => {
     const behind = await startSite({ replicaOf: site, settings: { trustedProxies } });
     try {
       const headers = { Origin: behind.url, "Sec-Fetch-Site": "same-origin", "X-Forwarded-Proto": scheme };

@@ -63,8 +63,8 @@ function surroundings(namespace: (typeof NAMESPACES)[number]): readonly object[]
   return objects.map((object) => ({ ...object, metadata: { ...object.metadata, namespace } }));
 }
 
-describe("a valid sample becomes Ready", () => {
-  test.each(FILES)("%s", async (file) => {
+describe("a valid sample", () => {
+  test.each(FILES)("%s becomes Ready", async (file) => {
     await world.apply(...NAMESPACES.flatMap(surroundings));
     const path = join(FOLDER, file);
     const objects = parseAllDocuments(readFileSync(path, "utf8")).map((document) => document.toJS() as Named | null).filter((object) => object !== null);

@@ -56,7 +56,7 @@ test("a changed rule is Programmed when every router has it: then the next call 
   await bridgedBy(world.pods, world.desks.second);
 });
 
-test("whether the carrier answers, as each pod sees it", async () => {
+test("a trunk says whether the carrier answers, as each pod sees it", async () => {
   await world.becomes("SipTrunk", "Reachable", "True/Reachable the carrier answers 3 of 3 pods");
   world.carrier.answering = false;
   await world.becomes("SipTrunk", "Reachable", "False/Unreachable the carrier answers 0 of 3 pods");
@@ -66,7 +66,7 @@ test("whether the carrier answers, as each pod sees it", async () => {
   await world.becomes("SipTrunk", "Ready", "True/Ready");
 });
 
-test("whether the carrier accepts the registration; a password that is put right counts at once", async () => {
+test("a trunk says whether the carrier accepts the registration; a password that is put right counts at once", async () => {
   world.carrier.password = "right-password";
   world.declared.trunk = { registration: "Enabled" };
   world.declared.password = "wrong-password";

@@ -93,7 +93,8 @@ describe("a seat", () => {
   ])("is not waited for when the database %s: a call too many is better than a call lost", async (_, takeSeat) => {
     const { store, limits } = limitsOf(["leg"], 10);
     store.takeSeat = takeSeat;
-    await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    const admitted = limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined).then(() => "dialled");
+    expect(await Promise.race([admitted, sleep(1_000, "waits")])).toBe("dialled");
     limits.stop();
   });
 

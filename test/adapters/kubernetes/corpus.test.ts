@@ -103,7 +103,7 @@ describe.each(["test/crds/valid", "test/crds/with-warnings", "examples/quickstar
 });
 
 describe("`dialplane validate` refuses what the operator will not accept, though the API server takes it", () => {
-  test.each(samples("test/crds/not-accepted"))("$name", (sample) => {
+  test.each(samples("test/crds/not-accepted"))("$name is refused", (sample) => {
     expect(validate(sample).problems).toHaveLength(1);
   });
 });
@@ -111,7 +111,7 @@ describe("`dialplane validate` refuses what the operator will not accept, though
 describe("API server and `dialplane validate` refuse the same for the same fault", () => {
   test("and the API server would store none of the samples", () => expect(verdictsOf(REFUSED).stored).toEqual([]));
 
-  test.each(samples(REFUSED))("$name", (sample) => {
+  test.each(samples(REFUSED))("$name is refused by both", (sample) => {
     const [problem] = validate(sample).problems;
     const refusal = verdictsOf(REFUSED).refusals.get(sample.name) ?? "(accepted)";
     const leaf = (problem?.field ?? "?").replace(/\[[^\]]*\]$/, "").split(".").at(-1) ?? "?";

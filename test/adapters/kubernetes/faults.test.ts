@@ -291,7 +291,7 @@ test("a watch in which nothing happens for more than 30 s is still the first one
 });
 
 describe("an API server that goes", () => {
-  test("a real 410: the history between two watches is gone", async () => {
+  test("takes the history between two watches along: after a real 410 the differences are told", async () => {
     const line = await wire();
     const one = await witnessBehind(clientOf(control.kube.kubeconfig, { server: line.url }));
     const gone = await uidsOf("old-2", "old-3", "old-4");
@@ -306,7 +306,7 @@ describe("an API server that goes", () => {
     expect(one.told("deleted")).toEqual(expect.arrayContaining(gone));
   });
 
-  test("a restart with SIGKILL", async () => {
+  test("and comes back after SIGKILL costs no event", async () => {
     const one = await witnessBehind(clientOf(control.kube.kubeconfig));
     await changeTheWorld();
     await control.kube.restartApiServer("SIGKILL");
@@ -315,7 +315,7 @@ describe("an API server that goes", () => {
     await rightAgain(one, { fault: "API server killed and started again", healedAt, how: "goes on from the last resourceVersion" });
   });
 
-  test("down for a minute: waits grow no longer than the longest", async () => {
+  test("is asked again for a minute, with waits no longer than the longest", async () => {
     const one = await witnessBehind(clientOf(control.kube.kubeconfig));
     const before = one.cached;
     const downAt = performance.now();

@@ -119,7 +119,9 @@ describe("the definitions in crds/", () => {
   });
 
   it("write defaults of objects out in full, so that server and readers see the same", () => {
-    for (const { path, schema } of all.filter(({ schema: { type, default: value } }) => type === "object" && value !== undefined)) {
+    const defaulted = all.filter(({ schema: { type, default: value } }) => type === "object" && value !== undefined);
+    expect(defaulted.map(({ path }) => path)).toContain("NumberPool.spec.assignment");
+    for (const { path, schema } of defaulted) {
       const value = structuredClone(schema["default"]) as object;
       expect(compileSchema(schema, [path])(value)).toEqual([]);
       expect(value).toEqual(schema["default"]);
@@ -136,9 +138,10 @@ describe("the definitions in crds/", () => {
   });
 
   it("name condition lists by type and references by name", () => {
-    for (const { schema } of all.filter(({ path }) => /\.conditions$/.test(path))) {
-      expect(schema["x-kubernetes-list-map-keys"]).toEqual(["type"]);
-    }
-    for (const { schema } of all.filter(({ path }) => /Ref$/.test(path))) expect(Object.keys(schema.properties ?? {})).toEqual(["name"]);
+    const named = (ending: RegExp) => all.filter(({ path }) => ending.test(path));
+    expect(named(/^\w+\.status\.conditions$/)).toHaveLength(definitions.length);
+    for (const { schema } of named(/\.conditions$/)) expect(schema["x-kubernetes-list-map-keys"]).toEqual(["type"]);
+    expect(new Set(named(/Ref$/).map(({ path }) => path.split(".").at(-1)))).toEqual(new Set(["trunkRef", "secretRef", "poolRef"]));
+    for (const { schema } of named(/Ref$/)) expect(Object.keys(schema.properties ?? {})).toEqual(["name"]);
   });
 });

@@ -36,18 +36,18 @@ describe("From", () => {
 });
 
 describe("headers", () => {
-  test("none unless the trunk asks for them", () => {
+  test("are none unless the trunk asks for them", () => {
     expect(identity({}, { type: "Tracking" }).variables).toEqual({});
   });
 
-  test("P-Asserted-Identity and Diversion where it does", () => {
+  test("are P-Asserted-Identity and Diversion where it does", () => {
     expect(identity({ pAssertedIdentity: "Caller", diversion: "Tracking" }, { type: "Tracking" }).variables).toEqual({
       "PJSIP_HEADER(add,P-Asserted-Identity)": "<sip:+13125550123@sip.carrier.example>",
       "PJSIP_HEADER(add,Diversion)": "<sip:+12025550101@sip.carrier.example>;reason=unconditional;counter=1",
     });
   });
 
-  test("a withheld number is asserted to nobody", () => {
+  test("assert a withheld number to nobody", () => {
     expect(identity({ pAssertedIdentity: "Caller" }, { type: "Tracking" }, null).variables).toEqual({});
   });
 });
