@@ -9,7 +9,8 @@ import { objectPath, parseObject } from "../../../src/adapters/kubernetes/object
 import { WorkQueue } from "../../../src/adapters/kubernetes/work-queue.ts";
 import { type Front, startFront, startWire, type Wire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { clientOf, CONFIG_MAPS, ConfigMaps, eachWithControlPlane, listeningLogger, tokenFileConfig, Witness, type WitnessOptions } from "./world.ts";
+import { listeningLogger } from "../../harness/logger.ts";
+import { clientOf, CONFIG_MAPS, ConfigMaps, eachWithControlPlane, tokenFileConfig, Witness, type WitnessOptions } from "./world.ts";
 
 const LIMIT_MS = 60_000;
 vi.setConfig({ testTimeout: 3 * LIMIT_MS });

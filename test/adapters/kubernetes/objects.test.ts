@@ -10,8 +10,8 @@ import { StatusWriter, type ObjectRef } from "../../../src/adapters/kubernetes/s
 import { type ControlPlane, startControlPlane } from "../../harness/kube.ts";
 import { startWire } from "../../harness/kube-proxy.ts";
 import { eventually } from "../../harness/process.ts";
-import { silent } from "../../harness/logger.ts";
-import { clientOf, CONFIG_MAPS, ConfigMaps, listeningLogger, POOLS } from "./world.ts";
+import { listeningLogger, silent } from "../../harness/logger.ts";
+import { clientOf, CONFIG_MAPS, ConfigMaps, POOLS } from "./world.ts";
 
 const FINALIZER = "dialplane.io/numbers";
 

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 
 import { WorkQueue, type WorkQueueOptions } from "../../../src/adapters/kubernetes/work-queue.ts";
 import { eventually } from "../../harness/process.ts";
-import { silent } from "../../harness/logger.ts";
-import { listeningLogger } from "./world.ts";
+import { listeningLogger, silent } from "../../harness/logger.ts";
+
 
 /** A queue whose work ends when it is told to; `running` are the keys that are worked on, `waiting()` is what its metrics said last. */
 function aQueue(options: Partial<WorkQueueOptions> = {}) {

@@ -15,20 +15,6 @@ import { faultTable, type Outcome } from "./fault-table.ts";
 export const CONFIG_MAPS: ResourceType = { group: "", version: "v1", plural: "configmaps" };
 export const POOLS: ResourceType = { group: "dialplane.io", version: "v1alpha1", plural: "numberpools" };
 
-export interface Said {
-  readonly level: string;
-  readonly fields: object;
-  readonly message: string;
-}
-
-/** A logger whose words can be looked at. */
-export function listeningLogger(): Logger & { readonly said: Said[] } {
-  const said: Said[] = [];
-  const at = (level: string) => (fields: object, message: string) => void said.push({ level, fields, message });
-  const logger = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: () => logger, said };
-  return logger;
-}
-
 /** A kubeconfig as a file has it; `server` sends it through a proxy. */
 export function kubeConfigOf(path: string, { server }: { readonly server?: string } = {}): KubeConfig {
   const text = readFileSync(path, "utf8");
