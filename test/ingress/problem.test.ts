@@ -1,18 +1,18 @@
 import type { Request, Response } from "express";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ExpectedError } from "../../src/domain/errors.ts";
 import { problemHandler } from "../../src/ingress/problem.ts";
-import { silent } from "../harness/logger.ts";
+import { listeningLogger, silent } from "../harness/logger.ts";
 
 /** What a client is told of an error that nobody expected. */
-function answerTo(error: unknown) {
+function answerTo(error: unknown, handler = problemHandler(silent)) {
   const answer = { status: 0, headers: {} as Record<string, string>, text: "" };
   const response = {
     status: (status: number) => Object.assign(response, { sent: (answer.status = status) }),
     set: (headers: Record<string, string>) => Object.assign(response, { with: (answer.headers = headers) }),
     send: (text: string) => (answer.text = text),
   };
-  void problemHandler(silent)(error, { method: "POST", path: "/v1/numbers" } as unknown as Request, response as unknown as Response, () => undefined);
+  void handler(error, { method: "POST", path: "/v1/numbers" } as unknown as Request, response as unknown as Response, () => undefined);
   return answer;
 }
 
@@ -42,5 +42,21 @@ describe("an error on the way to an answer", () => {
   ])("is 500, with nothing of the inside: %s", (_what, error) => {
     const { status, headers, text } = answerTo(error);
     expect([status, headers["Retry-After"], text.includes("10.0.0.7")]).toEqual([500, undefined, false]);
+  });
+
+  it("is said once a second while it is an outage, with the number of requests, and each time when it is a fault of ours", () => {
+    vi.useFakeTimers();
+    try {
+      const logger = listeningLogger();
+      const handler = problemHandler(logger);
+      for (let n = 0; n < 3; n += 1) answerTo(withCode("08006"), handler);
+      vi.advanceTimersByTime(1_000);
+      answerTo(withCode("08006"), handler);
+      expect(logger.said.map(({ fields }) => (fields as { readonly requests: number }).requests)).toEqual([1, 3]);
+      for (let n = 0; n < 2; n += 1) answerTo(new TypeError("ours"), handler);
+      expect(logger.said.slice(2).map(({ message }) => message)).toEqual(["a request failed", "a request failed"]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 /** What the database would say of devices that this replica alone writes. */
-function aKeeper() {
+function aKeeper(over: Partial<Presence> = {}) {
   const online = new Set<string>();
   const store: Presence = {
     heartbeat: (devices) => {
@@ -40,6 +40,7 @@ function aKeeper() {
       for (const one of devices) online.delete(one);
       return Promise.resolve();
     },
+    ...over,
   };
   const keeper = new PresenceKeeper(store, logger, { ttlSeconds: 7_200, heartbeatSeconds: 3_600 });
   cleanUps.push(() => keeper.stop());
@@ -119,6 +120,31 @@ describe("an open stream", () => {
     await eventually("it is gone", () => seen.includes("gone"));
     expect([await count(), online.size]).toEqual([0, 0]);
     expect(await statusOf(ask())).toBe(200);
+  });
+
+  it("is refused once the service stops: the client goes to another replica", async () => {
+    const { ask, count, streams } = await serve();
+    const first = ask();
+    expect(await statusOf(first)).toBe(200);
+    streams.stop();
+    await eventually("the open one has ended", async () => (await count()) === 0);
+    expect(await statusOf(ask())).toBe(503);
+  });
+
+  it("of a device whose last one ended just before keeps it online: its end is not written any more", async () => {
+    const slow = Promise.withResolvers<Date>();
+    const ended: string[] = [];
+    const { keeper } = aKeeper({ offline: (devices) => Promise.resolve(void ended.push(...devices)), heartbeat: (devices) => (devices.includes("other") ? slow.promise : Promise.resolve(new Date())) });
+    keeper.opened(device);
+    await keeper.settled();
+    keeper.heard("other");
+    keeper.closed(device);
+    // By now the end is about to be written, after what was heard.
+    await new Promise((resolve) => setImmediate(resolve));
+    keeper.opened(device);
+    slow.resolve(new Date());
+    await keeper.settled();
+    expect(ended).toEqual([]);
   });
 
   it("keeps a device online that says it leaves: another tab is there", async () => {
