@@ -3,6 +3,7 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import { youngLegs } from "../domain/call/legs.ts";
 import type { Call } from "../domain/call/states.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { repeat } from "../shared/repeat.ts";
 import type { Calls } from "./calls.ts";
 import { type EmptyBridgesDeps, takeAwayEmpty } from "./empty-bridges.ts";
 
@@ -31,23 +32,18 @@ const LEG_MS = 10_000;
  * of no call is taken away.
  */
 export function startAudit(deps: AuditDeps & EmptyBridgesDeps): Audit {
-  let looking: Promise<void> | undefined;
-  let stopped = false;
   let empty: ReadonlySet<string> = new Set();
-  const both = async () => {
-    await audit(deps);
-    empty = await takeAwayEmpty(deps, empty);
-  };
-  const look = () => {
-    if (!stopped) looking ??= both().finally(() => (looking = undefined));
-  };
-  const timer = setInterval(look, LOOK_MS).unref();
+  const both = () =>
+    audit(deps).finally(async () => {
+      empty = await takeAwayEmpty(deps, empty);
+    });
+  const looks = repeat(both, {
+    everyMs: LOOK_MS,
+    failed: (error) => deps.logger.debug({ error: messageOf(error) }, "live calls could not be compared with Asterisk's channels"),
+  });
   return {
-    soon: () => SOON_MS.forEach((ms) => setTimeout(look, ms).unref()),
-    stop: () => {
-      stopped = true;
-      clearInterval(timer);
-    },
+    soon: () => SOON_MS.forEach((ms) => setTimeout(() => void looks.now(), ms).unref()),
+    stop: () => void looks.stop(),
   };
 }
 
@@ -55,20 +51,16 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
   const before = clock.now().getTime() - LEG_MS;
   const live = calls.all();
   if (!connected() || live.length === 0) return;
-  try {
-    const channels = await telephony.channels();
-    // Afterwards: a call that comes in between is the application's before it is ours.
-    const own = await telephony.ownChannels();
-    const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
-    await watch({ calls, telephony, logger }, unwatched([...listed.keys()], own));
-    for (const { id } of live) {
-      const call = calls.find(id);
-      if (call === undefined || openOf(call, before).every((channel) => listed.has(channel))) continue;
-      logger.warn({ call: id, state: call.kind }, "a channel is not there any more, and no event had told so");
-      calls.happen(id, { type: "Resynced", channels: new Map([...youngLegs(call, new Date(before)), ...listed]), inBridge: new Set([call.inbound.channel]) });
-    }
-  } catch (error) {
-    logger.debug({ error: messageOf(error) }, "live calls could not be compared with Asterisk's channels");
+  const channels = await telephony.channels();
+  // Afterwards: a call that comes in between is the application's before it is ours.
+  const own = await telephony.ownChannels();
+  const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));
+  await watch({ calls, telephony, logger }, unwatched([...listed.keys()], own));
+  for (const { id } of live) {
+    const call = calls.find(id);
+    if (call === undefined || openOf(call, before).every((channel) => listed.has(channel))) continue;
+    logger.warn({ call: id, state: call.kind }, "a channel is not there any more, and no event had told so");
+    calls.happen(id, { type: "Resynced", channels: new Map([...youngLegs(call, new Date(before)), ...listed]), inBridge: new Set([call.inbound.channel]) });
   }
 }
 

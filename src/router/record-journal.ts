@@ -1,6 +1,7 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
+import { repeat, type Repeated } from "../shared/repeat.ts";
 import { Spool, type SpoolOptions } from "../adapters/spool/spool.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { parseRecordText, recordText } from "./record-text.ts";
@@ -54,7 +55,7 @@ class DiskJournal implements RecordJournal {
   #opening: Promise<Spool>;
   #triedAt = performance.now();
   #saidAt = -Infinity;
-  readonly #syncing: NodeJS.Timeout;
+  readonly #syncing: Repeated;
 
   constructor(options: SpoolOptions, logger: Logger, metrics: RouterMetrics) {
     this.#options = options;
@@ -62,7 +63,7 @@ class DiskJournal implements RecordJournal {
     this.#metrics = metrics;
     this.#opening = this.#open();
     this.opened = this.#opening.then(() => undefined, () => undefined).then(() => void (this.#unknown = false));
-    this.#syncing = setInterval(() => void this.#sync().catch((error: unknown) => this.#failed(error)), SYNC_MS).unref();
+    this.#syncing = repeat(() => this.#sync(), { everyMs: SYNC_MS, failed: (error) => this.#failed(error) });
   }
 
   get hasUnread(): boolean {
@@ -101,7 +102,7 @@ class DiskJournal implements RecordJournal {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#syncing);
+    await this.#syncing.stop();
     await this.#spool?.close().catch((error: unknown) => this.#failed(error));
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "../domain/errors.ts";
 import type { Logger, PodReport, RouterStore, TrunkReport } from "../domain/ports.ts";
+import { repeat, type Repeated } from "../shared/repeat.ts";
 import type { Installed } from "./installer.ts";
 
 export interface Rollout {
@@ -53,7 +54,7 @@ export function createRollout(deps: RolloutDeps): Rollout {
 
   const look = async (): Promise<void> => {
     const beat = heartbeat(deps, () => last);
-    const report = await observe().finally(beat.stop);
+    const report = await observe().finally(() => beat.stop());
     if (last === null && !deps.started()) return;
     last = report;
     await deps.store.reportPod(report);
@@ -93,21 +94,12 @@ export function createRollout(deps: RolloutDeps): Rollout {
 }
 
 /** A reload may take minutes: the pod lives and runs what it ran before. */
-function heartbeat({ store, verifyMs, logger }: RolloutDeps, last: () => PodReport | null): { readonly stop: () => Promise<void> } {
-  let saying: Promise<void> = Promise.resolve();
+function heartbeat({ store, verifyMs, logger }: RolloutDeps, last: () => PodReport | null): Repeated {
   const say = async (): Promise<void> => {
     const report = last();
     if (report !== null) await store.reportPod(report);
   };
-  const timer = setInterval(() => {
-    saying = saying.then(say).catch((error: unknown) => logger.debug({ error: messageOf(error) }, "a sign of life was not taken"));
-  }, verifyMs);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await saying;
-    },
-  };
+  return repeat(say, { everyMs: verifyMs, failed: (error) => logger.debug({ error: messageOf(error) }, "a sign of life was not taken") });
 }
 
 async function farewell({ pod, store, logger }: RolloutDeps): Promise<void> {

@@ -14,6 +14,7 @@ import type { Clock, Logger, RouterStore, TrunkEntry } from "../domain/ports.ts"
 import { CAUSE } from "../domain/q850.ts";
 import type { Attempt } from "../domain/types.ts";
 import { pause } from "../shared/backoff.ts";
+import type { Repeated } from "../shared/repeat.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { type Audit, startAudit } from "./audit.ts";
 import { Calls } from "./calls.ts";
@@ -24,7 +25,6 @@ import { prepare, takeCall } from "./inbound.ts";
 import { Limits } from "./limits.ts";
 import { createLaterLookUp, createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
-import type { Repeated } from "./now-and-then.ts";
 import { Offers } from "./offers.ts";
 import { originationOf } from "./outgoing.ts";
 import { startLostCalls } from "./lost-calls.ts";

@@ -3,10 +3,11 @@ import { basename, dirname, join } from "node:path";
 import type { Counter } from "prom-client";
 
 import { SERVED_FILE } from "../domain/asterisk-names.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Logger, RouterStore } from "../domain/ports.ts";
 import { parseServedCall } from "../domain/served-call.ts";
 import type { CallRecord } from "../domain/types.ts";
-import { nowAndThen } from "./now-and-then.ts";
+import { repeat } from "../shared/repeat.ts";
 import type { RecordSink } from "./record-sink.ts";
 
 export interface ServedCallsDeps {
@@ -52,8 +53,10 @@ export function startServedCalls(deps: ServedCallsDeps, lookMs = LOOK_MS): Serve
       marks.delete(path);
     }
   };
-  const failing = { message: "calls that the dialplan served could not be recorded, trying again", fields: { file } };
-  const looks = nowAndThen(look, { everyMs: lookMs, logger: deps.logger, failing });
+  const looks = repeat(look, {
+    everyMs: lookMs,
+    failed: (error, again) => deps.logger[again ? "debug" : "warn"]({ file, error: messageOf(error) }, "calls that the dialplan served could not be recorded, trying again"),
+  });
   return { unread: async () => (await filesOf(file)).length, stop: () => looks.stop() };
 }
 

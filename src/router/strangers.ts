@@ -3,8 +3,9 @@ import { join } from "node:path";
 import type { Counter } from "prom-client";
 
 import { STRANGERS_FILE } from "../domain/asterisk-names.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
-import { nowAndThen, type Repeated } from "./now-and-then.ts";
+import { repeat, type Repeated } from "../shared/repeat.ts";
 
 export interface StrangersDeps {
   /** Asterisk's configuration folder. */
@@ -29,8 +30,10 @@ export function countStrangers({ dir, counter, logger }: StrangersDeps): Repeate
     const { size } = (await stat(file).catch(() => undefined)) ?? { size: 0 };
     if (size > 0) counter.inc(await takeLines(file));
   };
-  const failing = { message: "refused requests of strangers could not be counted, trying again", fields: { file } };
-  return nowAndThen(look, { everyMs: LOOK_MS, logger, failing });
+  return repeat(look, {
+    everyMs: LOOK_MS,
+    failed: (error, again) => logger[again ? "debug" : "warn"]({ file, error: messageOf(error) }, "refused requests of strangers could not be counted, trying again"),
+  });
 }
 
 async function takeLines(path: string): Promise<number> {

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
 import type { ReadinessCheck } from "../../shared/health.ts";
+import { repeat } from "../../shared/repeat.ts";
 import { presentVersion, releasedVersion } from "./migrate.ts";
 
 export interface SchemaWatch {
@@ -22,27 +23,20 @@ export async function watchSchema(pool: pg.Pool, logger: Logger, everyMillisecon
   let reason = "the database was not asked yet";
 
   const look = async () => {
-    try {
-      const present = await presentVersion(pool);
-      wasRight ||= present >= needed;
-      isReady = wasRight;
-      const before = reason;
-      reason = verdict(present, needed);
-      if (present !== needed && reason !== before) logger.warn({ present, needed }, reason);
-    } catch (error) {
-      // What was known last stays: a database that is away is told of by others.
-      logger.debug({ error: messageOf(error) }, "the schema could not be looked at");
-    }
+    const present = await presentVersion(pool);
+    wasRight ||= present >= needed;
+    isReady = wasRight;
+    const before = reason;
+    reason = verdict(present, needed);
+    if (present !== needed && reason !== before) logger.warn({ present, needed }, reason);
   };
-  let looking = look();
-  const timer = setInterval(() => void (looking = looking.then(look)), everyMilliseconds).unref();
-  return {
-    ready: () => ({ ready: isReady, reason }),
-    stop: async () => {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  const looks = repeat(look, {
+    everyMs: everyMilliseconds,
+    // What was known last stays: a database that is away is told of by others.
+    failed: (error) => logger.debug({ error: messageOf(error) }, "the schema could not be looked at"),
+  });
+  void looks.now();
+  return { ready: () => ({ ready: isReady, reason }), stop: () => looks.stop() };
 }
 
 function verdict(present: number, needed: number): string {

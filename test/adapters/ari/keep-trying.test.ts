@@ -9,7 +9,7 @@ test("waits grow while Asterisk is away, and are short again once it was there",
   const stopping = new AbortController();
   const up = [false, false, false, true, false];
   const ended = () => Promise.resolve(up.shift() ?? false);
-  const trying = keepTrying({ session: () => Promise.resolve("gone"), ended, logger, signal: stopping.signal, pauses: { firstMs: 1, maxMs: 5 } });
+  const trying = keepTrying({ session: () => Promise.resolve("gone"), ended, logger, signal: stopping.signal, pauses: { firstMs: 1, longestMs: 5 } });
   await eventually("five sessions", () => logger.said.length >= 5);
   stopping.abort();
   await trying;
