@@ -5,6 +5,7 @@ import { type AriConnection, createAriClient } from "../adapters/ari/client.ts";
 import type { AriEvent } from "../adapters/ari/events.ts";
 import { createAriHttp } from "../adapters/ari/http.ts";
 import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
+import { type RoutingWatch, watchRouting } from "../adapters/postgres/routing-watch.ts";
 import { STASIS_APP } from "../domain/asterisk-names.ts";
 import type { CallCommand } from "../domain/call/commands.ts";
 import { isRinging } from "../domain/call/legs.ts";
@@ -36,7 +37,6 @@ import { type ServedCalls, startServedCalls } from "./served-calls.ts";
 import { countStrangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
-import { createSnapshotKeeper, type SnapshotKeeper } from "./snapshot-keeper.ts";
 import { createSwitchboard, type Switchboard } from "./switchboard.ts";
 
 export interface RouterDeps {
@@ -80,7 +80,7 @@ class RunningRouter implements Router {
   readonly #strangers: Repeated;
   readonly #audit: Audit;
   readonly #records: RecordSink;
-  readonly #snapshots: SnapshotKeeper;
+  readonly #routing: RoutingWatch;
   readonly #rollout: PodRollout;
   readonly drain: Drain;
   readonly #pod: string;
@@ -99,8 +99,8 @@ class RunningRouter implements Router {
     this.#metrics = routerMetrics(deps.registry);
     const journal = config.spool === undefined ? noJournal : diskJournal({ ...config.spool, segmentBytes: SPOOL_FILE_BYTES, segmentSeconds: SPOOL_FILE_SECONDS }, logger, this.#metrics);
     this.#records = new SpooledRecordSink({ store, logger, metrics: this.#metrics, journal });
-    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#snapshots.current, wasUp: () => this.#connection > 0 });
-    this.#snapshots = createSnapshotKeeper(store, logger, { pollMs: config.pollMs, onRevision: () => this.#rollout.trigger() });
+    this.#rollout = startPodRollout(config, { store, logger, clock, metrics: this.#metrics, table: () => this.#routing.table, wasUp: () => this.#connection > 0 });
+    this.#routing = watchRouting(store, logger, { pollMs: config.pollMs, onTable: () => this.#rollout.trigger() });
     const connect = config.ariTransport === "rest" ? createAriClientTransport : createAriClient;
     this.#ari = connect({
       ...config.ari,
@@ -131,7 +131,6 @@ class RunningRouter implements Router {
     this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
-    this.#snapshots.start();
     this.#ari.start();
   }
 
@@ -146,7 +145,7 @@ class RunningRouter implements Router {
       logger,
       lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
       lookUpLater: createLaterLookUp(store, config.lookUpTimeoutMs, this.#metrics),
-      table: () => this.#snapshots.current,
+      table: () => this.#routing.table,
       random: Math.random,
       refuse: (channel: string) => this.#refuse(channel),
     };
@@ -156,7 +155,7 @@ class RunningRouter implements Router {
       telephony: this.#telephony,
       logger,
       // Without a snapshot, or before all of ARI is up, the dialplan's own default is the better answer. Draining, calls are taken to be refused.
-      accepting: (channel) => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#snapshots.current !== null && this.#keepsUp(channel))),
+      accepting: (channel) => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#routing.table !== null && this.#keepsUp(channel))),
       offered: (channel, args) => {
         if (!this.drain.draining) offers.add(channel, args);
       },
@@ -179,7 +178,7 @@ class RunningRouter implements Router {
 
   async #dial(command: Extract<CallCommand, { type: "Originate" }>, call: Call): Promise<unknown> {
     const { channel, attempt } = command;
-    const table = this.#snapshots.current;
+    const table = this.#routing.table;
     const trunk = table?.trunks.get(attempt.trunk);
     const origination = originationOf(command, call, table);
     // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
@@ -206,7 +205,7 @@ class RunningRouter implements Router {
       ...(this.#stopping ? ["stopping"] : []),
       ...(this.drain.draining ? ["draining"] : []),
       ...(this.#ari.connected ? [] : ["ARI is not connected"]),
-      ...(this.#snapshots.current === null ? ["no routing snapshot was read yet"] : []),
+      ...(this.#routing.table === null ? ["no routing snapshot was read yet"] : []),
       ...this.#rollout.missing(),
     ];
     return { ready: missing.length === 0, reason: missing.join("; ") || "ok" };
@@ -221,7 +220,7 @@ class RunningRouter implements Router {
     this.#ending.abort();
     await handOver(this.#calls);
     await this.#rollout.stop();
-    await this.#snapshots.stop();
+    await this.#routing.stop();
     this.#limits.stop();
     this.#lost.stop();
     this.#audit.stop();
