@@ -1,5 +1,6 @@
 import type { RequestHandler } from "express";
 import type { Clock, Logger } from "../domain/ports.ts";
+import { throttle } from "../shared/throttle.ts";
 
 /** How often it is said that a proxy is not trusted. In milliseconds. */
 const warnEvery = 3_600_000;
@@ -13,9 +14,10 @@ const withPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/;
  * When nobody is trusted all visitors behind a proxy have its address and share one limit, which is said once in a while.
  */
 export function forwardedFor(trusted: readonly string[] | false, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): RequestHandler {
-  const warn = nowAndThen(clock, (peer) => {
+  const say = (peer: string | undefined) => {
     logger.warn({ peer }, "X-Forwarded-For arrives and no proxy is trusted: visitors behind a proxy share one rate limit; DIALPLANE_TRUSTED_PROXIES names proxies");
-  });
+  };
+  const warn = throttle(say, warnEvery, () => clock.now().getTime());
   return (request, _response, next) => {
     const header = request.headers["x-forwarded-for"];
     if (header !== undefined) {
@@ -30,14 +32,4 @@ export function forwardedFor(trusted: readonly string[] | false, { clock, logger
 export function withoutPort(text: string): string {
   const address = text.trim();
   return (bracketed.exec(address) ?? withPort.exec(address))?.[1] ?? address;
-}
-
-function nowAndThen(clock: Clock, say: (peer: string | undefined) => void): (peer: string | undefined) => void {
-  let silentUntil = 0;
-  return (peer) => {
-    const now = clock.now().getTime();
-    if (now < silentUntil) return;
-    silentUntil = now + warnEvery;
-    say(peer);
-  };
 }

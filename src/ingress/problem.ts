@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, Response } from "express";
 import { ExpectedError, messageOf, type ErrorCode } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
+import { throttle } from "../shared/throttle.ts";
 
 /** One fault of a request: the field as a path (`elements[1].pool`), and what is allowed there. */
 export interface Fault {
@@ -58,15 +59,7 @@ const outageLogEvery = 1_000;
 
 /** Last in the chain. Clients see what they can act on; stack traces and unexpected messages go to the log only. */
 export function problemHandler(logger: Logger): ErrorRequestHandler {
-  let silentUntil = 0;
-  let unsaid = 0;
-  const outage = (reason: string) => {
-    unsaid += 1;
-    if (performance.now() < silentUntil) return;
-    logger.error({ reason, requests: unsaid }, "requests were answered 503");
-    silentUntil = performance.now() + outageLogEvery;
-    unsaid = 0;
-  };
+  const outage = throttle((reason: string, requests) => logger.error({ reason, requests }, "requests were answered 503"), outageLogEvery);
   return (error: unknown, request, response, next) => {
     const problem = toProblem(error);
     if (problem.status === 503) outage(messageOf(error));

@@ -2,6 +2,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
 import type { CallRecord } from "../domain/types.ts";
 import { repeat, type Repeated } from "../shared/repeat.ts";
+import { throttle } from "../shared/throttle.ts";
 import { Spool, type SpoolOptions } from "../adapters/spool/spool.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import { parseRecordText, recordText } from "./record-text.ts";
@@ -54,13 +55,15 @@ class DiskJournal implements RecordJournal {
   #unknown = true;
   #opening: Promise<Spool>;
   #triedAt = performance.now();
-  #saidAt = -Infinity;
+  readonly #say: (error: unknown) => void;
   readonly #syncing: Repeated;
 
   constructor(options: SpoolOptions, logger: Logger, metrics: RouterMetrics) {
     this.#options = options;
     this.#logger = logger;
     this.#metrics = metrics;
+    const say = (error: unknown) => logger.error({ dir: options.dir, error: messageOf(error) }, "the spool can't be written: call records are only in memory until the database has them");
+    this.#say = throttle(say, SAY_AGAIN_MS);
     this.#opening = this.#open();
     this.opened = this.#opening.then(() => undefined, () => undefined).then(() => void (this.#unknown = false));
     this.#syncing = repeat(() => this.#sync(), { everyMs: SYNC_MS, failed: (error) => this.#failed(error) });
@@ -137,8 +140,6 @@ class DiskJournal implements RecordJournal {
 
   #failed(error: unknown): void {
     this.#metrics.spoolRefused.inc();
-    if (performance.now() - this.#saidAt < SAY_AGAIN_MS) return;
-    this.#saidAt = performance.now();
-    this.#logger.error({ dir: this.#options.dir, error: messageOf(error) }, "the spool can't be written: call records are only in memory until the database has them");
+    this.#say(error);
   }
 }
