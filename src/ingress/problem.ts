@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, Response } from "express";
+import { isDatabaseOutage } from "../adapters/postgres/retry.ts";
 import { ExpectedError, messageOf, type ErrorCode } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
 import { throttle } from "../shared/throttle.ts";
@@ -72,20 +73,8 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
 function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof ExpectedError) return ofExpected(error);
-  if (isOutage(error)) return new HttpProblem(503, "Try again later", { retryAfterSeconds: unavailableSeconds });
+  if (isDatabaseOutage(error)) return new HttpProblem(503, "Try again later", { retryAfterSeconds: unavailableSeconds });
   return ofExpress(error) ?? new HttpProblem(500, "Internal error", { detail: "the service could not answer; the page keeps its own number" });
-}
-
-/**
- * The database is away or full, not our fault nor the client's: system errors, and SQLSTATE classes 08 (connection), 53 (resources),
- * 57 (shutdown, time-out) and 3D (the database is gone). https://www.postgresql.org/docs/current/errcodes-appendix.html
- */
-function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  // The driver's own words for a connection lost or not to be had; they come without a code.
-  if (/^Connection terminated|^timeout exceeded when trying to connect|^Query read timeout/.test(error.message)) return true;
-  const code = "code" in error ? error.code : undefined;
-  return typeof code === "string" && /^(?:ECONN|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_|EPIPE|(?:08|53|57|3D)[0-9A-Z]{3}$)/.test(code);
 }
 
 function ofExpected(error: ExpectedError): HttpProblem {

@@ -27,6 +27,10 @@ describe("an error on the way to an answer", () => {
     ["a database that shuts down", withCode("57P01")],
     ["a database that is gone", withCode("3D000")],
     ["a connection that the driver gave up", new Error("Connection terminated unexpectedly")],
+    ["a connection that broke between two statements", new Error("Client has encountered a connection error and is not queryable")],
+    ["a connection that could not be had in time", new Error("timeout exceeded when trying to connect")],
+    ["a database that says nothing", new Error("Query read timeout")],
+    ["a host without an address", withCode("EAI_AGAIN")],
     ["a queue that is full", new ExpectedError("Unavailable", "10.0.0.7 is away")],
   ])("is 503 to be tried again, with nothing of the inside: %s", (_what, error) => {
     const { status, headers, text } = answerTo(error);

@@ -14,6 +14,13 @@ const LOST_IN_WORDS = /^Connection terminated|^Client (?:has encountered a conne
  * one of them pass. The other sees it now.
  */
 const LOST_RACES = new Set(["number_held", "person_prospect", "person_prospect_id_fkey", "device_prospect_id_fkey"]);
+/** The driver's own words when its pool had no connection in time; without a code, too. */
+const NONE_TO_BE_HAD = /^timeout exceeded when trying to connect/;
+/**
+ * The database is away or full: system errors, and SQLSTATE classes 08 (connection), 53 (resources), 57 (shutdown, time-out) and 3D (the
+ * database is gone). https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const AWAY = /^(?:ECONN|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_|EPIPE|(?:08|53|57|3D)[0-9A-Z]{3}$)/;
 const ATTEMPTS = 4;
 
 /**
@@ -46,6 +53,13 @@ function isLost(error: unknown): boolean {
 /** Nobody answered within the limit of the connection (`query_timeout` of the driver, which has no code for it), and nobody would answer anything else. */
 export function isSilence(error: unknown): error is Error {
   return error instanceof Error && error.message === "Query read timeout";
+}
+
+/** The fault is neither ours nor that of whoever asked: the same may be asked again in a while. */
+export function isDatabaseOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? String(error.code) : "";
+  return AWAY.test(code) || isLost(error) || NONE_TO_BE_HAD.test(error.message) || isSilence(error);
 }
 
 /** SQLSTATE of a failure that Postgres reported; undefined for anything else. */
