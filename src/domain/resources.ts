@@ -7,8 +7,9 @@ import type {
   SipTrunkStatus,
 } from "./api.generated.ts";
 
-/** Group and version of everything declared. */
-export const API_VERSION = "dialplane.io/v1alpha1";
+/** Of everything declared. */
+export const API = { group: "dialplane.io", version: "v1alpha1" } as const;
+export const API_VERSION = `${API.group}/${API.version}` as const;
 
 /** The part of Kubernetes' ObjectMeta that decisions may use. */
 export interface ResourceMetadata {

@@ -1,4 +1,5 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
+import { SECRETS } from "../adapters/kubernetes/kinds.ts";
 import { collectionPath, type KubeObject } from "../adapters/kubernetes/objects.ts";
 import { Reflector, type ReflectorState } from "../adapters/kubernetes/reflector.ts";
 import { readSecret } from "../adapters/manifest/secret.ts";
@@ -6,7 +7,6 @@ import type { Credentials, Logger, SecretFault } from "../domain/ports.ts";
 import { nameOf, namespaceOf } from "../domain/seniority.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { fieldName } from "../domain/validate/finding.ts";
-import { SECRETS } from "./kinds.ts";
 
 /** A Secret that the operator has no right to must not hold up everything else; then its trunk says so. */
 const REFUSALS_UNTIL_UNREADABLE = 3;

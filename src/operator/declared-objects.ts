@@ -5,7 +5,7 @@ import type { KubeObject } from "../adapters/kubernetes/objects.ts";
 import type { LeavingPool } from "../domain/ports.ts";
 import type { AnyResource, ResourceKind } from "../domain/resources.ts";
 import { fieldName } from "../domain/validate/finding.ts";
-import { POOL_FINALIZER } from "./kinds.ts";
+import { POOL_FINALIZER } from "./names.ts";
 
 /** What an object of the API server means to a reconcile. */
 export type Meaning =

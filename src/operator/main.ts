@@ -1,5 +1,5 @@
-import { KubeConfig } from "@kubernetes/client-node";
-import { messageOf, ExpectedError } from "../domain/errors.ts";
+import { readKubeConfig } from "../adapters/kubernetes/kube-config.ts";
+import { messageOf } from "../domain/errors.ts";
 import { createLogger } from "../shared/logger.ts";
 import { operatorConfig } from "./config.ts";
 import { startOperator } from "./operator.ts";
@@ -16,19 +16,4 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const errors = await operator.ended();
   for (const error of errors) logger.error({ error: messageOf(error) }, "not stopped cleanly");
   return errors.length === 0 ? 0 : 1;
-}
-
-/**
- * That of the pod's service account, or what kubectl would take: the client's own loader reads `KUBECONFIG`, which may be a list of files, whose
- * first one has the context.
- * @throws ExpectedError InvalidInput
- */
-export function readKubeConfig(): KubeConfig {
-  const read = new KubeConfig();
-  try {
-    read.loadFromDefault(undefined, true);
-  } catch (error) {
-    throw new ExpectedError("InvalidInput", `KUBECONFIG: must be a kubeconfig that can be read, or a list of them: ${messageOf(error)}`, { field: "KUBECONFIG", cause: error });
-  }
-  return read;
 }

@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { KINDS, TYPES } from "../adapters/kubernetes/kinds.ts";
 import type { WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { ReflectorState } from "../adapters/kubernetes/reflector.ts";
 import type { ResourceKind } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
-import { KINDS, TYPES } from "./kinds.ts";
 import type { ReconcilerMetrics } from "./reconciler.ts";
 
 export interface OperatorMetrics {

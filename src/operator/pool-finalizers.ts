@@ -1,10 +1,11 @@
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import { addFinalizer, removeFinalizer } from "../adapters/kubernetes/finalizer.ts";
+import { TYPES } from "../adapters/kubernetes/kinds.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { LeavingPool, Logger } from "../domain/ports.ts";
 import type { Known, KubernetesSource } from "./kubernetes-source.ts";
-import { POOL_FINALIZER, TYPES } from "./kinds.ts";
+import { POOL_FINALIZER } from "./names.ts";
 
 export interface PoolFinalizersOptions {
   readonly client: KubeClient;

@@ -1,5 +1,6 @@
 import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import type { EventRecorder } from "../adapters/kubernetes/events.ts";
+import { TYPES } from "../adapters/kubernetes/kinds.ts";
 import type { KubeObject } from "../adapters/kubernetes/objects.ts";
 import type { ObjectRef, StatusWriter } from "../adapters/kubernetes/status.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
@@ -9,7 +10,6 @@ import { noticesOf } from "../domain/notices.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { ResourceKind } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
-import { TYPES } from "./kinds.ts";
 import type { Known, KubernetesSource } from "./kubernetes-source.ts";
 import type { ObservedObject } from "./metrics.ts";
 

@@ -1,7 +1,6 @@
 import type pg from "pg";
 import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import type { EventRecorder } from "../adapters/kubernetes/events.ts";
-import { isRecord } from "../adapters/kubernetes/objects.ts";
 import { StatusWriter } from "../adapters/kubernetes/status.ts";
 import { assertTerm, beginTerm } from "../adapters/postgres/leadership.ts";
 import { operatorStore } from "../adapters/postgres/stores.ts";
@@ -10,7 +9,8 @@ import type { Clock, Logger, Term, TrunkSink } from "../domain/ports.ts";
 import type { AnyResource } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
 import { backoffMs, pause } from "../shared/backoff.ts";
-import { FIELD_MANAGER } from "./kinds.ts";
+import { isRecord } from "../shared/json.ts";
+import { FIELD_MANAGER } from "./names.ts";
 import type { KubernetesSource } from "./kubernetes-source.ts";
 import type { OperatorMetrics } from "./metrics.ts";
 import { PoolFinalizers } from "./pool-finalizers.ts";

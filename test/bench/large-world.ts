@@ -4,14 +4,15 @@ import { KubeConfig } from "@kubernetes/client-node";
 import type pg from "pg";
 
 import { ContentType, createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
-import { isRecord, objectPath } from "../../src/adapters/kubernetes/objects.ts";
+import { objectPath } from "../../src/adapters/kubernetes/objects.ts";
 import { listAll } from "../../src/adapters/kubernetes/list.ts";
 import { collectionPath } from "../../src/adapters/kubernetes/objects.ts";
 import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
-import { TYPES } from "../../src/operator/kinds.ts";
+import { TYPES } from "../../src/adapters/kubernetes/kinds.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startPostgres } from "../../src/standalone/postgres-process.ts";
+import { isRecord } from "../../src/shared/json.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { eventually, startProcess, temporaryFolder, type TestProcess } from "../harness/process.ts";

@@ -2,14 +2,15 @@ import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 
 import { ContentType, createKubeClient } from "../../src/adapters/kubernetes/client.ts";
-import { isRecord, objectPath, parseObject } from "../../src/adapters/kubernetes/objects.ts";
+import { objectPath, parseObject } from "../../src/adapters/kubernetes/objects.ts";
 import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
-import { TYPES } from "../../src/operator/kinds.ts";
+import { TYPES } from "../../src/adapters/kubernetes/kinds.ts";
 import { startOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startPostgres } from "../../src/standalone/postgres-process.ts";
+import { isRecord } from "../../src/shared/json.ts";
 import { startControlPlane } from "../harness/kube.ts";
 import { startPods, podsReady } from "../harness/pods.ts";
 import { freeTcpPort } from "../harness/ports.ts";

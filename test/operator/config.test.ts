@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { operatorConfig } from "../../src/operator/config.ts";
-import { readKubeConfig } from "../../src/operator/main.ts";
+import { readKubeConfig } from "../../src/adapters/kubernetes/kube-config.ts";
 
 const URL = "postgres://u:p@127.0.0.1/d";
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { loadSchemas } from "../../src/adapters/manifest/load-schemas.ts";
 import { meaningOf } from "../../src/operator/declared-objects.ts";
-import { POOL_FINALIZER } from "../../src/operator/kinds.ts";
+import { POOL_FINALIZER } from "../../src/operator/names.ts";
 
 const schemas = await loadSchemas();
 

@@ -4,12 +4,12 @@ import { KubeConfig } from "@kubernetes/client-node";
 import type pg from "pg";
 
 import { createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
-import { isRecord } from "../../src/adapters/kubernetes/objects.ts";
 import type { Condition } from "../../src/domain/api.generated.ts";
 import { readTrunkFile, TRUNK_FILE } from "../../src/domain/trunk-file.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
 import { startOperator, type DialplaneOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
+import { isRecord } from "../../src/shared/json.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { silent } from "../harness/logger.ts";
 import { freeTcpPort } from "../harness/ports.ts";

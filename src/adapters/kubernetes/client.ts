@@ -4,7 +4,7 @@ import type { Logger } from "../../domain/ports.ts";
 import { Connections } from "./connection.ts";
 import { lost, readText, send, type HttpCall, type Method } from "./http.ts";
 import { jsonLines, parseJson } from "./json-lines.ts";
-import { errorOfStatus, KubeError } from "./kube-error.ts";
+import { errorOfStatus, isNotFound, KubeError } from "./kube-error.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -69,6 +69,16 @@ export function createKubeClient(kubeConfig: KubeConfig, logger: Logger): KubeCl
     watch: (request) => watchOnce(exchange, request),
     close: () => connections.close(),
   };
+}
+
+/** One object; null when there is none. @throws KubeError, and what `parse` throws */
+export async function readIfThere<T>(client: KubeClient, request: Pick<KubeRequest, "path" | "timeoutMs">, parse: (answer: unknown) => T): Promise<T | null> {
+  try {
+    return parse(await client.request({ method: "GET", ...request }));
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
 }
 
 type Exchange = (call: HttpCall) => Promise<IncomingMessage>;

@@ -4,7 +4,7 @@ import type { Clock, Logger } from "../../domain/ports.ts";
 import { ContentType, type KubeClient } from "./client.ts";
 import { microTime } from "./lease.ts";
 import { isConflict, isNotFound } from "./kube-error.ts";
-import { collectionPath } from "./objects.ts";
+import { apiVersionOf, collectionPath } from "./objects.ts";
 import type { ObjectRef } from "./status.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
@@ -137,7 +137,7 @@ export class EventRecorder {
     const { client, controller, instance } = this.#options;
     const namespace = regarding.namespace ?? "default";
     const at = microTime(lastAt);
-    const apiVersion = regarding.type.group === "" ? regarding.type.version : `${regarding.type.group}/${regarding.type.version}`;
+    const apiVersion = apiVersionOf(regarding.type);
     const body = {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",

@@ -1,6 +1,6 @@
 import { ExpectedError } from "../../domain/errors.ts";
 import { backoffMs, pause } from "../../shared/backoff.ts";
-import { ContentType, type KubeClient } from "./client.ts";
+import { ContentType, type KubeClient, readIfThere } from "./client.ts";
 import { isConflict, isNotFound } from "./kube-error.ts";
 import { objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
 
@@ -56,7 +56,7 @@ async function change(target: Target, object: KubeObject, decide: Decide): Promi
     const result = finalizers === "unsure" ? "unsure" : await patch(target, current, finalizers);
     if (typeof result !== "string") return result;
     if (result === "conflict") await pause(backoffMs(RETRY, tries), new AbortController().signal);
-    current = await read(target, object);
+    current = await readIfThere(target.client, { path: objectPath(target.type, object.metadata) }, parseObject);
   }
   const { namespace, name } = object.metadata;
   const what = `${target.type.plural} ${namespace ?? ""}/${name}`;
@@ -71,15 +71,6 @@ async function patch({ client, type }: Target, { metadata }: KubeObject, finaliz
   } catch (error) {
     if (isNotFound(error)) return null;
     if (isConflict(error)) return "conflict";
-    throw error;
-  }
-}
-
-async function read({ client, type }: Target, { metadata }: KubeObject): Promise<KubeObject | null> {
-  try {
-    return parseObject(await client.request({ method: "GET", path: objectPath(type, metadata) }));
-  } catch (error) {
-    if (isNotFound(error)) return null;
     throw error;
   }
 }

@@ -1,3 +1,5 @@
+import { isRecord } from "../../shared/json.ts";
+
 /**
  * A request that did not succeed. `status` is the HTTP status, 0 when there was no answer; `reason` is the machine-readable
  * reason of metav1.Status ("NotFound", "Conflict", "Expired"), or one of `Unreachable`, `Timeout`, `Aborted`, `Malformed`.
@@ -25,9 +27,9 @@ const MAX_MESSAGE = 500;
  * @param body metav1.Status where the API server itself answered; anything where a proxy did
  */
 export function errorOfStatus(status: number, body: unknown, retryAfter?: string): KubeError {
-  const { reason, message, details, code } = isObject(body) ? body : {};
+  const { reason, message, details, code } = isRecord(body) ? body : {};
   const said = typeof message === "string" ? message : "";
-  const seconds = isObject(details) ? details["retryAfterSeconds"] : undefined;
+  const seconds = isRecord(details) ? details["retryAfterSeconds"] : undefined;
   const actual = status === 0 && typeof code === "number" ? code : status;
   return new KubeError(actual, typeof reason === "string" && reason !== "" ? reason : `Http${actual}`, clean(said) || `HTTP ${actual}`, {
     retryAfterSeconds: positive(Number(retryAfter)) ?? positive(seconds),
@@ -45,10 +47,6 @@ export function isNotFound(error: unknown): boolean {
 
 export function isConflict(error: unknown): boolean {
   return error instanceof KubeError && error.status === 409;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 function positive(value: unknown): number | undefined {

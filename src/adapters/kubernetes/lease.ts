@@ -1,6 +1,7 @@
-import type { KubeClient } from "./client.ts";
-import { isNotFound, KubeError } from "./kube-error.ts";
-import { isRecord, objectPath, collectionPath } from "./objects.ts";
+import { isRecord } from "../../shared/json.ts";
+import { readIfThere, type KubeClient } from "./client.ts";
+import { KubeError } from "./kube-error.ts";
+import { objectPath, collectionPath } from "./objects.ts";
 
 const LEASES = { group: "coordination.k8s.io", version: "v1", plural: "leases" } as const;
 
@@ -39,14 +40,7 @@ export interface LeaseClient {
 export function leaseClient(client: KubeClient, lease: LeaseName): LeaseClient {
   const path = objectPath(LEASES, lease);
   return {
-    read: async (timeoutMs) => {
-      try {
-        return parseLease(await client.request({ method: "GET", path, timeoutMs }));
-      } catch (error) {
-        if (isNotFound(error)) return null;
-        throw error;
-      }
-    },
+    read: (timeoutMs) => readIfThere(client, { path, timeoutMs }, parseLease),
     create: async (spec, timeoutMs) => {
       const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: lease, spec };
       return parseLease(await client.request({ method: "POST", path: collectionPath(LEASES, lease.namespace), body, timeoutMs }));

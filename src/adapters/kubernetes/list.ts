@@ -1,6 +1,7 @@
+import { isRecord } from "../../shared/json.ts";
 import type { KubeClient, Query } from "./client.ts";
 import { isGone, KubeError } from "./kube-error.ts";
-import { isRecord, parseObject, type KubeObject } from "./objects.ts";
+import { parseObject, type KubeObject } from "./objects.ts";
 
 export interface ListOptions {
   readonly client: KubeClient;

@@ -1,4 +1,4 @@
-import { isRecord } from "./objects.ts";
+import { isRecord } from "../../shared/json.ts";
 
 /** RFC 7386: objects are merged, null takes a member away, anything else replaces. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

@@ -1,3 +1,4 @@
+import { isRecord } from "../../shared/json.ts";
 import { KubeError } from "./kube-error.ts";
 
 /** metadata of an object that an API server stores (apimachinery meta/v1 ObjectMeta), as far as the runtime itself reads it. */
@@ -35,19 +36,25 @@ export function objectKey(metadata: { readonly name: string; readonly namespace?
   return metadata.namespace === undefined || metadata.namespace === "" ? metadata.name : `${metadata.namespace}/${metadata.name}`;
 }
 
+/** As objects name it: `apps/v1`, and `v1` in the core group. */
+export function apiVersionOf({ group, version }: ResourceType): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
+/** Path of the API with all of its collections. */
+export function apiPath(type: ResourceType): string {
+  return `/${type.group === "" ? "api" : "apis"}/${apiVersionOf(type)}`;
+}
+
 /** Path of a collection at the API server, from `/api` or `/apis` on; of all namespaces when none is given. */
 export function collectionPath(type: ResourceType, namespace?: string): string {
-  const root = type.group === "" ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
-  return namespace === undefined ? `${root}/${type.plural}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${type.plural}`;
+  const namespaced = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${apiPath(type)}${namespaced}/${type.plural}`;
 }
 
 /** Path of one object, likewise; without a namespace for what has none. */
 export function objectPath(type: ResourceType, metadata: { readonly name: string; readonly namespace?: string | undefined }): string {
   return `${collectionPath(type, metadata.namespace)}/${encodeURIComponent(metadata.name)}`;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

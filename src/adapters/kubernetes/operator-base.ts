@@ -4,12 +4,13 @@ import type { KubeConfig, KubernetesObject, V1CustomResourceDefinitionVersion } 
 import { parse } from "yaml";
 import { ExpectedError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
+import { isRecord } from "../../shared/json.ts";
 import { ContentType, createKubeClient, type KubeClient } from "./client.ts";
 import { DotIOperator, ResourceEventType } from "./dot-i.ts";
 import { addFinalizer, removeFinalizer } from "./finalizer.ts";
 import { isNotFound } from "./kube-error.ts";
 import { mergePatch } from "./merge-patch.ts";
-import { collectionPath, isRecord, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
+import { apiVersionOf, collectionPath, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
 import type { ReflectorOptions, ReflectorState } from "./reflector.ts";
 import { ResourceWatch, type OnResourceEvent } from "./resource-watch.ts";
 import { StatusWriter, type ObjectRef } from "./status.ts";
@@ -179,8 +180,8 @@ export function objectOf({ object }: { readonly object: KubernetesObject }): Kub
 }
 
 /** As the base class names them. */
-function idOf({ group, version, plural }: ResourceType): string {
-  return `${plural}.${group === "" ? version : `${group}/${version}`}`;
+function idOf(type: ResourceType): string {
+  return `${type.plural}.${apiVersionOf(type)}`;
 }
 
 function plainLogger(logger: Logger): OperatorLogger {

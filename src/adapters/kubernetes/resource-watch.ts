@@ -1,11 +1,12 @@
 import type { ResourceEvent, ResourceMeta } from "@dot-i/k8s-operator";
 import type { KubernetesObject } from "@kubernetes/client-node";
 import type { Logger } from "../../domain/ports.ts";
+import { isRecord } from "../../shared/json.ts";
 import type { StoreEvent } from "./cache/store.ts";
 import type { KubeClient } from "./client.ts";
 import { ResourceEventType } from "./dot-i.ts";
 import { KubeError } from "./kube-error.ts";
-import { collectionPath, isRecord, type KubeObject, type ResourceType } from "./objects.ts";
+import { apiPath, apiVersionOf, collectionPath, type KubeObject, type ResourceType } from "./objects.ts";
 import { Reflector, type ReflectorOptions, type ReflectorState } from "./reflector.ts";
 import { WorkQueue } from "./work-queue.ts";
 
@@ -106,12 +107,12 @@ export class ResourceWatch {
   }
 
   async #tell(type: ResourceEvent["type"], object: KubeObject): Promise<void> {
-    const { group, version, plural } = this.#options.type;
-    const apiVersion = group === "" ? version : `${group}/${version}`;
+    const { type: ofType } = this.#options;
+    const apiVersion = apiVersionOf(ofType);
     // The items of a list of a built-in type name neither.
     const kind = object.kind ?? (await this.#kindOfType());
     const { name, namespace, resourceVersion, uid } = object.metadata;
-    const meta: ExactMeta = { id: `${plural}.${apiVersion}`, name, resourceVersion, apiVersion, kind, uid, ...(namespace === undefined ? {} : { namespace }) };
+    const meta: ExactMeta = { id: `${ofType.plural}.${apiVersion}`, name, resourceVersion, apiVersion, kind, uid, ...(namespace === undefined ? {} : { namespace }) };
     const named = object.apiVersion === apiVersion && object.kind === kind ? object : { ...object, apiVersion, kind };
     await this.#options.onEvent({ meta, type, object: named as unknown as KubernetesObject });
   }
@@ -120,12 +121,11 @@ export class ResourceWatch {
   async #kindOfType(): Promise<string> {
     if (this.#kind !== undefined) return this.#kind;
     const { client, type } = this.#options;
-    const { group, version, plural } = type;
-    const answer = await client.request({ method: "GET", path: group === "" ? `/api/${version}` : `/apis/${group}/${version}` });
+    const answer = await client.request({ method: "GET", path: apiPath(type) });
     const resources: unknown = isRecord(answer) ? answer["resources"] : undefined;
-    const found: unknown = Array.isArray(resources) ? resources.find((one) => isRecord(one) && one["name"] === plural) : undefined;
+    const found: unknown = Array.isArray(resources) ? resources.find((one) => isRecord(one) && one["name"] === type.plural) : undefined;
     const kind = isRecord(found) ? found["kind"] : undefined;
-    if (typeof kind !== "string") throw new KubeError(0, "Malformed", `the API server must name the kind of ${plural}`);
+    if (typeof kind !== "string") throw new KubeError(0, "Malformed", `the API server must name the kind of ${type.plural}`);
     this.#kind = kind;
     return kind;
   }

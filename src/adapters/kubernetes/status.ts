@@ -1,8 +1,9 @@
 import { backoffMs, pause } from "../../shared/backoff.ts";
 import { isDeepStrictEqual } from "node:util";
-import { ContentType, type KubeClient } from "./client.ts";
+import { isRecord } from "../../shared/json.ts";
+import { ContentType, type KubeClient, readIfThere } from "./client.ts";
 import { isConflict, isNotFound, KubeError } from "./kube-error.ts";
-import { isRecord, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
+import { apiVersionOf, objectPath, parseObject, type KubeObject, type ResourceType } from "./objects.ts";
 
 /** One object, so exactly that its successor of the same name is another one. */
 export interface ObjectRef {
@@ -84,7 +85,7 @@ export class StatusWriter {
   /** The resourceVersion that it then has, undefined for an object that is gone, or the conflict when it was changed meanwhile. */
   async #apply(ref: ObjectRef, status: object, resourceVersion: string): Promise<string | undefined | KubeError> {
     const { type, kind, namespace, name, uid } = ref;
-    const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
+    const apiVersion = apiVersionOf(type);
     try {
       const answer = await this.#options.client.request({
         method: "PATCH",
@@ -103,13 +104,8 @@ export class StatusWriter {
 
   /** Undefined when it is gone, or another one by now. */
   async #read(ref: ObjectRef): Promise<string | undefined> {
-    try {
-      const { metadata } = parseObject(await this.#options.client.request({ method: "GET", path: objectPath(ref.type, ref) }));
-      return metadata.uid === ref.uid ? metadata.resourceVersion : undefined;
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const found = await readIfThere(this.#options.client, { path: objectPath(ref.type, ref) }, parseObject);
+    return found?.metadata.uid === ref.uid ? found.metadata.resourceVersion : undefined;
   }
 
   /** The newest resourceVersion that is known; undefined when none is. */

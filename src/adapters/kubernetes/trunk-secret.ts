@@ -1,9 +1,10 @@
 import { ExpectedError } from "../../domain/errors.ts";
 import type { TrunkConfiguration, TrunkSink } from "../../domain/ports.ts";
 import { newTrunkRevision, readTrunkFile, TRUNK_FILE, trunkFile, type TrunkFile } from "../../domain/trunk-file.ts";
+import { isRecord } from "../../shared/json.ts";
 import { ContentType, type KubeClient } from "./client.ts";
 import { KubeError } from "./kube-error.ts";
-import { isRecord, objectPath } from "./objects.ts";
+import { objectPath } from "./objects.ts";
 
 const SECRETS = { group: "", version: "v1", plural: "secrets" } as const;
 

@@ -1,5 +1,6 @@
+import { isRecord } from "../../shared/json.ts";
 import { errorOfStatus, KubeError } from "./kube-error.ts";
-import { isRecord, parseObject, type KubeObject } from "./objects.ts";
+import { parseObject, type KubeObject } from "./objects.ts";
 
 export type WatchEvent =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: KubeObject }

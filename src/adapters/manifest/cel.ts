@@ -1,7 +1,8 @@
 import { Environment } from "@marcbachmann/cel-js";
 import { parseIpAddress } from "../../domain/ip-address.ts";
 import { errorAt, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
-import { child, isRecord, type CelRule, type StructuralSchema } from "./schema.ts";
+import { isRecord } from "../../shared/json.ts";
+import { child, type CelRule, type StructuralSchema } from "./schema.ts";
 import { steps } from "./structural.ts";
 
 /** Runs every CEL rule of a schema on a value that satisfies it. */

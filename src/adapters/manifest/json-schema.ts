@@ -1,7 +1,8 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { errorAt, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
+import { isRecord } from "../../shared/json.ts";
 import { FORMATS } from "./formats.ts";
-import { isRecord, type StructuralSchema } from "./schema.ts";
+import type { StructuralSchema } from "./schema.ts";
 
 /** Sets defaults in `value` and answers what the schema refuses. */
 export type SchemaCheck = (value: object) => Finding[];

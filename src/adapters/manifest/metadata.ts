@@ -10,7 +10,8 @@ import {
   QUALIFIED_NAME_RULE,
 } from "../../domain/validate/names.ts";
 import type { ResourceMetadata } from "../../domain/resources.ts";
-import { isRecord, type StructuralSchema } from "./schema.ts";
+import { isRecord } from "../../shared/json.ts";
+import type { StructuralSchema } from "./schema.ts";
 
 const STRING: StructuralSchema = { type: "string" };
 const INTEGER: StructuralSchema = { type: "integer" };

@@ -1,9 +1,9 @@
 import type { Credentials, SourceProblem } from "../../domain/ports.ts";
-import type { AnyResource } from "../../domain/resources.ts";
+import { API, type AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
 import { errorAt, fieldName, type Finding } from "../../domain/validate/finding.ts";
+import { isRecord } from "../../shared/json.ts";
 import type { Schemas } from "./load-schemas.ts";
-import { isRecord } from "./schema.ts";
 import { readSecret } from "./secret.ts";
 import { validateResource } from "./validate-resource.ts";
 import { parseManifests, type ManifestDocument } from "./yaml-documents.ts";
@@ -101,10 +101,8 @@ function isForeign(schemas: Schemas, value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { apiVersion, kind } = value;
   if (typeof apiVersion !== "string" || apiVersion === "" || typeof kind !== "string" || kind === "" || kind === "Secret" || schemas.has(kind)) return false;
-  return !apiVersion.startsWith(OUR_GROUP);
+  return !apiVersion.startsWith(`${API.group}/`);
 }
-
-const OUR_GROUP = "dialplane.io/";
 
 function takeSecret(secret: Record<string, unknown>, collected: Collected): readonly Finding[] {
   const { key, credentials, errors } = readSecret(secret);

@@ -28,7 +28,3 @@ export function child(schema: StructuralSchema | undefined, step: string | numbe
   const { properties } = schema;
   return properties !== undefined && Object.hasOwn(properties, step) ? properties[step] : schema.additionalProperties;
 }
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,8 +1,8 @@
 import type { Credentials } from "../../domain/ports.ts";
 import { errorAt, type Finding } from "../../domain/validate/finding.ts";
 import type { ResourceKey } from "../../domain/types.ts";
+import { isRecord } from "../../shared/json.ts";
 import { metadataFindings, readMetadata } from "./metadata.ts";
-import { isRecord } from "./schema.ts";
 
 /** Digest credentials longer than this are no carrier's. */
 const MAX_LENGTH = 256;

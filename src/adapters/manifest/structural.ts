@@ -1,5 +1,6 @@
 import { errorAt, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
-import { child, isRecord, type StructuralSchema } from "./schema.ts";
+import { isRecord } from "../../shared/json.ts";
+import { child, type StructuralSchema } from "./schema.ts";
 
 /**
  * Takes out null values, as the API server does for fields that are not `nullable` (none of ours is), so that

@@ -1,9 +1,9 @@
 import type { AnyResource } from "../../domain/resources.ts";
 import { errorAt, fieldName, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
 import { resourceFindings } from "../../domain/validate/resource.ts";
+import { isRecord } from "../../shared/json.ts";
 import type { KindSchema, Schemas } from "./load-schemas.ts";
 import { metadataFindings, readMetadata } from "./metadata.ts";
-import { isRecord } from "./schema.ts";
 
 export type Validation =
   | { readonly ok: true; readonly resource: AnyResource; readonly warnings: readonly Finding[] }

@@ -1,20 +1,21 @@
-import { KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import { createKubeClient } from "../../adapters/kubernetes/client.ts";
+import { KINDS, TYPES } from "../../adapters/kubernetes/kinds.ts";
+import { readKubeConfig } from "../../adapters/kubernetes/kube-config.ts";
 import { KubeError } from "../../adapters/kubernetes/kube-error.ts";
 import { listAll } from "../../adapters/kubernetes/list.ts";
 import { collectionPath, type KubeObject } from "../../adapters/kubernetes/objects.ts";
 import { loadSchemas, type Schemas } from "../../adapters/manifest/load-schemas.ts";
 import { validateResource } from "../../adapters/manifest/validate-resource.ts";
-import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import { ExpectedError } from "../../domain/errors.ts";
 import type { Credentials, Declared, Logger, SourceProblem } from "../../domain/ports.ts";
-import type { AnyResource, ResourceKind } from "../../domain/resources.ts";
+import { API_VERSION, type AnyResource, type ResourceKind } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
 import { fieldName } from "../../domain/validate/finding.ts";
 import type { SourceOption } from "./options.ts";
 
 type ClusterOption = Extract<SourceOption, { type: "cluster" }>;
 
-const PLURALS: Readonly<Record<ResourceKind, string>> = { NumberPool: "numberpools", RoutingRule: "routingrules", SipTrunk: "siptrunks" };
 const PAGE_SIZE = 500;
 /** For all three lists together. */
 const LIMIT_MILLISECONDS = 120_000;
@@ -30,11 +31,9 @@ export async function clusterDeclared(option: ClusterOption, logger: Logger): Pr
   try {
     const schemas = await loadSchemas();
     const signal = AbortSignal.timeout(LIMIT_MILLISECONDS);
-    const kinds = Object.keys(PLURALS) as ResourceKind[];
     const lists = await Promise.all(
-      kinds.map(async (kind) => {
-        const type = { group: "dialplane.io", version: "v1alpha1", plural: PLURALS[kind] };
-        const { objects } = await listAll({ client, path: collectionPath(type, option.namespace), pageSize: PAGE_SIZE, signal });
+      KINDS.map(async (kind) => {
+        const { objects } = await listAll({ client, path: collectionPath(TYPES[kind], option.namespace), pageSize: PAGE_SIZE, signal });
         return objects.map((object) => objectOf(schemas, kind, object));
       }),
     );
@@ -50,13 +49,7 @@ export async function clusterDeclared(option: ClusterOption, logger: Logger): Pr
 }
 
 function kubeConfigOf({ kubeconfig, context }: ClusterOption): KubeConfig {
-  const config = new KubeConfig();
-  try {
-    if (kubeconfig === undefined) config.loadFromDefault(undefined, true);
-    else config.loadFromFile(kubeconfig);
-  } catch (error) {
-    throw new ExpectedError("InvalidInput", `--kubeconfig must be a readable kubeconfig: ${messageOf(error)}`, { field: "--kubeconfig" });
-  }
+  const config = readKubeConfig(kubeconfig === undefined ? undefined : { file: kubeconfig, field: "--kubeconfig" });
   if (context !== undefined) config.setCurrentContext(context);
   if (config.getCurrentCluster() === null) {
     const known = config.getContexts().map(({ name }) => name).join(", ") || "none";
@@ -67,7 +60,7 @@ function kubeConfigOf({ kubeconfig, context }: ClusterOption): KubeConfig {
 
 /** Items of a list need not name their kind. An object that is being deleted still routes until it is gone. */
 function objectOf(schemas: Schemas, kind: ResourceKind, object: KubeObject): { readonly resource: AnyResource } | { readonly problem: SourceProblem } {
-  const validation = validateResource(schemas, { ...object, apiVersion: "dialplane.io/v1alpha1", kind }, "stored");
+  const validation = validateResource(schemas, { ...object, apiVersion: API_VERSION, kind }, "stored");
   if (validation.ok) return { resource: validation.resource };
   const [first] = validation.errors;
   const file = `${kind} ${object.metadata.namespace ?? ""}/${object.metadata.name}`;
