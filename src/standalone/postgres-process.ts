@@ -8,6 +8,7 @@ import type { Logger } from "../domain/ports.ts";
 
 import { anyFreeTcpPort, assertCanListen } from "../adapters/asterisk-process/listen-check.ts";
 import { ExpectedError, messageOf } from "../domain/errors.ts";
+import { type Exit, exitOf, terminate } from "../shared/child-process.ts";
 import { locateBinaries, type PostgresBinaries } from "./postgres/binaries.ts";
 import { type Cluster, openCluster, serverEnvironment, SUPERUSER, WORKING_DIRECTORY } from "./postgres/cluster.ts";
 import { guarded } from "./postgres/identity.ts";
@@ -31,18 +32,18 @@ export interface RunningPostgres {
   readonly logFile: string;
   /** SIGINT (clients are cut off, the data is written), SIGKILL after 10 s. Resolves when the process is gone; may be called again. */
   stop(): Promise<void>;
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly exited: Promise<Exit>;
 }
 
 interface Launched {
   readonly child: ChildProcess;
-  readonly exited: RunningPostgres["exited"];
+  readonly exited: Promise<Exit>;
   readonly log: { readonly path: string; readonly from: number };
 }
 
 /** Recovery after a crash replays at most `max_wal_size` (1 GB). */
 const READY_TIMEOUT_MS = 120_000;
-const STOP_TIMEOUT_MS = 10_000;
+const STOP = { signal: "SIGINT", killAfterMs: 10_000 } as const;
 /** How long a server of a killed predecessor may take to leave the data folder. */
 const PREDECESSOR_TIMEOUT_MS = 5_000;
 const LOG_ROTATE_BYTES = 10_000_000;
@@ -71,7 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const pid = child.pid ?? -1;
   const durationMs = Math.round(performance.now() - startedAt);
   options.logger.info({ pid, port, created: cluster.created, uid: cluster.identity?.uid, durationMs }, "postgres started");
-  return { url, port, pid, logFile: log.path, exited, stop: () => terminate(child, exited) };
+  return { url, port, pid, logFile: log.path, exited, stop: () => terminate(child, exited, STOP) };
 }
 
 function checkedSettings({ dataDir, port, settings = {} }: PostgresOptions): Readonly<Record<string, string>> {
@@ -150,13 +151,6 @@ async function rotated(path: string): Promise<number> {
   return 0;
 }
 
-function exitOf(child: ChildProcess): RunningPostgres["exited"] {
-  return new Promise((resolve) => {
-    child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", () => resolve({ code: null, signal: null }));
-  });
-}
-
 /**
  * What PostgreSQL refuses to start for and what passes by itself: backends of a server that was killed keep its shared memory until
  * they notice; another server that starts at this moment has made its lock file and has not written it yet.
@@ -169,7 +163,7 @@ async function launchUntilReady(start: () => Promise<Launched>, address: { url: 
     const launched = await start();
     const problem = await readiness(launched, address.url);
     if (problem === undefined) return launched;
-    await terminate(launched.child, launched.exited);
+    await terminate(launched.child, launched.exited, STOP);
     const tail = await logTail(launched);
     if (PASSING.test(tail) && Date.now() < deadline) {
       await sleep(100);
@@ -223,16 +217,4 @@ async function logTail({ log }: Launched): Promise<string> {
     () => "",
   );
   return text.trim().split("\n").slice(-MAX_LOG_TAIL_LINES).join(" | ");
-}
-
-async function terminate(child: ChildProcess, exited: RunningPostgres["exited"]): Promise<void> {
-  child.kill("SIGINT");
-  const deadline = new AbortController();
-  const killer = sleep(STOP_TIMEOUT_MS, undefined, { signal: deadline.signal }).then(
-    () => child.kill("SIGKILL"),
-    () => false,
-  );
-  await exited;
-  deadline.abort();
-  await killer;
 }

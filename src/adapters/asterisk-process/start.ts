@@ -1,11 +1,12 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { ExpectedError } from "../../domain/errors.ts";
+import { type Exit, exitOf, onPath, terminate } from "../../shared/child-process.ts";
 import { type AsteriskConfiguration, type ConfigurationSettings, writeConfiguration } from "./configuration.ts";
 import { assertCanListen, type Listener } from "./listen-check.ts";
 import type { AsteriskLocation } from "./locate.ts";
@@ -31,7 +32,7 @@ export interface RunningAsterisk {
   stop(): Promise<void>;
   /** Sends any signal, for tests of crashes. */
   kill(signal: NodeJS.Signals): void;
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly exited: Promise<Exit>;
 }
 
 const BOOT_TIMEOUT_MS = 30_000;
@@ -51,7 +52,7 @@ export async function startAsterisk(settings: AsteriskSettings): Promise<Running
   const child = await launch(settings.location, configuration, join(settings.dir, "log/stdout.log"));
   const exited = exitOf(child);
   const cli = (command: string) => console(settings.location, configuration, command);
-  const stop = () => terminate(child, exited);
+  const stop = () => terminate(child, exited, { signal: "SIGTERM", killAfterMs: STOP_TIMEOUT_MS });
   try {
     await waitUntilBooted(configuration, cli, exited);
     await assertTransports(settings, cli);
@@ -89,17 +90,6 @@ async function launch(location: AsteriskLocation, configuration: AsteriskConfigu
   }
 }
 
-function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((dir) => dir !== "" && existsSync(join(dir, program)));
-}
-
-function exitOf(child: ChildProcess): RunningAsterisk["exited"] {
-  return new Promise((resolve) => {
-    child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", () => resolve({ code: null, signal: null }));
-  });
-}
-
 async function console(location: AsteriskLocation, configuration: AsteriskConfiguration, command: string): Promise<string> {
   const [program, ...rest] = location.command;
   const { stdout } = await run(program, [...rest, "-C", configuration.file, "-rx", command], { timeout: 20_000, maxBuffer: 64 << 20 });
@@ -109,7 +99,7 @@ async function console(location: AsteriskLocation, configuration: AsteriskConfig
 async function waitUntilBooted(
   configuration: AsteriskConfiguration,
   cli: RunningAsterisk["cli"],
-  exited: RunningAsterisk["exited"],
+  exited: Promise<Exit>,
 ): Promise<void> {
   const gone = exited.then(() => "gone" as const);
   const deadline = Date.now() + BOOT_TIMEOUT_MS;
@@ -148,16 +138,4 @@ async function assertTransports(settings: SipListening, cli: RunningAsterisk["cl
       throw new ExpectedError("PortInUse", `Asterisk has no SIP socket on ${bound}/${transport.protocol}`, { field: "port" });
     }
   }
-}
-
-async function terminate(child: ChildProcess, exited: RunningAsterisk["exited"]): Promise<void> {
-  child.kill("SIGTERM");
-  const deadline = new AbortController();
-  const killer = sleep(STOP_TIMEOUT_MS, undefined, { signal: deadline.signal }).then(
-    () => child.kill("SIGKILL"),
-    () => false,
-  );
-  await exited;
-  deadline.abort();
-  await killer;
 }

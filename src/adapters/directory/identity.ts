@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
+import { readIfThere, replaceFile } from "../../shared/files.ts";
 
 /** What the API server would keep of an object and a file on disk does not have. */
 export interface Identity {
@@ -29,7 +29,7 @@ export class IdentityRegister {
    * @throws ExpectedError InvalidInput naming the file
    */
   static async open(file: string): Promise<IdentityRegister> {
-    const text = await readFile(file, "utf8").catch(missing);
+    const text = await readIfThere(file);
     if (text === null) return new IdentityRegister(file, new Map());
     try {
       return new IdentityRegister(file, new Map(Object.entries(JSON.parse(text) as Record<string, Identity>)));
@@ -47,20 +47,9 @@ export class IdentityRegister {
     const next = new Map([...specs].map(([id, spec]) => [id, nextIdentity(this.#known.get(id), spec, now)] as const));
     const changed = next.size !== this.#known.size || [...next].some(([id, identity]) => this.#known.get(id) !== identity);
     this.#known = next;
-    if (changed) await this.#save();
+    if (changed) await replaceFile(this.#file, JSON.stringify(Object.fromEntries(next), null, 2));
     return next;
   }
-
-  async #save(): Promise<void> {
-    const temporary = `${this.#file}.new`;
-    await writeFile(temporary, JSON.stringify(Object.fromEntries(this.#known), null, 2), { mode: 0o600 });
-    await rename(temporary, this.#file);
-  }
-}
-
-function missing(error: NodeJS.ErrnoException): null {
-  if (error.code === "ENOENT") return null;
-  throw error;
 }
 
 function nextIdentity(known: Identity | undefined, spec: unknown, now: Date): Identity {

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../../shared/files.ts";
 
 /** The last text of each manifest that was without fault, for the next start: a file that is broken by then was not deleted. */
 export interface LastGood {
@@ -19,9 +20,7 @@ export function lastGoodIn(folder: string): LastGood {
     keep: async (name, text) => {
       if ((written.get(name) ?? (await read(name))) !== text) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
-        const temporary = join(folder, `.${name}.new`);
-        await writeFile(temporary, text, { mode: 0o600 });
-        await rename(temporary, join(folder, name));
+        await replaceFile(join(folder, name), text);
       }
       written.set(name, text);
     },

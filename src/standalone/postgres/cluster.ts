@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { ExpectedError, messageOf, wrap } from "../../domain/errors.ts";
+import { syncFolder } from "../../shared/files.ts";
 import { isErrno, type PostgresBinaries } from "./binaries.ts";
 import { type Identity, serverIdentity } from "./identity.ts";
 
@@ -120,15 +121,6 @@ async function writeSecret(path: string, secret: string, owner: Identity | undef
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

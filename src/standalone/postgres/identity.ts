@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+
+import { onPath } from "../../shared/child-process.ts";
 
 /** A user of this machine, by numbers. */
 export interface Identity {
@@ -39,8 +39,4 @@ export function guarded(program: string, identity: Identity | undefined): { comm
   if (!onPath("setpriv")) return { command: [program], options: identity ?? {}, guard: false };
   const user = identity === undefined ? [] : ["--reuid", String(identity.uid), "--regid", String(identity.gid), "--clear-groups"];
   return { command: ["setpriv", ...user, "--pdeathsig", "QUIT", "--", program], options: {}, guard: true };
-}
-
-function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((dir) => dir !== "" && existsSync(join(dir, program)));
 }
