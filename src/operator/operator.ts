@@ -55,7 +55,7 @@ export class DialplaneOperator extends OperatorBase {
   readonly #shutdown = new Shutdown();
 
   constructor(config: OperatorConfig, options: OperatorOptions) {
-    super({ ...options, fieldManager: FIELD_MANAGER, reflector: { transform: leanObjects() } });
+    super({ ...options, reflector: { transform: leanObjects() } });
     this.#config = config;
     this.#options = options;
     this.#shutdown.add("the watches and the connections to the API server", () => super.stopped());

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { OperatorBase, type OperatorBaseOptions, type ResourceEvent, type ResourceMeta } from "../../../src/adapters/kubernetes/operator-base.ts";
@@ -9,10 +8,8 @@ import { ConfigMaps, eachWithControlPlane, kubeConfigOf } from "./world.ts";
 
 const LIMIT_MS = 60_000;
 vi.setConfig({ testTimeout: 2 * LIMIT_MS });
-const FINALIZER = "dialplane.io/test";
-const POOLS_CRD = join(import.meta.dirname, "../../../crds/numberpool.yaml");
 
-type Handler = (event: ResourceEvent, operator: ConfigMapOperator) => Promise<void>;
+type Handler = (event: ResourceEvent) => Promise<void>;
 
 /** As somebody would write it who knows the package. */
 class ConfigMapOperator extends OperatorBase {
@@ -21,7 +18,7 @@ class ConfigMapOperator extends OperatorBase {
   readonly #handler: Handler;
 
   constructor(namespaces: readonly string[], options: Partial<OperatorBaseOptions> = {}, handler: Handler = () => Promise.resolve()) {
-    super({ kubeConfig: kubeConfigOf(control.kube.kubeconfig), logger: silent, fieldManager: "test", ...options });
+    super({ kubeConfig: kubeConfigOf(control.kube.kubeconfig), logger: silent, ...options });
     this.#namespaces = namespaces;
     this.#handler = handler;
   }
@@ -32,38 +29,7 @@ class ConfigMapOperator extends OperatorBase {
 
   async #onEvent(event: ResourceEvent): Promise<void> {
     this.events.push(`${event.type} ${event.meta.namespace ?? ""}/${event.meta.name}`);
-    await this.#handler(event, this);
-  }
-
-  finalize(event: ResourceEvent, action: () => Promise<void>): Promise<boolean> {
-    return this.handleResourceFinalizer(event, FINALIZER, action);
-  }
-
-  register(file: string) {
-    return this.registerCustomResourceDefinition(file);
-  }
-
-  uri(): string {
-    return this.getCustomResourceApiUri("dialplane.io", "v1alpha1", "numberpools", "shop");
-  }
-}
-
-class PoolOperator extends OperatorBase {
-  seen: ResourceMeta | undefined;
-
-  protected override init(): Promise<void> {
-    return this.watchResource("dialplane.io", "v1alpha1", "numberpools", ({ meta }) => {
-      this.seen = meta;
-      return Promise.resolve();
-    });
-  }
-
-  set(meta: ResourceMeta, status: unknown) {
-    return this.setResourceStatus(meta, status);
-  }
-
-  patch(meta: ResourceMeta, status: unknown) {
-    return this.patchResourceStatus(meta, status);
+    await this.#handler(event);
   }
 }
 
@@ -154,44 +120,20 @@ test("a handler that throws is called again, and holds up no other object", asyn
   await eventually("the other one", () => operator.events.includes(event("ADDED", "good")), LIMIT_MS);
 });
 
-test("a finalizer holds an object until its delete action has succeeded", async () => {
-  let actions = 0;
-  const handler: Handler = async (one, operator) => {
-    await operator.finalize(one, () => {
-      actions += 1;
-      return actions < 3 ? Promise.reject(new Error("not yet")) : Promise.resolve();
-    });
-  };
-  const operator = await started(new ConfigMapOperator([maps.namespace], {}, handler));
-  await maps.create("held");
-  const finalizers = () => control.kube.mustKubectl(["get", "configmap", "-n", maps.namespace, "held", "-o", "jsonpath={.metadata.finalizers}"]);
-  await eventually("the finalizer", async () => (await finalizers()).includes(FINALIZER), LIMIT_MS);
-  await maps.delete("held");
-  await eventually("the end", () => operator.events.includes(event("DELETED", "held")), LIMIT_MS);
-  expect(actions).toBe(3);
-  expect(await maps.truth()).toEqual({});
-});
-
-test("a status is set and patched as it is now, and that of an object that is gone is null", async () => {
-  const pool = { apiVersion: "dialplane.io/v1alpha1", kind: "NumberPool", metadata: { name: "sales" }, spec: { numbers: ["+12025550110"], trunkRef: { name: "carrier" }, defaultDestination: { number: "+12025550199" } } };
-  await control.kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
-  const operator = await started(new PoolOperator({ kubeConfig: kubeConfigOf(control.kube.kubeconfig), logger: silent, fieldManager: "test" }));
-  const meta = await eventually("the pool", () => operator.seen, LIMIT_MS);
-  const status = async () => JSON.parse(await control.kube.mustKubectl(["get", "numberpool", "sales", "-o", "jsonpath={.status}"])) as unknown;
-  const condition = (type: string) => ({ type, status: "True", reason: "Test", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" });
-  expect(await operator.set(meta, { conditions: [condition("Ready")] })).toEqual(meta);
-  expect(await status()).toEqual({ conditions: [condition("Ready")] });
-  await operator.patch(meta, { conditions: [condition("Accepted")] });
-  expect(await status()).toEqual({ conditions: [condition("Accepted")] });
-  await control.kube.mustKubectl(["delete", "numberpool", "sales"]);
-  await control.kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(pool) });
-  expect(await operator.set(meta, { conditions: [condition("Ready")] })).toBeNull();
-});
-
-test("a definition is applied, again and again; what is none is refused", async () => {
-  const operator = new ConfigMapOperator([]);
+test("what the package does unsafely is refused, with what to use instead", () => {
+  class Unsafe extends ConfigMapOperator {
+    unsafe(): readonly (() => void)[] {
+      return [
+        () => this.getCustomResourceApiUri(),
+        () => this.registerCustomResourceDefinition(),
+        () => this.setResourceStatus(),
+        () => this.patchResourceStatus(),
+        () => this.handleResourceFinalizer(),
+        () => this.setResourceFinalizers(),
+      ];
+    }
+  }
+  const operator = new Unsafe([]);
   control.closing(() => operator.stopped());
-  for (let times = 0; times < 2; times += 1) expect(await operator.register(POOLS_CRD)).toMatchObject({ group: "dialplane.io", plural: "numberpools" });
-  await expect(operator.register(join(import.meta.dirname, "../../../examples/quickstart/pool.yaml"))).rejects.toThrow(/must be a CustomResourceDefinition/);
-  expect(operator.uri()).toBe(`${control.kube.url}/apis/dialplane.io/v1alpha1/namespaces/shop/numberpools`);
+  for (const call of operator.unsafe()) expect(call).toThrow(/is not for use here: use /);
 });
