@@ -1,6 +1,7 @@
 import type { Browser } from "playwright-core";
 import { ExpectedError, messageOf } from "../src/domain/errors.ts";
 import { ConfigError } from "../src/shared/env.ts";
+import { terminationSignal } from "../src/shared/shutdown.ts";
 import { launchChromium } from "./chromium.ts";
 import { readOptions, type DemoOptions } from "./options.ts";
 import { isWalked, printer, type Printer } from "./print.ts";
@@ -44,13 +45,6 @@ function stayUp(world: DemoWorld, out: Printer): void {
   const pages = { "the page": "/", resources: "/v1/resources", calls: "/v1/calls", health: "/readyz", metrics: "/metrics" };
   for (const [name, path] of Object.entries(pages)) out.say(`  ${name.padEnd(10)} ${world.url}${path}`);
   out.say('  another call: "Behind the scenes" on the page, "Have somebody call this number"');
-}
-
-function terminationSignal(): Promise<null> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve(null));
-    process.once("SIGINT", () => resolve(null));
-  });
 }
 
 try {

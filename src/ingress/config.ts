@@ -127,7 +127,7 @@ export const environment = z.object({
 });
 
 /** @throws ConfigError naming every variable that is out of format. */
-export function ingressConfig(env: NodeJS.ProcessEnv): IngressConfig {
+export function readIngressConfig(env: NodeJS.ProcessEnv): IngressConfig {
   const read = readEnv(environment, env);
   return {
     databaseUrl: read.DATABASE_URL,

@@ -7,10 +7,10 @@ import type { Clock, Logger } from "../domain/ports.ts";
 import { Health } from "../shared/health.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
-import { Shutdown } from "../shared/shutdown.ts";
+import { Shutdown, terminationSignal } from "../shared/shutdown.ts";
 import { mostUnderWay } from "./admission.ts";
 import { createIngress } from "./app.ts";
-import { ingressConfig, type IngressConfig } from "./config.ts";
+import { readIngressConfig, type IngressConfig } from "./config.ts";
 import { listen } from "./listen.ts";
 import { watchPools } from "./pool-watch.ts";
 import { startRetention } from "./retention.ts";
@@ -32,7 +32,7 @@ export interface RunningIngress {
  * @throws ConfigError when a variable is out of format; ExpectedError `PortInUse` or `PermissionDenied`; nothing is left running then.
  */
 export async function startIngress(env: NodeJS.ProcessEnv): Promise<RunningIngress> {
-  const config = ingressConfig(env);
+  const config = readIngressConfig(env);
   const logger = createLogger(config.logLevel, { app: "ingress" });
   const shutdown = new Shutdown();
   try {
@@ -80,9 +80,6 @@ async function start(config: IngressConfig, logger: Logger, shutdown: Shutdown):
 /** Runs until SIGTERM or SIGINT. Resolves with the exit code. */
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const ingress = await startIngress(env);
-  await new Promise<void>((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
+  await terminationSignal();
   return (await ingress.stop()).length === 0 ? 0 : 1;
 }

@@ -43,7 +43,7 @@ export interface OperatorConfig {
 }
 
 /** @throws ConfigError naming every variable that is out of format */
-export function operatorConfig(env: NodeJS.ProcessEnv): OperatorConfig {
+export function readOperatorConfig(env: NodeJS.ProcessEnv): OperatorConfig {
   const read = readEnv(environment, env);
   return {
     databaseUrl: read.DATABASE_URL,

@@ -7,7 +7,7 @@ import { Health } from "../shared/health.ts";
 import { collectSeldom } from "../shared/heap.ts";
 import { createLogger } from "../shared/logger.ts";
 import { createMetrics } from "../shared/metrics.ts";
-import { Shutdown } from "../shared/shutdown.ts";
+import { Shutdown, terminationSignal } from "../shared/shutdown.ts";
 import { readRouterConfig } from "./config.ts";
 import { drainEndpoint } from "./drain-endpoint.ts";
 import { startRouter } from "./router.ts";
@@ -34,11 +34,4 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const errors = await shutdown.run();
   errors.forEach((error) => logger.error({ error: messageOf(error) }, "not stopped cleanly"));
   return errors.length === 0 ? 0 : 1;
-}
-
-function terminationSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve());
-    process.once("SIGINT", () => resolve());
-  });
 }

@@ -1,3 +1,11 @@
+/** SIGTERM, or Ctrl-C on a terminal. Answers null: there is no reason to tell. */
+export function terminationSignal(): Promise<null> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", () => resolve(null));
+    process.once("SIGINT", () => resolve(null));
+  });
+}
+
 type Step = { readonly name: string; readonly run: () => Promise<void> | void };
 
 /** Undoes what was started, last first; every step runs even when one fails. */

@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import { createLogger } from "../shared/logger.ts";
+import { terminationSignal } from "../shared/shutdown.ts";
 import { readStandaloneConfig } from "./config.ts";
 import { printStatuses } from "./print-statuses.ts";
 import { apiTokenFile, startStandalone } from "./standalone.ts";
@@ -19,11 +20,4 @@ export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   if (reason === null) return errors.length === 0 ? 0 : 1;
   logger.error({ reason }, "stopped because a part ended");
   return 1;
-}
-
-function terminationSignal(): Promise<null> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve(null));
-    process.once("SIGINT", () => resolve(null));
-  });
 }

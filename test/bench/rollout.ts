@@ -5,7 +5,7 @@ import { ContentType, createKubeClient } from "../../src/adapters/kubernetes/cli
 import { objectPath, parseObject } from "../../src/adapters/kubernetes/objects.ts";
 import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
-import { operatorConfig } from "../../src/operator/config.ts";
+import { readOperatorConfig } from "../../src/operator/config.ts";
 import { TYPES } from "../../src/adapters/kubernetes/kinds.ts";
 import { startOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
@@ -56,7 +56,7 @@ export async function measureRollout(changes: number, say: (text: string) => voi
   parts.defer(() => client.close());
   await kube.mustKubectl(["create", "namespace", "dialplane-system"]);
   const operator = await startOperator(
-    operatorConfig({ DATABASE_URL: postgres.url, DIALPLANE_POD_NAME: "bench", DIALPLANE_HEALTH_PORT: String(await freeTcpPort()) }),
+    readOperatorConfig({ DATABASE_URL: postgres.url, DIALPLANE_POD_NAME: "bench", DIALPLANE_HEALTH_PORT: String(await freeTcpPort()) }),
     { kubeConfig, logger },
   );
   parts.defer(() => operator.ended().then(() => undefined));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ingressConfig } from "../../src/ingress/config.ts";
+import { readIngressConfig } from "../../src/ingress/config.ts";
 import { ConfigError } from "../../src/shared/env.ts";
 import { readStandaloneConfig } from "../../src/standalone/config.ts";
 
@@ -8,7 +8,7 @@ const least = { DATABASE_URL: "postgres://u:p@127.0.0.1:5432/dialplane", DIALPLA
 
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
-    ingressConfig({ ...least, ...env });
+    readIngressConfig({ ...least, ...env });
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -18,22 +18,22 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
 
 describe("the configuration of ingress", () => {
   it("needs a database and a key, everything else has a default", () => {
-    const config = ingressConfig(least);
+    const config = readIngressConfig(least);
     expect(config).toMatchObject({ host: "0.0.0.0", port: 8080, databaseConnections: 8, secrets: { tokenKeys: [{ id: 1, secret }] } });
     expect(config.settings.trustedProxies).toBe(false);
     expect(config.secrets.sites.size).toBe(0);
   });
 
   it("lets an address send 20 requests a second and bring 2 new visitors, more at once, and can do without", () => {
-    expect(ingressConfig(least).settings).toMatchObject({ rateLimit: { perSecond: 20, burst: 60 }, newVisitors: { perSecond: 2, burst: 20 } });
+    expect(readIngressConfig(least).settings).toMatchObject({ rateLimit: { perSecond: 20, burst: 60 }, newVisitors: { perSecond: 2, burst: 20 } });
     const limits = { DIALPLANE_RATE_LIMIT_BURST: "7", DIALPLANE_NEW_VISITORS_PER_SECOND: "0", DIALPLANE_NEW_VISITORS_BURST: "5" };
     const expected = { rateLimit: { perSecond: 20, burst: 7 }, newVisitors: { perSecond: 0, burst: 5 } };
-    expect(ingressConfig({ ...least, ...limits }).settings).toMatchObject(expected);
+    expect(readIngressConfig({ ...least, ...limits }).settings).toMatchObject(expected);
     expect(readStandaloneConfig(limits).limits).toMatchObject(expected);
   });
 
   it("reads several keys, the first of which signs, and several secrets of one site", () => {
-    const config = ingressConfig({
+    const config = readIngressConfig({
       ...least,
       DIALPLANE_TOKEN_KEYS: `7:${secret}, 6:${secret}x`,
       DIALPLANE_SITE_SECRETS: `acme=${secret},acme=${secret}y,other=${secret}`,

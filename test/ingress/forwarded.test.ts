@@ -1,7 +1,7 @@
 import express from "express";
 import { describe, expect, it } from "vitest";
 import type { Logger } from "../../src/domain/ports.ts";
-import { ingressConfig } from "../../src/ingress/config.ts";
+import { readIngressConfig } from "../../src/ingress/config.ts";
 import { forwardedFor, withoutPort } from "../../src/ingress/forwarded.ts";
 import { readStandaloneConfig } from "../../src/standalone/config.ts";
 import { silent } from "../harness/logger.ts";
@@ -70,7 +70,7 @@ describe("a client behind proxies", () => {
 
 describe("DIALPLANE_TRUSTED_PROXIES", () => {
   it.each(["10.0.0.0/8", "2001:db8::/32", "::ffff:192.0.2.1", "::1", "192.0.2.1/32", "::ffff:10.0.0.0/104"])("%s is something that Express takes", (text) => {
-    const { settings } = ingressConfig({ DATABASE_URL: "postgres://u:p@127.0.0.1/d", DIALPLANE_TOKEN_KEYS: `1:${"x".repeat(32)}`, DIALPLANE_TRUSTED_PROXIES: text });
+    const { settings } = readIngressConfig({ DATABASE_URL: "postgres://u:p@127.0.0.1/d", DIALPLANE_TOKEN_KEYS: `1:${"x".repeat(32)}`, DIALPLANE_TRUSTED_PROXIES: text });
     expect(() => express().set("trust proxy", settings.trustedProxies)).not.toThrow();
   });
 

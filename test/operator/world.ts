@@ -6,7 +6,7 @@ import type pg from "pg";
 import { createKubeClient, type KubeClient } from "../../src/adapters/kubernetes/client.ts";
 import type { Condition } from "../../src/domain/api.generated.ts";
 import { readTrunkFile, TRUNK_FILE } from "../../src/domain/trunk-file.ts";
-import { operatorConfig } from "../../src/operator/config.ts";
+import { readOperatorConfig } from "../../src/operator/config.ts";
 import { startOperator, type DialplaneOperator } from "../../src/operator/operator.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { isRecord } from "../../src/shared/json.ts";
@@ -117,7 +117,7 @@ export interface StartOptions {
 }
 
 export async function operatorIn(world: OperatorWorld, { kubeconfig, leaseSeconds = 3, client = (real) => real, healthPort, watchNamespaces = "", ...rest }: StartOptions = {}): Promise<DialplaneOperator> {
-  const config = operatorConfig({
+  const config = readOperatorConfig({
     DATABASE_URL: world.database.url,
     DIALPLANE_POD_NAME: `operator-${randomUUID().slice(0, 8)}`,
     DIALPLANE_LEASE_SECONDS: String(leaseSeconds),

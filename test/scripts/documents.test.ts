@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { MINIMUM_ASTERISK } from "../../scripts/lib/asterisk-tree.mjs";
 import { ROOT } from "../../scripts/lib/paths.mjs";
 import { renderDialplan } from "../../src/domain/dialplan.ts";
-import { operatorConfig } from "../../src/operator/config.ts";
+import { readOperatorConfig } from "../../src/operator/config.ts";
 import { aSitePool } from "../ingress/site.ts";
 
 const read = (path: string) => readFile(join(ROOT, path), "utf8");
@@ -19,7 +19,7 @@ describe("documents say what the code does:", () => {
   });
 
   test("the faults of Kubernetes name the operator's Lease", async () => {
-    const { leaseSeconds } = operatorConfig({ DATABASE_URL: "postgres://u:p@127.0.0.1/d" });
+    const { leaseSeconds } = readOperatorConfig({ DATABASE_URL: "postgres://u:p@127.0.0.1/d" });
     const benchmarks = await read("docs/benchmarks.md");
     expect(benchmarks).toContain(`of the operator ${leaseSeconds} s)`);
     expect(benchmarks).toContain(`the operator every ${leaseSeconds / 6} s)`);
