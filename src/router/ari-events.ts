@@ -29,18 +29,18 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
   const causes = new Map<string, HangupCause>();
 
   const gone = (channel: string, { cause, sipStatus }: HangupCause): void => {
-    calls.happenOn(channel, { type: "ChannelGone", channel, cause, sipStatus });
+    calls.dispatchTo(channel, { type: "ChannelGone", channel, cause, sipStatus });
     causes.delete(channel);
   };
 
   const leaving = (channel: string, { cause, sipStatus }: HangupCause): void => {
     if (cause !== null && calls.owns(channel)) causes.set(channel, { cause, sipStatus });
-    calls.happenOn(channel, { type: "HangingUp", channel, cause, sipStatus });
+    calls.dispatchTo(channel, { type: "HangingUp", channel, cause, sipStatus });
   };
 
   const played = (channel: string): void => {
     // A hang-up ends what is played as well; its own event follows.
-    if (!causes.has(channel)) calls.happenOn(channel, { type: "Whispered", channel });
+    if (!causes.has(channel)) calls.dispatchTo(channel, { type: "Whispered", channel });
   };
 
   return (event) => {
@@ -72,8 +72,8 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
 }
 
 function changed(calls: Calls, { id, state }: AriChannel): void {
-  if (state === "Ringing") calls.happenOn(id, { type: "LegRinging", channel: id });
-  if (state === "Up") calls.happenOn(id, { type: "LegUp", channel: id });
+  if (state === "Ringing") calls.dispatchTo(id, { type: "LegRinging", channel: id });
+  if (state === "Up") calls.dispatchTo(id, { type: "LegUp", channel: id });
 }
 
 /** Too late (404) and taken by another router (409) are normal. */
@@ -98,7 +98,7 @@ function started({ calls, telephony, logger, takeCall }: AriEventsDeps, channel:
     return;
   }
   const type = args[0] === EARLY_LEG ? "LegReady" : "LegAnswered";
-  if (!calls.happenOn(channel.id, { type, channel: channel.id })) {
+  if (!calls.dispatchTo(channel.id, { type, channel: channel.id })) {
     // Its call ended while it was answering.
     telephony.hangUp(channel.id, CAUSE.normal).catch((error: unknown) => logger.debug({ channel: channel.id, error: messageOf(error) }, "a late leg went by itself"));
   }

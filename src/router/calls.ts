@@ -1,14 +1,12 @@
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { AriError, type Clock, LimitReached, type Logger } from "../domain/ports.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
-import type { CallEvent, CommandFailure } from "../domain/call/events.ts";
+import type { CommandFailure, UntimedEvent } from "../domain/call/events.ts";
 import type { Call, Ended } from "../domain/call/states.ts";
 import { step } from "../domain/call/step.ts";
 import type { CallRecord } from "../domain/types.ts";
 import type { RouterMetrics } from "./metrics.ts";
 import type { TelephonyCommand } from "./perform.ts";
-
-export type Happening = CallEvent extends infer E ? (E extends CallEvent ? Omit<E, "at"> : never) : never;
 
 export interface CallsDeps {
   readonly clock: Clock;
@@ -46,7 +44,7 @@ function isGone({ type }: TelephonyCommand, status: number | null): boolean {
   return status === 404 ? type === "HangUp" || type === "Answer" : status === 409 && type === "Answer";
 }
 
-type Gone = Extract<Happening, { type: "ChannelGone" }>;
+type Gone = Extract<UntimedEvent, { type: "ChannelGone" }>;
 
 interface LiveCall {
   call: Call;
@@ -106,26 +104,26 @@ export class Calls {
     this.#carryOut(live, commands);
   }
 
-  /** Events of calls that are over are dropped. */
-  happen(id: string, happening: Happening): void {
+  /** Gives an event to its call. Events of calls that are over are dropped. */
+  dispatch(id: string, event: UntimedEvent): void {
     const live = this.#calls.get(id);
     if (live === undefined) {
       return;
     }
-    if (happening.type === "ChannelGone") {
-      this.#deps.left(happening.channel);
+    if (event.type === "ChannelGone") {
+      this.#deps.left(event.channel);
       // Answers come another way than events. One that is on its way says whether the two were connected before this.
       if (live.joining > 0 && live.call.kind === "bridging") {
-        live.left.push(happening);
+        live.left.push(event);
         return;
       }
     }
-    this.#step(live, happening);
+    this.#step(live, event);
   }
 
-  #step(live: LiveCall, happening: Happening): void {
+  #step(live: LiveCall, event: UntimedEvent): void {
     const before = live.call;
-    const [call, commands] = step(before, { ...happening, at: this.#deps.clock.now() });
+    const [call, commands] = step(before, { ...event, at: this.#deps.clock.now() });
     live.call = call;
     this.#index(call);
     if (call.kind !== before.kind) {
@@ -134,11 +132,11 @@ export class Calls {
     this.#carryOut(live, commands);
   }
 
-  /** For an event that names a channel only. @returns false when no call owns it */
-  happenOn(channel: string, happening: Happening): boolean {
+  /** Gives an event to the call that owns the channel. @returns false when no call owns it */
+  dispatchTo(channel: string, event: UntimedEvent): boolean {
     const id = this.#byChannel.get(channel);
     if (id !== undefined) {
-      this.happen(id, happening);
+      this.dispatch(id, event);
     }
     return id !== undefined;
   }
@@ -203,8 +201,8 @@ export class Calls {
     const ring = () => {
       // What Asterisk did meanwhile is found when ARI is back. Until then nobody can be given up, nor anybody else be called.
       if (timer === "ring" && !this.#deps.connected()) timers.set(timer, setTimeout(ring, CATCH_UP_MS));
-      else if (performance.now() < due + STALLED_MS) this.happen(call.id, { type: "Deadline", timer });
-      else timers.set(timer, setTimeout(() => this.happen(call.id, { type: "Deadline", timer }), CATCH_UP_MS));
+      else if (performance.now() < due + STALLED_MS) this.dispatch(call.id, { type: "Deadline", timer });
+      else timers.set(timer, setTimeout(() => this.dispatch(call.id, { type: "Deadline", timer }), CATCH_UP_MS));
     };
     timers.set(timer, setTimeout(ring, seconds * 1000));
   }
@@ -214,7 +212,7 @@ export class Calls {
     try {
       await this.#deps.perform(command, live.call);
       if (command.type === "AddToBridge") {
-        this.happen(live.call.id, { type: "Joined", channel: command.channel });
+        this.dispatch(live.call.id, { type: "Joined", channel: command.channel });
         this.#joined(live, {});
       }
     } catch (error) {
@@ -250,7 +248,7 @@ export class Calls {
     if (command.type === "Originate" && failure.kind !== "unanswered") this.#deps.left(channel);
     logger.warn({ command: command.type, failure, error: messageOf(error) }, "Asterisk did not do what was asked");
     if (failure.kind !== "unanswered" || this.#deps.connected()) {
-      this.happen(call.id, { type: "CommandFailed", command: command.type, channel, failure });
+      this.dispatch(call.id, { type: "CommandFailed", command: command.type, channel, failure });
     }
   }
 
@@ -258,7 +256,7 @@ export class Calls {
   #gone(live: LiveCall, { type }: TelephonyCommand, channel: string): void {
     const gone = { type: "ChannelGone", channel, cause: null, sipStatus: null } as const;
     if (type !== "Answer") {
-      this.happen(live.call.id, gone);
+      this.dispatch(live.call.id, gone);
       return;
     }
     this.#deps.left(channel);

@@ -3,6 +3,7 @@ import type { AriChannel } from "../adapters/ari/events.ts";
 import { maskCaller, parseCaller, parseE164 } from "../domain/e164.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { CallReason } from "../domain/call-reasons.ts";
+import type { UntimedEvent } from "../domain/call/events.ts";
 import { callId } from "../domain/call/ids.ts";
 import { receiveCall } from "../domain/call/start.ts";
 import type { Origin } from "../domain/call/states.ts";
@@ -10,7 +11,7 @@ import { route } from "../domain/routing.ts";
 import { routeAhead } from "../domain/routing-ahead.ts";
 import { contextNeeds, rulesOf } from "../domain/routing-rules.ts";
 import type { CallContext, CallFacts, E164, RouteDecision } from "../domain/types.ts";
-import type { Calls, Happening } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import type { LookUp } from "./lookup.ts";
 import type { RoutingTable } from "../domain/routing-table.ts";
 
@@ -67,11 +68,11 @@ export function takeCall(deps: InboundDeps, channel: AriChannel, args: readonly 
   const logger = deps.logger.child({ call: id, pool: origin.pool, did: origin.did, caller: maskCaller(origin.caller) });
   const [call, commands] = receiveCall(id, channel.id, origin);
   deps.calls.start(call, commands, logger);
-  if (decision !== undefined) deps.calls.happen(id, { type: "Decided", context: null, decision });
-  void follow(deps, prepared, logger).then((happening) => deps.calls.happen(id, happening));
+  if (decision !== undefined) deps.calls.dispatch(id, { type: "Decided", context: null, decision });
+  void follow(deps, prepared, logger).then((event) => deps.calls.dispatch(id, event));
 }
 
-async function follow(deps: InboundDeps, { origin, decision, context }: Prepared, logger: Logger): Promise<Happening> {
+async function follow(deps: InboundDeps, { origin, decision, context }: Prepared, logger: Logger): Promise<UntimedEvent> {
   // The second call is asked for when this turn is over; the rest of the work is done while it is on its way.
   await Promise.resolve();
   logger.info({}, "call received");
@@ -112,13 +113,13 @@ function decideAhead(deps: InboundDeps, { did, pool, caller, receivedAt: at }: O
 }
 
 /** The far end is being called meanwhile. */
-async function attribute(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, decision: RouteDecision, logger: Logger): Promise<Happening> {
+async function attribute(deps: InboundDeps, { did, pool, caller, receivedAt: at }: Origin, decision: RouteDecision, logger: Logger): Promise<UntimedEvent> {
   const context = await deps.lookUpLater({ did, pool, caller, at }, logger);
   logger.info(summary(did, decision, context), "call routed");
   return { type: "Attributed", context };
 }
 
-async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext> | undefined, logger: Logger): Promise<Happening> {
+async function decide(deps: InboundDeps, origin: Origin, asked: Promise<CallContext> | undefined, logger: Logger): Promise<UntimedEvent> {
   const { did, pool, caller, receivedAt: at } = origin;
   const context = await (asked ?? lookUp(deps, origin, logger));
   const table = deps.table();

@@ -33,8 +33,8 @@ export class Limits {
     this.#renewal = setInterval(() => this.keepSeats(), RENEW_MS).unref();
   }
 
-  /** False: the leg may be dialled at once. */
-  concern(attempt: Attempt, trunk: TrunkEntry | undefined): boolean {
+  /** Whether a limit is set. False: the leg may be dialled at once. */
+  applies(attempt: Attempt, trunk: TrunkEntry | undefined): boolean {
     const { maxConcurrentCalls, maxCallsPerSecond } = trunk?.spec ?? {};
     return attempt.maxConcurrentCalls !== null || maxConcurrentCalls !== undefined || maxCallsPerSecond !== undefined;
   }

@@ -49,7 +49,7 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
   const known = deps.calls.all();
   const { own, channels, bridges } = await held(deps.telephony);
   for (const call of known) {
-    if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.happen(call.id, { type: "AsteriskRestarted" });
+    if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.dispatch(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
   }
   // The application is told of callers who left it for the dialplan as well, where it was asked to watch them.
@@ -77,7 +77,7 @@ async function lookAgain({ calls, telephony }: RecoverDeps, { adopted }: Found):
   const listed = new Set((await telephony.channels()).map(({ id }) => id));
   for (const call of open) {
     const gone = openChannels(call).filter(({ channel }) => !listed.has(channel));
-    for (const { channel } of gone) calls.happen(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
+    for (const { channel } of gone) calls.dispatch(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
   }
 }
 
@@ -103,7 +103,7 @@ function catchUp(calls: Calls, call: Call, { channels, bridges, asOf }: Seen): v
   const listed = channels.map(({ id, state }): [string, SeenChannel] => [id, { up: state === "Up" }]);
   const young = youngLegs(calls.callOf(call.inbound.channel) ?? call, asOf);
   const members = bridges.find(({ id }) => id === call.bridge)?.channels ?? [];
-  calls.happen(call.id, { type: "Resynced", channels: new Map([...young, ...listed]), inBridge: new Set(members) });
+  calls.dispatch(call.id, { type: "Resynced", channels: new Map([...young, ...listed]), inBridge: new Set(members) });
 }
 
 function counts(plan: readonly RecoveryAction[]): Record<string, number> {

@@ -37,7 +37,7 @@ import { type ServedCalls, startServedCalls } from "./served-calls.ts";
 import { countStrangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
-import { createSwitchboard, type Switchboard } from "./switchboard.ts";
+import { type CallLanes, createCallLanes } from "./call-lanes.ts";
 
 export interface RouterDeps {
   readonly store: RouterStore;
@@ -72,7 +72,7 @@ class RunningRouter implements Router {
   readonly #metrics: RouterMetrics;
   readonly #ari: AriConnection;
   readonly #telephony: Telephony;
-  readonly #switchboard: Switchboard;
+  readonly #lanes: CallLanes;
   readonly #calls: Calls;
   readonly #limits: Limits;
   readonly #lost: { stop(): void };
@@ -112,7 +112,7 @@ class RunningRouter implements Router {
       onReplaced: () => this.#replaced(),
     });
     this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
-    this.#switchboard = createSwitchboard(this.#ari.lanes, STASIS_APP);
+    this.#lanes = createCallLanes(this.#ari.lanes, STASIS_APP);
     this.#calls = new Calls({
       clock,
       logger,
@@ -121,7 +121,7 @@ class RunningRouter implements Router {
       keep: (record) => this.#records.keep(record),
       connected: () => this.#ari.connected,
       left: (channel) => this.#limits.leave(channel),
-      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#switchboard.of(call.inbound.channel), command)),
+      perform: (command, call) => (command.type === "Originate" ? this.#dial(command, call) : perform(this.#lanes.of(call.inbound.channel), command)),
     });
     this.#limits = new Limits({ store, logger, metrics: this.#metrics, withinMs: config.lookUpTimeoutMs, living: () => this.#livingLegs() });
     this.#lost = startLostCalls({ store, records: this.#records, calls: this.#calls, clock, logger });
@@ -171,7 +171,7 @@ class RunningRouter implements Router {
   }
 
   #keepsUp(channel: string): boolean {
-    const keepsUp = this.#switchboard.keepsUp(channel);
+    const keepsUp = this.#lanes.keepsUp(channel);
     if (!keepsUp) this.#metrics.shed.inc();
     return keepsUp;
   }
@@ -182,8 +182,8 @@ class RunningRouter implements Router {
     const trunk = table?.trunks.get(attempt.trunk);
     const origination = originationOf(command, call, table);
     // Without a limit nothing may be awaited: the far end is called before Asterisk is asked for the bridge.
-    if (this.#limits.concern(attempt, trunk)) await this.#admit(channel, attempt, trunk);
-    const telephony = this.#switchboard.of(call.inbound.channel);
+    if (this.#limits.applies(attempt, trunk)) await this.#admit(channel, attempt, trunk);
+    const telephony = this.#lanes.of(call.inbound.channel);
     return command.early ? telephony.create(origination) : telephony.originate(origination);
   }
 

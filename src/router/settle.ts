@@ -62,7 +62,7 @@ async function openCalls({ pod, store, records, clock, logger, signal }: SettleD
 function settleOne({ calls, records, clock }: SettleDeps, record: CallRecord, handedBack: boolean): void {
   const live = calls.find(record.id);
   if (live !== undefined) {
-    if (live.origin === null) calls.happen(record.id, { type: "Recognised", record });
+    if (live.origin === null) calls.dispatch(record.id, { type: "Recognised", record });
     return;
   }
   const ended = calls.takeUnrecorded(record.id);

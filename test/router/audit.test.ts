@@ -114,7 +114,7 @@ describe("a channel that is not the application's any more", () => {
       return !(await telephony.ownChannels()).includes(leg);
     });
     const call = adoptCall("one", { bridge: "bridge", inbound, leg }, new Date());
-    const calls = { all: () => [call], find: () => call, happen: () => undefined, owns: (channel: string) => [inbound, leg].includes(channel) };
+    const calls = { all: () => [call], find: () => call, dispatch: () => undefined, owns: (channel: string) => [inbound, leg].includes(channel) };
     await audit({ calls, telephony, clock: { now: () => new Date() }, logger: silent, connected: () => true });
     expect(await telephony.ownChannels()).toContain(leg);
     expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
@@ -132,7 +132,7 @@ test("live calls are compared every 20 seconds, soon after ARI is back, one at a
     };
     const nothing = () => Promise.resolve();
     const telephony = { bridges, destroyBridge: nothing, channels: () => Promise.resolve([]), ownChannels: () => Promise.resolve([]), watch: nothing };
-    const calls = { all: () => [], find: () => undefined, happen: () => undefined, owns: () => false };
+    const calls = { all: () => [], find: () => undefined, dispatch: () => undefined, owns: () => false };
     const running = () => startAudit({ calls, telephony, clock: { now: () => new Date() }, logger: silent, connected: () => true });
     const after = async (ms: number) => {
       await vi.advanceTimersByTimeAsync(ms);

@@ -14,7 +14,7 @@ async function withoutBridge(error: Error) {
   const calls = testCalls({ perform: ({ type }) => (type === "CreateBridge" ? Promise.reject(error) : Promise.resolve()) });
   const { call, commands } = after(received(), decided(aDecision([["desk"]])));
   calls.start(call, commands, silent);
-  calls.happen(call.id, { type: "LegRinging", channel: LEG(0) });
+  calls.dispatch(call.id, { type: "LegRinging", channel: LEG(0) });
   await settled();
   const kind = calls.find(call.id)?.kind;
   calls.abandon();
@@ -39,7 +39,7 @@ async function whispered(connected: boolean) {
   const calls = testCalls({ perform, connected: () => connected });
   const { call } = after(received(), decided(whispering(aDecision([["desk"]]))), ringing(0));
   calls.start(call, [], silent);
-  calls.happen(call.id, { type: "LegAnswered", channel: LEG(0) });
+  calls.dispatch(call.id, { type: "LegAnswered", channel: LEG(0) });
   await settled();
   calls.abandon();
   return asked;

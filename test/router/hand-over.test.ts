@@ -19,8 +19,8 @@ function ending() {
 test("a router that ends gives a caller who is not through to anybody to the dialplan, and goes as soon as Asterisk has done it", async () => {
   const { asked, calls, call, tookMs } = ending();
   await eventually("it was asked for", () => asked.includes("Continue"));
-  calls.happen(call.id, gone(LEG(0)));
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(LEG(0)));
+  calls.dispatch(call.id, gone(INBOUND));
   expect(await tookMs).toBeLessThan(900);
 });
 

@@ -20,13 +20,13 @@ function connecting(answering: () => Promise<unknown> = () => Promise.resolve())
   });
   const { call } = after(received(), decided(aDecision([["a"]])), ringing(0));
   calls.start(call, [], silent);
-  calls.happen(call.id, { type: "LegAnswered", channel: LEG(0) });
+  calls.dispatch(call.id, { type: "LegAnswered", channel: LEG(0) });
   const [answer] = answers;
   if (answer === undefined) throw new Error("the leg was not asked into the bridge");
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const over = async () => {
     await settled();
-    calls.happen(call.id, gone(LEG(0)));
+    calls.dispatch(call.id, gone(LEG(0)));
     await settled();
     return [calls.live, records.at(-1)?.end, records.at(-1)?.why.map(({ reason }) => reason)];
   };
@@ -35,21 +35,21 @@ function connecting(answering: () => Promise<unknown> = () => Promise.resolve())
 
 test("who hangs up before the answer is read, and was connected, has talked", async () => {
   const { calls, call, answer, over } = connecting();
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   answer.resolve();
   expect(await over()).toEqual([0, "completed", []]);
 });
 
 test("who hangs up and so could not be connected has given up", async () => {
   const { calls, call, answer, over } = connecting();
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   answer.reject(new AriError(404, "POST /bridges/b/addChannel", "no such channel"));
   expect(await over()).toEqual([0, "abandoned", []]);
 });
 
 test.each([404, 409])("who hangs up and so could not even be answered (%d) has given up", async (status) => {
   const { calls, call, answer, over } = connecting(() => Promise.reject(new AriError(status, "POST /channels/c/answer", "no such channel")));
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   await new Promise((resolve) => setImmediate(resolve));
   answer.reject(new AriError(422, "POST /bridges/b/addChannel", "no such channel"));
   expect(await over()).toEqual([0, "abandoned", []]);
@@ -57,7 +57,7 @@ test.each([404, 409])("who hangs up and so could not even be answered (%d) has g
 
 test.each([404, 409])("who could not be answered (%d) has given up, although the other one was put into the bridge", async (status) => {
   const { calls, call, answer, over } = connecting(() => Promise.reject(new AriError(status, "POST /channels/c/answer", "no such channel")));
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   await new Promise((resolve) => setImmediate(resolve));
   answer.resolve();
   expect(await over()).toEqual([0, "abandoned", []]);
@@ -65,7 +65,7 @@ test.each([404, 409])("who could not be answered (%d) has given up, although the
 
 test("who hangs up and was or was not connected: nobody knows", async () => {
   const { calls, call, answer, over } = connecting();
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   answer.reject(new ExpectedError("Unavailable", "no answer in time"));
   expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
 });
@@ -75,7 +75,7 @@ test("once they are connected, who hangs up is not waited for", async () => {
   answer.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   expect(calls.find(call.id)?.kind).toBe("bridged");
-  calls.happen(call.id, gone(INBOUND));
+  calls.dispatch(call.id, gone(INBOUND));
   expect(calls.find(call.id)?.kind).toBe("ending");
   expect(await over()).toEqual([0, "completed", []]);
 });

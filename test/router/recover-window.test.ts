@@ -41,7 +41,7 @@ test.each([
 ])("when the %s leaves before the call is adopted, the other one is hung up", async (_, other) => {
   const { asked, calls } = await recoveredWith([other]);
   expect(asked.filter(({ type }) => type === "HangUp")).toMatchObject([{ channel: other.id }]);
-  calls.happenOn(other.id, { type: "ChannelGone", channel: other.id, cause: 16, sipStatus: null });
+  calls.dispatchTo(other.id, { type: "ChannelGone", channel: other.id, cause: 16, sipStatus: null });
   expect(calls.live).toBe(0);
 });
 

@@ -29,7 +29,7 @@ function dialled(asterisk = { connected: true }) {
   const { call, commands } = after(received(), decided(aDecision([["desk"]])));
   calls.start(call, commands, silent);
   const live = async () => (await registry.getSingleMetric("dialplane_router_live_calls")?.get())?.values[0]?.value;
-  return { calls, asked, live, kind: () => calls.find(call.id)?.kind, answers: () => calls.happen(call.id, answered(0)) };
+  return { calls, asked, live, kind: () => calls.find(call.id)?.kind, answers: () => calls.dispatch(call.id, answered(0)) };
 }
 
 describe("a ring timer", () => {

@@ -47,6 +47,9 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, SeenChannel>; readonly inBridge: ReadonlySet<string> }
 );
 
+/** An event as who tells of it knows it; when it came is added where it is dispatched to its call. */
+export type UntimedEvent = CallEvent extends infer E ? (E extends CallEvent ? Omit<E, "at"> : never) : never;
+
 /** Why a command was not carried out, as far as that is known. */
 export type CommandFailure =
   /** No answer came in time: it may have been carried out all the same. */

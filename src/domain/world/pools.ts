@@ -1,4 +1,4 @@
-import { circleOfPool, defaultsFrom, ownersIn, type OwnerOf } from "../circles.ts";
+import { defaultsFrom, loopOfPool, ownersIn, type OwnerOf } from "../call-loops.ts";
 import { assertRenderable, type DialplanPool } from "../dialplan.ts";
 import { Memo, StableList } from "../memo.ts";
 import { resolveOwnership, sameOwnership, type Ownership } from "../ownership.ts";
@@ -105,6 +105,6 @@ function judgePool(findings: Findings, pool: NumberPool, owned: Ownership, { wan
   const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
   const { number, sipUri, trunkRef = pool.spec.trunkRef } = pool.spec.defaultDestination;
   const uris = sipUri === undefined ? [] : [{ field: "spec.defaultDestination.sipUri", uri: sipUri, trunks: trunkKeys([trunkRef.name], pool.metadata.namespace) }];
-  const warnings = [...findings.warnings(pool), ...circleOfPool(entry.key, number, met), ...unreachableUris(uris, trunks.usable)];
+  const warnings = [...findings.warnings(pool), ...loopOfPool(entry.key, number, met), ...unreachableUris(uris, trunks.usable)];
   return { entry, verdict: { problems, missing: lacking, unusable, warnings, ownership: owned, inService, ...named } };
 }

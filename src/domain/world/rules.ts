@@ -1,5 +1,5 @@
 import type { RoutingRuleSpec } from "../api.generated.ts";
-import { circlesOfRule, ownersOfDestinations } from "../circles.ts";
+import { loopsOfRule, ownersOfDestinations } from "../call-loops.ts";
 import { Memo, sameItems, StableList } from "../memo.ts";
 import type { Declared, RuleEntry } from "../ports.ts";
 import type { RoutingRule } from "../resources.ts";
@@ -91,14 +91,14 @@ function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, w
     spec: withUsableDestinations(rule.spec, rule.metadata.namespace, trunks),
   };
   const named = namedTrunks(wanted, trunks);
-  const circles = circlesOfRule(rule.spec, owners, attached);
+  const loops = loopsOfRule(rule.spec, owners, attached);
   const poolsThat = (areUnreadable: boolean) => missing.filter((key) => pools.unreadable.has(key) === areUnreadable).map((key) => `NumberPool ${key}`);
   const verdict: RuleVerdict = {
-    problems: joined(findings.problems(rule, null), circles.problems),
+    problems: joined(findings.problems(rule, null), loops.problems),
     missing: joined(named.missing, poolsThat(false)),
     unusable: joined(named.unusable, poolsThat(true)),
     trunks: named.trunks,
-    warnings: joined(joined(findings.warnings(rule), circles.warnings), unreachableUris(uris, trunks.usable)),
+    warnings: joined(joined(findings.warnings(rule), loops.warnings), unreachableUris(uris, trunks.usable)),
     pools: attached.map((key) => {
       const [inService, accepted] = serviceOf(pools.verdicts.get(key));
       return { key, accepted, inService };

@@ -4,7 +4,7 @@ import { createTelephony, type Telephony } from "../adapters/ari/telephony.ts";
 /** So far behind with the calls of a lane, Asterisk is given no more of them: callers wait some of these before they hear anybody. */
 const BEHIND_MS = 1_000;
 
-export interface Switchboard {
+export interface CallLanes {
   /** What a call asks for goes here, all of it, in order. @param inbound the caller's channel */
   of(inbound: string): Telephony;
   /** False while calls that would go the same way wait too long. */
@@ -12,7 +12,7 @@ export interface Switchboard {
 }
 
 /** Spreads calls over the lanes to Asterisk, by the caller's channel: a lane that waits for the thread of one channel holds up few other calls. */
-export function createSwitchboard(lanes: readonly AriLane[], app: string): Switchboard {
+export function createCallLanes(lanes: readonly AriLane[], app: string): CallLanes {
   const all = lanes.map((lane) => ({ lane, telephony: createTelephony(lane, app) }));
   const place = (inbound: string) => {
     const found = all[checksum(inbound) % all.length];

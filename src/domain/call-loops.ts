@@ -25,13 +25,13 @@ export function ownersIn(ownership: ReadonlyMap<ResourceKey, Pick<Ownership, "ow
   };
 }
 
-export interface Circles {
+export interface CallLoops {
   /** Without end. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
 
-const NONE: Circles = { problems: [], warnings: [] };
+const NONE: CallLoops = { problems: [], warnings: [] };
 
 /** Whose number each destination is, in order. */
 export function ownersOfDestinations({ destinations }: RoutingRuleSpec, ownerOf: OwnerOf): readonly (ResourceKey | undefined)[] {
@@ -39,7 +39,7 @@ export function ownersOfDestinations({ destinations }: RoutingRuleSpec, ownerOf:
 }
 
 /** @param attached pools that the rule is for */
-export function circlesOfRule({ destinations }: RoutingRuleSpec, owners: readonly (ResourceKey | undefined)[], attached: readonly ResourceKey[]): Circles {
+export function loopsOfRule({ destinations }: RoutingRuleSpec, owners: readonly (ResourceKey | undefined)[], attached: readonly ResourceKey[]): CallLoops {
   if (owners.every((owner) => owner === undefined)) return NONE;
   const [problems, warnings]: [string[], string[]] = [[], []];
   for (const [index, owner] of owners.entries()) {
@@ -65,13 +65,13 @@ export function defaultsFrom(pool: ResourceKey, defaultOf: (pool: ResourceKey) =
 }
 
 /** Only a word: rules may take such calls before, and a pool that works must not go out of service because of another one's change. */
-export function circleOfPool(pool: ResourceKey, number: string | undefined, met: readonly ResourceKey[]): readonly string[] {
+export function loopOfPool(pool: ResourceKey, number: string | undefined, met: readonly ResourceKey[]): readonly string[] {
   const [next] = met;
   // A number of its own is an error of the pool's.
   if (next === undefined || number === undefined || next === pool) return [];
   const field = "spec.defaultDestination.number";
-  const circle = `${field}: calls that no rule takes go in circles: ${[pool, ...met].join(", ")}`;
-  return [met.includes(pool) ? circle : comesBack(field, number, next)];
+  const loop = `${field}: calls that no rule takes go in circles: ${[pool, ...met].join(", ")}`;
+  return [met.includes(pool) ? loop : comesBack(field, number, next)];
 }
 
 function comesBack(field: string, number: string, owner: ResourceKey): string {
