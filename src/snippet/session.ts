@@ -23,18 +23,22 @@ interface Answer extends Tokens {
   readonly elements?: readonly DialplaneNumber[];
 }
 
-const storageKey = "dialplane";
 const requestTimeoutMs = 5000;
+
+/** Nothing but what it has already: the site may keep things of its own under our name. */
+function take<Known extends object>(to: Known, from: Partial<Known>): void {
+  for (const name in to) to[name] = from[name] as Known[typeof name];
+}
 
 /** @param base address of the service, up to and with `v1/`. */
 export function createSession(base: string): Session {
-  let tokens: Tokens = {};
+  const tokens: Tokens = { visitor: null, device: null };
   let unsaved = false;
-  let source: object = { landing: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) };
+  const source = { landing: location.href.slice(0, 2048), referrer: document.referrer.slice(0, 2048) };
   // Who comes from elsewhere begins a visit; within the site, or where it isn't said, the visit goes on. Who is new has none, and the first
   // look into this storage takes the browser some milliseconds.
   guarded(() => {
-    if (localStorage[storageKey] && /^$|^\//.test(document.referrer.replace(location.origin, ""))) source = { ...source, ...(JSON.parse(sessionStorage[storageKey] as string) as object) };
+    if (localStorage["dialplane"] && /^$|^\//.test(document.referrer.replace(location.origin, ""))) take(source, JSON.parse(sessionStorage["dialplane"] as string) as object);
   });
   let queue = Promise.resolve();
 
@@ -43,8 +47,8 @@ export function createSession(base: string): Session {
     if (!unsaved) return;
     unsaved = false;
     guarded(() => {
-      localStorage[storageKey] = JSON.stringify(tokens);
-      sessionStorage[storageKey] = JSON.stringify(source);
+      localStorage["dialplane"] = JSON.stringify(tokens);
+      sessionStorage["dialplane"] = JSON.stringify(source);
     });
   }
 
@@ -56,40 +60,32 @@ export function createSession(base: string): Session {
     post: async (path, body) => {
       // Another tab may have logged in meanwhile.
       guarded(() => {
-        if (!unsaved) tokens = { ...tokens, ...(JSON.parse(localStorage[storageKey] as string) as Tokens) };
+        if (!unsaved) take(tokens, JSON.parse(localStorage["dialplane"] as string) as Tokens);
       });
-      const answer = await exchange(base + path, JSON.stringify({ ...tokens, ...body }));
-      const { visitor, device } = answer;
-      if (device) {
-        tokens = { visitor, device };
+      // XMLHttpRequest hands over an answer with its body at once; with `fetch` the page's first layout and paint come between the two, which
+      // takes longer than the answer did. A text body needs no preflight, which saves a round trip.
+      const answer = await new Promise<Answer>((resolve) => {
+        const request = new XMLHttpRequest();
+        request.onloadend = () => resolve(request.response as Answer);
+        request.open("POST", base + path);
+        request.responseType = "json";
+        request.timeout = requestTimeoutMs;
+        request.withCredentials = true;
+        request.send(JSON.stringify({ ...tokens, ...body }));
+      });
+      if (answer.device) {
+        take(tokens, answer);
         unsaved = true;
       }
       return answer;
     },
     forget: () =>
       guarded(() => {
-        tokens = {};
-        localStorage.removeItem(storageKey);
-        sessionStorage.removeItem(storageKey);
+        take(tokens, {});
+        delete localStorage["dialplane"];
+        delete sessionStorage["dialplane"];
       }),
   };
-}
-
-/**
- * XMLHttpRequest hands over an answer with its body at once; with `fetch` the page's first layout and paint come between the two, which
- * takes longer than the answer did. A text body needs no preflight, which saves a round trip.
- */
-function exchange(url: string, body: string): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    // What is waited for has a body, and 200; nobody waits for what a release is answered.
-    request.onloadend = () => (request.status === 200 ? resolve : reject)(request.response as Answer);
-    request.open("POST", url);
-    request.responseType = "json";
-    request.timeout = requestTimeoutMs;
-    request.withCredentials = true;
-    request.send(body);
-  });
 }
 
 /** Where storage is blocked, the tokens live as long as the page; in an old browser, or without a tag, the page's own number does. */
