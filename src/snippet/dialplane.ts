@@ -11,5 +11,6 @@ import { createSession, guarded } from "./session.ts";
 guarded(() => {
   // Put into the page by another script it is no current one. What is no script tag of HTML has no address, which throws.
   const script = (document.currentScript ?? document.querySelector('script[src*="dialplane.js"]')) as HTMLScriptElement;
-  window.dialplane ??= createPage(script.dataset, createSession(new URL("v1/", script.src).href));
+  // Once. What has this id in the page is a property of the window as well, but has no such method.
+  if (!window.dialplane?.leave) window.dialplane = createPage(script.dataset, createSession(new URL("v1/", script.src).href));
 });
