@@ -1,6 +1,6 @@
 /**
  * What the browser script puts on `window`. All methods resolve when the page shows the new state; none of them ever rejects:
- * when anything fails, the page keeps the number it shows, or its own where the person is another.
+ * when anything fails, the page keeps the number it shows, or its own where the person may be another.
  */
 export interface Dialplane {
   /**
