@@ -11,15 +11,17 @@ export interface Marked {
   readonly key: string;
 }
 
-const nameForm = /^[a-z\d][\w.-]{0,62}$/i;
+/** What the service takes: `namespace/name` and the name of a media element. */
+const keyForm = /^[a-z\d-]+\/[a-z\d.-]+ [^\W_][\w.-]{0,62}$/;
 
-export const keyOf = ({ pool, mediaElement }: Wanted): string => `${pool} ${mediaElement}`;
+export const keyOf = ({ pool, mediaElement }: Wanted): string => pool + " " + mediaElement;
 
-/** One name out of format must not spoil the request for the others, so such elements are left alone. So are those within others: their text is both's. */
+/** One element out of format must not spoil the request for the others, so such elements are left alone. So are those within others: their text is both's. */
 export function markedElements(defaultPool: string | undefined): readonly Marked[] {
   return [...document.querySelectorAll<HTMLElement>("[data-dialplane]:not([data-dialplane] *)")].flatMap((element) => {
     const { dialplane: mediaElement, pool = defaultPool } = element.dataset;
     const wanted = { pool, mediaElement } as Wanted;
-    return pool && nameForm.test(mediaElement as string) ? [{ element, wanted, key: keyOf(wanted) }] : [];
+    const key = keyOf(wanted);
+    return keyForm.test(key) ? [{ element, wanted, key }] : [];
   });
 }
