@@ -4,8 +4,10 @@
  */
 const written = /(\+|\((?=[^(]{1,5}\)))*\p{Nd}([\s()./\u00ad\u200b-\u2014\u2060\u2212-]*\p{Nd}){5,}/gu;
 
+/** No number goes across a line's end, nor is one in what nobody reads: in their place stands a text that is nowhere in the page. */
 export function textsOf(node: Node): Text[] {
-  return node instanceof Text ? [node] : [...node.childNodes].flatMap(textsOf);
+  if (node instanceof Text) return [node];
+  return (node as Partial<Element>).matches?.("br,style,script") ? [new Text("|")] : [...node.childNodes].flatMap(textsOf);
 }
 
 /** The first one with as many digits as a telephone number has (ITU-T E.164: at most 15). It may be split over several nodes: `index` is that in the joined texts. */
