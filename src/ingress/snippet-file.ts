@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import type { RequestHandler } from "express";
 
-/** Browsers keep it an hour and refresh it in the background: a fix reaches every page within the hour. */
+/** Browsers keep it an hour; within a day from then they use it once more and refresh it in the background: a fix reaches a page with the second visit after the hour. */
 const cacheControl = "public, max-age=3600, stale-while-revalidate=86400";
 
 /** The browser script without the first line, which says to developers where it comes from. @throws when the file is missing: then the release is incomplete. */

@@ -7,6 +7,7 @@ export interface Session {
   readonly source: object;
   /** The device's token; nothing before there is one. */
   readonly self: () => string;
+  /** A refusal has an answer as well, without elements and tokens. Rejects where there is none with a body; nobody waits for what a release is answered. */
   readonly post: (path: string, body?: object) => Promise<Answer>;
   /** One request after the other: two at once from a new visitor would make two visitors. Never rejects. */
   readonly enqueue: (task: () => unknown) => Promise<void>;

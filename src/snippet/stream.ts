@@ -13,7 +13,7 @@ const longestWaitMs = 60_000;
 
 /**
  * The service's pushes. One stream for all tabs of the device, because browsers open only six connections to a server:
- * a lock decides which tab has it, and tells the others.
+ * a lock decides which tab has it, and the page tells the others what is pushed.
  */
 export function createStream(session: Session, onPush: (pushed: DialplaneNumber) => unknown): PushStream {
   let source: EventSource | null = null;
