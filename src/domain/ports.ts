@@ -123,10 +123,16 @@ export interface TrunkEntry {
   readonly spec: SipTrunkSpec;
 }
 
-/** Everything accepted, as the operator last wrote it. No secrets. */
-export interface Snapshot {
-  /** Grows with every change; polling with it is the truth, NOTIFY only a hint. */
+/** Asking for it again and again is the truth, NOTIFY only a hint. */
+export interface Revision {
+  /** Grows with every change, as long as the database is neither restored nor taken over by a copy that lacked the last ones. */
   readonly revision: number;
+  /** A random UUID of this revision: another one of the same number, in a database that lost this one, has another. */
+  readonly mark: string;
+}
+
+/** Everything accepted, as the operator last wrote it. No secrets. */
+export interface Snapshot extends Revision {
   readonly pools: readonly PoolEntry[];
   readonly rules: readonly RuleEntry[];
   readonly trunks: readonly TrunkEntry[];
@@ -192,10 +198,10 @@ export interface CallQuestion {
 }
 
 export interface RouterStore {
-  revision(): Promise<number>;
+  revision(): Promise<Revision>;
   snapshot(): Promise<Snapshot>;
   /** What changed after revision `since`; null when the database can't tell any more: then a snapshot has to be read. */
-  changes(since: number): Promise<SnapshotChanges | null>;
+  changes(since: Revision): Promise<SnapshotChanges | null>;
   dialplan(): Promise<DialplanRevision | null>;
   /** Hash of what `dialplan` answers: asked often, while the content is some megabytes. */
   dialplanHash(): Promise<string | null>;
@@ -261,8 +267,7 @@ export interface LeavingPool {
 }
 
 /** What a writer knows to be in the database: it was the last to write, and this. */
-export interface AppliedState {
-  readonly revision: number;
+export interface AppliedState extends Revision {
   readonly desired: DesiredState;
   /** Hash of the dialplan. */
   readonly dialplan: string;
@@ -271,6 +276,8 @@ export interface AppliedState {
 export interface Applied extends Omit<AppliedState, "desired"> {
   /** Unchanged when nothing differed. */
   readonly changed: boolean;
+  /** Whether the database has had what was known to be in it. If not, revisions have been lost, and their numbers come again. */
+  readonly continues: boolean;
   /** Seconds until the lease of the first retiring number ends, and the dialplan is another one; null when none retires. */
   readonly retiresInSeconds: number | null;
 }

@@ -1,10 +1,9 @@
-import type { PoolEntry, RuleEntry, Snapshot, SnapshotChanges, TrunkEntry } from "./ports.ts";
+import type { PoolEntry, Revision, RuleEntry, Snapshot, SnapshotChanges, TrunkEntry } from "./ports.ts";
 import { type CompiledRules, inOrder } from "./routing-rules.ts";
 import type { ResourceKey } from "./types.ts";
 
 /** A snapshot made ready for calls. Never changed: a call may hold on to it. */
-export interface RoutingTable extends CompiledRules {
-  readonly revision: number;
+export interface RoutingTable extends CompiledRules, Revision {
   readonly trunks: ReadonlyMap<ResourceKey, TrunkEntry>;
 }
 
@@ -15,7 +14,7 @@ export class RoutingIndex {
   readonly #trunks = new Map<string, TrunkEntry>();
   /** Rules by the pool that they ask for, by uid; the pool need not be there. */
   readonly #attached = new Map<ResourceKey, Map<string, RuleEntry>>();
-  #table: RoutingTable = { revision: 0, pools: new Map(), rules: new Map(), trunks: new Map() };
+  #table: RoutingTable = { revision: 0, mark: "", pools: new Map(), rules: new Map(), trunks: new Map() };
 
   constructor(snapshot: Snapshot) {
     this.apply({ ...snapshot, gone: { pools: [], rules: [], trunks: [] } });
@@ -25,7 +24,7 @@ export class RoutingIndex {
     return this.#table;
   }
 
-  apply({ revision, pools, rules, trunks, gone }: SnapshotChanges): void {
+  apply({ revision, mark, pools, rules, trunks, gone }: SnapshotChanges): void {
     const trunksNow = replaced(this.#table.trunks, this.#trunks, { gone: gone.trunks, there: trunks });
     const poolsNow = replaced(this.#table.pools, this.#pools, { gone: gone.pools, there: pools });
     const touched = new Set(pools.map(({ key }) => key));
@@ -34,7 +33,7 @@ export class RoutingIndex {
     const rulesNow = new Map(this.#table.rules);
     for (const key of rulesNow.keys()) if (!poolsNow.has(key)) rulesNow.delete(key);
     for (const key of touched) if (poolsNow.has(key)) rulesNow.set(key, inOrder([...(this.#attached.get(key)?.values() ?? [])], key));
-    this.#table = { revision, pools: poolsNow, rules: rulesNow, trunks: trunksNow };
+    this.#table = { revision, mark, pools: poolsNow, rules: rulesNow, trunks: trunksNow };
   }
 
   #detach(uid: string, touched: Set<ResourceKey>): void {

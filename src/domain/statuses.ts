@@ -31,6 +31,8 @@ export interface WrittenState {
   readonly dialplan: string;
   /** Of the database. */
   readonly routing: number;
+  /** Counts the histories of the database: when it lost revisions another one begins, in which numbers come again. */
+  readonly history: number;
   /** Of the trunks' file; null when it could not be written. */
   readonly trunks: string | null;
   /** Why the trunks could not be brought on their way. */
@@ -51,7 +53,8 @@ type Observed = Omit<StatusInput, "previous">;
 export class Statuses {
   readonly #recorded: (resource: AnyResource) => ResourceStatus | undefined;
   readonly #memo = new Memo<ResourceStatus>();
-  readonly #history = new RolloutHistory();
+  #history = new RolloutHistory();
+  #histories = 0;
   readonly #shared = new Shared();
 
   /** @param recorded what was said of an object before it was seen here: its transition times go on */
@@ -62,6 +65,7 @@ export class Statuses {
   observe({ resources, world, pods, written, totals, now }: Observed): readonly ResourceStatus[] {
     const { pools, rules, trunks } = world.verdicts;
     const rolled: Rolled = { dialplan: written?.dialplan ?? world.desired.dialplan([]).hash, routing: written?.routing ?? null, trunks: written?.trunks ?? null };
+    this.#begin(written?.history ?? this.#histories);
     const presences = [...trunks.values()].map(({ presence }) => presence);
     for (const objects of [presences, pools.values(), rules.values(), trunks.values()]) this.#history.note(rolled, objects);
     const programmings = new Programmings(this.#history, pods, written?.trunksError ?? null);
@@ -79,6 +83,12 @@ export class Statuses {
     });
     this.#memo.nextRound();
     return statuses;
+  }
+
+  /** Of revisions that are lost no pod can say that it has a later one. */
+  #begin(history: number): void {
+    if (history !== this.#histories) this.#history = new RolloutHistory();
+    this.#histories = history;
   }
 }
 

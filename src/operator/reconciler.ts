@@ -51,6 +51,8 @@ export class Reconciler {
   readonly #cleanUp: CleanUp;
   #applied: AppliedState | undefined;
   #written: WrittenState | undefined;
+  /** Counts those of the database: see WrittenState. */
+  #history = 0;
   #world: World | undefined;
   #declared: Declared = { resources: [], credentials: new Map(), problems: [] };
   #totals: Totals = {};
@@ -139,10 +141,11 @@ export class Reconciler {
     // Trunks first: a dialplan must never name an endpoint that Asterisk does not have.
     const trunks = await this.#writeTrunks(world);
     const before = this.#applied;
-    const { revision, changed, dialplan, retiresInSeconds } = await this.#deps.store.apply(world.desired, before);
+    const { revision, mark, changed, continues, dialplan, retiresInSeconds } = await this.#deps.store.apply(world.desired, before);
+    if (!continues) this.#beginHistory(revision);
     if (changed) this.#deps.logger.info({ revision, hash: dialplan.slice(0, 12) }, "resources applied");
-    this.#applied = { revision, desired: world.desired, dialplan };
-    this.#written = { dialplan, routing: revision, ...trunks };
+    this.#applied = { revision, mark, desired: world.desired, dialplan };
+    this.#written = { dialplan, routing: revision, history: this.#history, ...trunks };
     this.#passAgain(trunks.trunks === null ? Math.min(retiresInSeconds ?? Infinity, REFUSED_SECONDS) : retiresInSeconds);
     this.#world = world;
     this.#declared = declared;
@@ -153,6 +156,11 @@ export class Reconciler {
     if (changed) await this.#recount(before?.desired.pools, world.desired.pools);
     await this.#observe();
     return changed;
+  }
+
+  #beginHistory(revision: number): void {
+    this.#history += 1;
+    this.#deps.logger.warn({ revision }, "the database has lost revisions: it was restored, or a copy took over that lacked the last ones; everything was compared again");
   }
 
   /** Trunks that can't be written at all are said in their conditions, and keep nothing else from being applied. */

@@ -38,7 +38,7 @@ export function aPool(spec: Partial<NumberPoolSpec> = {}, of: Identity = {}): Po
 }
 
 export function tableOf(of: Partial<Snapshot>): RoutingTable {
-  return new RoutingIndex({ revision: 0, pools: [], rules: [], trunks: [], ...of }).table;
+  return new RoutingIndex({ revision: 0, mark: "", pools: [], rules: [], trunks: [], ...of }).table;
 }
 
 export function anAssignment(of: Partial<NumberPoolSpec["assignment"]> = {}): NumberPoolSpec["assignment"] {

@@ -26,6 +26,7 @@ function distinctKeys<T extends { readonly key: string }>(entries: readonly T[])
 function snapshotOf({ pools, rules, trunks }: World, revision: number): Snapshot {
   return {
     revision,
+    mark: `mark of ${revision}`,
     pools: pools.map(({ uid, key }) => aPool({}, { uid, key })),
     rules: rules.map(({ uid, key, priority, pools: attached }) => aRule({ priority }, { uid, key, pools: attached })),
     trunks: trunks.map(({ uid, key }) => ({ ...aTrunk(), uid, key })),
@@ -38,6 +39,7 @@ function changesBetween(before: Snapshot, after: Snapshot, noise: boolean): Snap
   const isNew = <T extends PoolEntry | RuleEntry | TrunkEntry>(entries: readonly T[], olds: readonly T[]) => entries.filter((one) => noise || !olds.some((old) => JSON.stringify(old) === JSON.stringify(one)));
   return {
     revision: after.revision,
+    mark: after.mark,
     pools: isNew(after.pools, before.pools),
     rules: isNew(after.rules, before.rules),
     trunks: isNew(after.trunks, before.trunks),
@@ -47,7 +49,7 @@ function changesBetween(before: Snapshot, after: Snapshot, noise: boolean): Snap
 
 function plain(table: RoutingTable): unknown {
   const sorted = (map: ReadonlyMap<string, unknown>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { revision: table.revision, pools: sorted(table.pools), rules: sorted(table.rules), trunks: sorted(table.trunks) };
+  return { revision: table.revision, mark: table.mark, pools: sorted(table.pools), rules: sorted(table.rules), trunks: sorted(table.trunks) };
 }
 
 test("a table that was kept up to date is the one that a new snapshot would give", () => {
@@ -64,9 +66,9 @@ test("a table that was kept up to date is the one that a new snapshot would give
 
 test("a table that a call holds stays as it is", () => {
   const [pool, rule] = [aPool(), aRule()];
-  const index = new RoutingIndex({ revision: 1, pools: [pool], rules: [rule], trunks: [aTrunk()] });
+  const index = new RoutingIndex({ revision: 1, mark: "a", pools: [pool], rules: [rule], trunks: [aTrunk()] });
   const held = index.table;
-  index.apply({ revision: 2, pools: [], rules: [], trunks: [], gone: { pools: [pool.uid], rules: [rule.uid], trunks: [] } });
+  index.apply({ revision: 2, mark: "b", pools: [], rules: [], trunks: [], gone: { pools: [pool.uid], rules: [rule.uid], trunks: [] } });
   expect(rulesOf(held, pool.key)).toEqual([rule]);
   expect(held.pools.get(pool.key)).toBe(pool);
   expect(index.table.pools.size).toBe(0);

@@ -231,7 +231,7 @@ describe("the status of what is declared", () => {
     const report = (running: string, of: ReturnType<typeof trunks>) => [aReport({ pod: "a", running, routing: 5, trunks: of })];
     const named = declared(rule({ destinations: [aDestination({ trunkRef: { name: "carrier" } })] }), rule({}, { key: "default/unnamed" }), pool(), trunk());
     const hash = compileWorld(named).desired.dialplan([]).hash;
-    const written = { dialplan: hash, routing: 5, trunks: "first", trunksError: null };
+    const written = { dialplan: hash, routing: 5, history: 0, trunks: "first", trunksError: null };
     const programmed = (statuses: ReturnType<typeof statusesOf>) =>
       Object.fromEntries(statuses.map(({ metadata, status }) => [metadata.name, status.conditions.find(({ type }) => type === "Programmed")]));
     const look = (of: ReturnType<typeof trunks>) => programmed(statusesOf({ resources: named.resources, world: compileWorld(named), written, pods: report(hash, of), totals: {}, previous: [], now: NOW }));
@@ -276,6 +276,21 @@ describe("the status of what is declared", () => {
       expect(observe({}, trunks("older"))).toMatchObject({ sales: { reason: "Pending" } });
       expect(observe({}, trunks("first"))).toMatchObject({ sales: { status: "True" } });
     });
+  });
+
+  it("counts a pod that has a smaller revision than once, when those between are lost", () => {
+    const statuses = new Statuses();
+    const compiled = compileWorld(world);
+    const { hash } = compiled.desired.dialplan([]);
+    const programmed = (routing: number, history: number) => {
+      const written = { dialplan: hash, routing, history, trunks: null, trunksError: null };
+      const said = statuses.observe({ resources: world.resources, world: compiled, written, pods: [aReport({ pod: "a", running: hash, routing })], totals: {}, now: NOW });
+      return said.find(({ metadata }) => metadata.name === "sales")?.status.conditions.find(({ type }) => type === "Programmed")?.reason;
+    };
+    expect(programmed(8, 0)).toBe("Programmed");
+    // The same history: what the pool came with is in none of them.
+    expect(programmed(5, 0)).toBe("Pending");
+    expect(programmed(5, 1)).toBe("Programmed");
   });
 
   it("moves a transition time only when a status flips", () => {

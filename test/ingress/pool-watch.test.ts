@@ -11,8 +11,8 @@ it("the pools are none, and a replica is not ready, before the database was ther
   let isAway = true;
   const answer = <T>(value: T): Promise<T> => (isAway ? Promise.reject(new Error("the database is away")) : Promise.resolve(value));
   const store = {
-    revision: () => answer(1),
-    snapshot: () => answer({ revision: 1, pools: [aSitePool("a/first", 1)], rules: [], trunks: [] }),
+    revision: () => answer({ revision: 1, mark: "" }),
+    snapshot: () => answer({ revision: 1, mark: "", pools: [aSitePool("a/first", 1)], rules: [], trunks: [] }),
     changes: () => answer(null),
     onChange: () => Promise.resolve(() => Promise.resolve()),
   };

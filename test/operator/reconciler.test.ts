@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { AppliedState, Declared, DesiredState, OperatorStore, PoolTotals, ResourceSource } from "../../src/domain/ports.ts";
+import type { AppliedState, Declared, DesiredState, OperatorStore, PodReport, PoolTotals, ResourceSource } from "../../src/domain/ports.ts";
 import { ExpectedError } from "../../src/domain/errors.ts";
 import type { NumberPool, SipTrunk } from "../../src/domain/resources.ts";
 import type { ResourceStatus } from "../../src/domain/statuses.ts";
+import { compileWorld } from "../../src/domain/world.ts";
 import { Reconciler } from "../../src/operator/reconciler.ts";
-import { aPool, aTrunk } from "../domain/builders.ts";
+import { aPool, aReport, aTrunk } from "../domain/builders.ts";
 import { silent } from "../harness/logger.ts";
 import { eventually } from "../harness/process.ts";
 
@@ -33,20 +34,24 @@ interface Fakes {
   cleanUp: (signal: AbortSignal) => Promise<void>;
   /** Uids of pools, as they were told. */
   readonly cleaned: string[];
+  /** Of the database. */
+  revision: number;
+  pods: readonly (PodReport & { readonly seenAt: Date })[];
   looks: number;
   listening: number;
   watching: number;
 }
 
 function fakes(): Fakes {
-  const state = { declared: { resources: [trunk], credentials: new Map(), problems: [] } as Declared, statuses: [] as readonly ResourceStatus[], looks: 0, listening: 0, watching: 0, revision: 0 };
+  const state = { declared: { resources: [trunk], credentials: new Map(), problems: [] } as Declared, statuses: [] as readonly ResourceStatus[], looks: 0, listening: 0, watching: 0, revision: 0, pods: [] as Fakes["pods"] };
   const world = Object.assign(state, { apply: Promise.resolve(), changed: (): void => undefined, totals: NO_DELAY, read: () => Promise.resolve(state.declared), overruled: [] as string[], cleanUp: DONE, cleaned: [] as string[] });
   const store: OperatorStore = {
     apply: async (desired: DesiredState, known?: AppliedState) => {
       await world.apply;
       const changed = JSON.stringify(desired.pools) !== JSON.stringify(known?.desired.pools);
       if (changed) world.revision += 1;
-      return { revision: world.revision, changed, dialplan: desired.dialplan([]).hash, retiresInSeconds: null };
+      const continues = known === undefined || known.revision <= world.revision;
+      return { revision: world.revision, mark: "", changed, continues, dialplan: desired.dialplan([]).hash, retiresInSeconds: null };
     },
     cleanUp: (signal) => world.cleanUp(signal),
     totals: async (keys) => {
@@ -55,7 +60,7 @@ function fakes(): Fakes {
     },
     pods: () => {
       world.looks += 1;
-      return Promise.resolve([]);
+      return Promise.resolve(world.pods);
     },
     onPods: () => {
       world.listening += 1;
@@ -136,6 +141,24 @@ describe("a reconciler", () => {
     const numbers = () => (world.statuses.find(({ kind }) => kind === "NumberPool")?.status as { numbers?: object } | undefined)?.numbers;
     await eventually("the numbers", numbers, 8_000);
     expect(numbers()).toMatchObject({ total: 10, available: 10 });
+    await world.reconciler.stop();
+  });
+
+  test("whose database has lost revisions counts pods by those that there are now", async () => {
+    const world = fakes();
+    world.declared = { ...world.declared, resources: [trunk, pool] };
+    world.revision = 7;
+    await world.reconciler.start();
+    const programmed = () => world.statuses.find(({ kind }) => kind === "NumberPool")?.status.conditions.find(({ type }) => type === "Programmed");
+    const { hash } = compileWorld(world.declared).desired.dialplan([]);
+    const runs = (routing: number) => (world.pods = [{ ...aReport({ running: hash, routing }), seenAt: new Date() }]);
+    runs(8);
+    await world.reconciler.request();
+    expect(programmed()).toMatchObject({ status: "True" });
+    world.revision = 5;
+    runs(5);
+    await world.reconciler.request();
+    expect(programmed()).toMatchObject({ status: "True" });
     await world.reconciler.stop();
   });
 

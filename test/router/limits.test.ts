@@ -10,7 +10,7 @@ import { MemoryStore } from "./memory-store.ts";
 
 /** Orders of events that calls can't be made to have on demand. */
 function limitsOf(living: readonly string[], withinMs = 1_000) {
-  const store = new MemoryStore({ revision: 0, pools: [], rules: [], trunks: [] }, null, () => Promise.reject(new Error("nobody is looked up")));
+  const store = new MemoryStore({ revision: 0, mark: "", pools: [], rules: [], trunks: [] }, null, () => Promise.reject(new Error("nobody is looked up")));
   const limits = new Limits({ store, logger: silent, metrics: routerMetrics(new Registry()), withinMs, living: () => living });
   return { store, limits };
 }

@@ -1,4 +1,4 @@
-import type { DialplanRevision, PodReport, RouterStore, SeatRequest, Snapshot } from "../../src/domain/ports.ts";
+import type { DialplanRevision, PodReport, Revision, RouterStore, SeatRequest, Snapshot } from "../../src/domain/ports.ts";
 import type { CallContext, CallRecord } from "../../src/domain/types.ts";
 
 /** The router's port to the database, held in memory: what it reads is set by the test, what it writes is kept. */
@@ -17,8 +17,8 @@ export class MemoryStore implements RouterStore {
     this.context = context;
   }
 
-  revision(): Promise<number> {
-    return Promise.resolve(this.state.snapshot.revision);
+  revision(): Promise<Revision> {
+    return Promise.resolve(this.state.snapshot);
   }
 
   snapshot(): Promise<Snapshot> {

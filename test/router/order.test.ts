@@ -42,7 +42,7 @@ async function startYesMan() {
 /** A router beside it, with one rule of the given kind. */
 async function startBeside(asterisk: Awaited<ReturnType<typeof startYesMan>>, rule: Parameters<typeof aRule>[0] = {}) {
   const folder = await temporaryFolder("order");
-  const store = new MemoryStore({ revision: 1, pools: [aPool()], rules: [aRule(rule)], trunks: [aTrunk()] }, null, () => Promise.resolve(facts().context));
+  const store = new MemoryStore({ revision: 1, mark: "", pools: [aPool()], rules: [aRule(rule)], trunks: [aTrunk()] }, null, () => Promise.resolve(facts().context));
   const written: string[] = [];
   const sink = new Writable({
     write: (chunk: Buffer, _encoding, done) => {

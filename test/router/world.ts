@@ -66,7 +66,7 @@ export async function startWorld(fallback: string, { trunk: spec = {}, credentia
     const rules = several ?? (rule === null || rule === undefined ? [] : [aRule(rule)]);
     const owned = [{ from: "+12025550100", to: "+12025550109" }];
     return {
-      snapshot: { revision, pools: [entry], rules, trunks },
+      snapshot: { revision, mark: `mark of ${revision}`, pools: [entry], rules, trunks },
       dialplan: { revision, ...renderDialplan({ pools: [{ ...entry, owned }], trunks }) },
     };
   };

@@ -1,10 +1,11 @@
 import type pg from "pg";
-import type { Applied, AppliedState, DesiredState, DialplanRevision, RuleEntry, Term, TrunkEntry } from "../../domain/ports.ts";
+import type { Applied, AppliedState, DesiredState, DialplanRevision, Revision, RuleEntry, Term, TrunkEntry } from "../../domain/ports.ts";
 import { differences, type Difference } from "./apply-difference.ts";
 import { lockWrites } from "./apply-lock.ts";
 import { applyPools } from "./apply-pools.ts";
 import { assertTerm } from "./leadership.ts";
 import { readRetiring } from "./read-retiring.ts";
+import { hasHad, nextRevision, readRevision } from "./revision.ts";
 import { storableJson } from "./text.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -28,7 +29,8 @@ export async function applyDesired(pool: pg.Pool, desired: DesiredState, { known
     await client.query(TIMEOUT);
     await lockWrites(client);
     if (term !== undefined) await assertTerm(client, term);
-    const base = known !== undefined && known.revision === (await readRevision(client)) ? known : null;
+    const present = await readRevision(client);
+    const { base, continues } = await whatIsThere(client, known, present);
     const changes = [
       await applyPools(client, desired, differences(desired.pools, base?.desired.pools)),
       await applyRules(client, differences(desired.rules, base?.desired.rules)),
@@ -38,10 +40,18 @@ export async function applyDesired(pool: pg.Pool, desired: DesiredState, { known
     const dialplan = desired.dialplan(retiring);
     const isNew = base?.dialplan !== dialplan.hash && (await isNewDialplan(client, dialplan.hash));
     const changed = isNew || changes.includes(true);
-    const revision = await nextRevision(client, changed);
-    if (isNew) await insertDialplan(client, revision, dialplan);
-    return { revision, changed, dialplan: dialplan.hash, retiresInSeconds: firstEndsInSeconds };
+    const now = changed ? await nextRevision(client) : present;
+    if (isNew) await insertDialplan(client, now.revision, dialplan);
+    return { ...now, changed, continues, dialplan: dialplan.hash, retiresInSeconds: firstEndsInSeconds };
   });
+}
+
+/** What was applied last, as long as nothing came after it; and whether the database has had it at all. */
+async function whatIsThere(client: pg.PoolClient, known: AppliedState | undefined, present: Revision): Promise<{ readonly base: AppliedState | null; readonly continues: boolean }> {
+  if (known === undefined) return { base: null, continues: true };
+  // No other revision has its mark.
+  if (known.mark === present.mark) return { base: known, continues: true };
+  return { base: null, continues: await hasHad(client, known) };
 }
 
 async function applyRules(client: pg.PoolClient, { put, gone, present }: Difference<RuleEntry>): Promise<boolean> {
@@ -84,11 +94,6 @@ function anyRow(result: pg.QueryResult): boolean {
   return (result.rowCount ?? 0) > 0;
 }
 
-async function readRevision(client: pg.PoolClient): Promise<number> {
-  const { rows } = await client.query<{ value: string }>("select value from revision");
-  return Number(rows[0]?.value ?? "0");
-}
-
 async function isNewDialplan(client: pg.PoolClient, hash: string): Promise<boolean> {
   const { rows } = await client.query<{ hash: string }>("select hash from dialplan order by revision desc limit 1");
   return rows[0]?.hash !== hash;
@@ -105,25 +110,4 @@ async function insertDialplan(client: pg.PoolClient, revision: number, dialplan:
     dialplan.content,
   ]);
   await client.query("delete from dialplan where revision not in (select revision from dialplan order by revision desc limit $1::int)", [KEPT_DIALPLANS]);
-}
-
-/** As long as a router may be without the database and still be told what changed instead of everything. */
-const REMOVALS_KEPT = "1 hour";
-
-async function forgetRemovals(client: pg.PoolClient): Promise<void> {
-  await client.query(
-    `with old as (delete from removal where removed_at < now() - $1::interval returning removed_with)
-     update revision set changes_since = greatest(changes_since, (select max(removed_with) from old)) where exists (select from old)`,
-    [REMOVALS_KEPT],
-  );
-}
-
-/** The notification is sent when the transaction commits (PostgreSQL, NOTIFY). */
-async function nextRevision(client: pg.PoolClient, changed: boolean): Promise<number> {
-  if (!changed) return readRevision(client);
-  await forgetRemovals(client);
-  const { rows } = await client.query<{ value: string }>("update revision set value = value + 1 returning value");
-  const value = rows[0]?.value ?? "0";
-  await client.query("select pg_notify('dialplane_revision', $1::text)", [value]);
-  return Number(value);
 }

@@ -1,5 +1,5 @@
 import { messageOf } from "../../domain/errors.ts";
-import type { Logger, RouterStore, Snapshot, SnapshotChanges } from "../../domain/ports.ts";
+import type { Logger, Revision, RouterStore, Snapshot, SnapshotChanges } from "../../domain/ports.ts";
 import { RoutingIndex, type RoutingTable } from "../../domain/routing-table.ts";
 import { repeat } from "../../shared/repeat.ts";
 
@@ -29,8 +29,8 @@ export function watchRouting(store: Store, logger: Logger, { pollMs, poolsOnly =
   let index: RoutingIndex | null = null;
   const wanted = poolsOnly ? poolsOf : (changes: SnapshotChanges) => changes;
   const read = async (): Promise<void> => {
-    if (index !== null && (await store.revision()) === index.table.revision) return;
-    const changes = index === null ? null : await store.changes(index.table.revision);
+    if (index !== null && isSame(await store.revision(), index.table)) return;
+    const changes = index === null ? null : await store.changes(index.table);
     if (index === null || changes === null) index = new RoutingIndex(wanted(allOf(await store.snapshot())));
     else index.apply(wanted(changes));
     const { revision, pools, trunks } = index.table;
@@ -54,12 +54,17 @@ export function watchRouting(store: Store, logger: Logger, { pollMs, poolsOnly =
   };
 }
 
+/** The number alone may come again, with another content. */
+function isSame(a: Revision, b: Revision): boolean {
+  return a.revision === b.revision && a.mark === b.mark;
+}
+
 const NONE = { pools: [], rules: [], trunks: [] };
 
 function allOf(snapshot: Snapshot): SnapshotChanges {
   return { ...snapshot, gone: NONE };
 }
 
-function poolsOf({ revision, pools, gone }: SnapshotChanges): SnapshotChanges {
-  return { ...NONE, revision, pools, gone: { ...NONE, pools: gone.pools } };
+function poolsOf({ revision, mark, pools, gone }: SnapshotChanges): SnapshotChanges {
+  return { ...NONE, revision, mark, pools, gone: { ...NONE, pools: gone.pools } };
 }

@@ -207,8 +207,16 @@ create table revision (
   id boolean not null default true,
   value bigint not null default 0,
   changes_since bigint not null default 0,
+  mark uuid not null default gen_random_uuid(),
   constraint revision_pkey PRIMARY KEY (id),
   constraint revision_id_check CHECK (id)
+);
+
+create table revision_mark (
+  value bigint not null,
+  mark uuid not null,
+  made_at timestamp with time zone not null default now(),
+  constraint revision_mark_pkey PRIMARY KEY (value)
 );
 
 create table rule (
@@ -506,6 +514,18 @@ begin
   where w.ended_at is null and leg ->> 'endedAt' is null
   on conflict (channel) do nothing;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.mark_revision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.mark := gen_random_uuid();
+  insert into revision_mark (value, mark) values (new.value, new.mark)
+  on conflict (value) do update set mark = excluded.mark, made_at = excluded.made_at;
+  return new;
 end
 $function$;
 

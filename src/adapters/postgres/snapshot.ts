@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { NumberPoolSpec, RoutingRuleSpec, SipTrunkSpec } from "../../domain/api.generated.ts";
-import type { DialplanRevision, PoolEntry, RuleEntry, Snapshot, SnapshotChanges, TrunkEntry } from "../../domain/ports.ts";
+import type { DialplanRevision, PoolEntry, Revision, RuleEntry, Snapshot, SnapshotChanges, TrunkEntry } from "../../domain/ports.ts";
+import { hasHad, readOldestKnown, readRevision } from "./revision.ts";
 import { inTransaction } from "./transaction.ts";
 
 interface Common {
@@ -14,7 +15,7 @@ export async function readSnapshot(pool: pg.Pool): Promise<Snapshot> {
   return inTransaction(
     pool,
     async (client) => ({
-      revision: await readRevision(client),
+      ...(await readRevision(client)),
       pools: (await readPools(client, EVERYTHING)).there,
       rules: await readRules(client, EVERYTHING),
       trunks: await readTrunks(client, EVERYTHING),
@@ -27,18 +28,21 @@ export async function readSnapshot(pool: pg.Pool): Promise<Snapshot> {
 const EVERYTHING = -1;
 const ONE_MOMENT = "begin isolation level repeatable read read only";
 
-/** What changed after revision `since`; null when that is not known: too long ago, or not a revision of this database. */
-export async function readChanges(pool: pg.Pool, since: number): Promise<SnapshotChanges | null> {
+/**
+ * What changed after that revision; null when that is not known: too long ago, or not a revision of this database, as after a failover to a copy
+ * that lacked it.
+ */
+export async function readChanges(pool: pg.Pool, from: Revision): Promise<SnapshotChanges | null> {
   return inTransaction(
     pool,
     async (client) => {
-      const { rows } = await client.query<{ value: string; changes_since: string }>("select value, changes_since from revision");
-      const [revision, oldest] = [Number(rows[0]?.value ?? 0), Number(rows[0]?.changes_since ?? 0)];
-      if (since > revision || since < oldest) return null;
+      const now = await readRevision(client);
+      const since = from.revision;
+      if (since > now.revision || since < (await readOldestKnown(client)) || !(await hasHad(client, from))) return null;
       const pools = await readPools(client, since);
       const removed = await readRemovals(client, since);
       return {
-        revision,
+        ...now,
         pools: pools.there,
         rules: await readRules(client, since),
         trunks: await readTrunks(client, since),
@@ -52,12 +56,6 @@ export async function readChanges(pool: pg.Pool, since: number): Promise<Snapsho
 async function readRemovals(client: pg.PoolClient, since: number): Promise<(kind: string) => readonly string[]> {
   const { rows } = await client.query<{ uid: string; kind: string }>("select uid, kind from removal where removed_with > $1::bigint", [since]);
   return (kind) => rows.filter((row) => row.kind === kind).map(({ uid }) => uid);
-}
-
-/** Grows with every change of what is declared. */
-export async function readRevision(queryable: Pick<pg.Pool, "query">): Promise<number> {
-  const { rows } = await queryable.query<{ value: string }>("select value from revision");
-  return Number(rows[0]?.value ?? 0);
 }
 
 async function readPools(client: pg.PoolClient, since: number): Promise<{ readonly there: readonly PoolEntry[]; readonly gone: readonly string[] }> {

@@ -14,7 +14,8 @@ import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
 import { recordWriter, saveServedCalls } from "./save-call.ts";
 import { readLostCalls, readOpenCalls } from "./read-calls.ts";
-import { readChanges, readDialplan, readDialplanHash, readRevision, readSnapshot } from "./snapshot.ts";
+import { readRevision } from "./revision.ts";
+import { readChanges, readDialplan, readDialplanHash, readSnapshot } from "./snapshot.ts";
 import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
 import { readTotals } from "./totals.ts";
 

@@ -11,7 +11,7 @@ import type { Ground } from "./ground.ts";
 export function declaredGround(declared: Declared): Ground {
   const world = compileWorld(declared);
   const { pools, rules, trunks } = world.desired;
-  const { table } = new RoutingIndex({ revision: 0, pools, rules, trunks });
+  const { table } = new RoutingIndex({ revision: 0, mark: "", pools, rules, trunks });
   return {
     table,
     poolOf: (did) => {

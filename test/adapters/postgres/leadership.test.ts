@@ -45,17 +45,18 @@ describe("a reconcile that knows what it wrote last", () => {
     const store = storeOf();
     const [a, b] = [aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [[20, 29]] })];
     const first = desired({ pools: [a, b] });
-    const { revision } = await store.apply(first);
-    const known = { revision, desired: first, dialplan: "hash" };
+    const { revision, mark } = await store.apply(first);
+    const known = { revision, mark, desired: first, dialplan: "hash" };
     // Not sent: an entry that is the same object counts as unchanged.
     await world.rows("update pool set labels = '{\"changed\": \"by hand\"}' where key = 'shop/help'");
     const second = desired({ pools: [aDesiredPool({ leaseSeconds: 77 }), b] });
     expect(await store.apply(second, known)).toMatchObject({ revision: 2, changed: true });
     expect(await world.rows("select labels from pool where key = 'shop/help'")).toEqual([{ labels: { changed: "by hand" } }]);
     // The revision moved on: everything is compared again.
-    expect(await store.apply(second, known)).toMatchObject({ revision: 3, changed: true });
+    const third = await store.apply(second, known);
+    expect(third).toMatchObject({ revision: 3, changed: true, continues: true });
     expect(await world.rows("select labels from pool where key = 'shop/help'")).toEqual([{ labels: {} }]);
-    expect(await store.apply(desired({ pools: [second.pools[0]!] }), { revision: 3, desired: second, dialplan: "hash" })).toMatchObject({ revision: 4, changed: true });
+    expect(await store.apply(desired({ pools: [second.pools[0]!] }), { revision: 3, mark: third.mark, desired: second, dialplan: "hash" })).toMatchObject({ revision: 4, changed: true });
     expect(await world.rows("select key from pool where removed_at is null")).toEqual([{ key: "shop/sales" }]);
   });
 

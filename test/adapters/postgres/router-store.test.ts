@@ -36,17 +36,29 @@ describe("the snapshot", () => {
       rules: [aRule({ priority: 7 }, { pools: ["shop/b", "shop/a"] })],
       trunks: [aTrunk({ sourceAddresses: ["192.0.2.0/24"] })],
     });
-    expect(await world.stores.router.snapshot()).toEqual({ revision: 0, pools: [], rules: [], trunks: [] });
-    const { revision } = await world.stores.operator.apply(state);
+    expect(await world.stores.router.snapshot()).toEqual({ ...(await world.stores.router.revision()), pools: [], rules: [], trunks: [] });
+    const { revision, mark } = await world.stores.operator.apply(state);
     const pools = state.pools.map(({ key, uid, createdAt, labels, spec }) => ({ key, uid, createdAt, labels, spec })).reverse();
     const rules = state.rules.map((rule) => ({ ...rule, pools: ["shop/a", "shop/b"] }));
-    expect(await world.stores.router.snapshot()).toEqual({ revision, pools, rules, trunks: state.trunks });
+    expect(await world.stores.router.snapshot()).toEqual({ revision, mark, pools, rules, trunks: state.trunks });
   });
 });
 
 describe("what changed after a revision", () => {
-  const apply = (of: Parameters<typeof desired>[0]) => world.stores.operator.apply(desired(of));
-  const changes = (since: number) => world.stores.router.changes(since);
+  const marks = new Map<number, string>();
+  const apply = async (of: Parameters<typeof desired>[0]) => {
+    const applied = await world.stores.operator.apply(desired(of));
+    marks.set(applied.revision, applied.mark);
+    return applied;
+  };
+  /** What else is told than the revision, whose mark is that of the last apply. */
+  const changes = async (since: number) => {
+    const told = await world.stores.router.changes({ revision: since, mark: marks.get(since) ?? randomUUID() });
+    if (told === null) return null;
+    const { mark, ...rest } = told;
+    expect(mark).toBe(marks.get(told.revision));
+    return rest;
+  };
   const [a, b] = [aDesiredPool({ key: "shop/a" }), aDesiredPool({ key: "shop/b", owned: [] })];
   const [first, second] = [aRule({ priority: 1 }, { key: "shop/first", pools: ["shop/a"] }), aRule({ priority: 2 }, { key: "shop/second", pools: ["shop/a"] })];
   const none = { pools: [], rules: [], trunks: [], gone: { pools: [], rules: [], trunks: [] } };
@@ -74,6 +86,38 @@ describe("what changed after a revision", () => {
     expect(await changes(4)).toBeNull();
     expect(await world.rows("select from removal")).toEqual([]);
   });
+
+  test("is not known after a failover to a copy that lacked it, whatever its number; and who applied it is told", async () => {
+    await apply({ rules: [first] });
+    const lost = desired({ rules: [first, second] });
+    const applied = await world.stores.operator.apply(lost);
+    const held = await world.stores.router.snapshot();
+    await loseRevision(2);
+    const third = aRule({}, { key: "shop/third", pools: ["shop/a"] });
+    // The present operator still takes the second revision for the last one.
+    const again = await world.stores.operator.apply(desired({ rules: [first, third] }), { ...applied, desired: lost });
+    expect(again).toMatchObject({ revision: held.revision, changed: true, continues: false });
+    expect(again.mark).not.toBe(held.mark);
+    expect(await world.stores.router.changes(held)).toBeNull();
+    marks.set(again.revision, again.mark);
+    expect(await changes(1)).toMatchObject({ revision: 2, rules: [third] });
+    expect((await world.stores.router.snapshot()).rules.map(({ key }) => key)).toEqual(["shop/first", "shop/third"]);
+  });
+
+  test("is known of the revision of an hour ago, and of none that was past by then", async () => {
+    for (const rules of [[first], [], [second], [first, second]]) await apply({ rules });
+    await world.rows("update revision_mark set made_at = now() - interval '2 hours' where value < 4");
+    await apply({ rules: [second] });
+    expect(await world.rows("select value::int from revision_mark order by value")).toEqual([{ value: 3 }, { value: 4 }, { value: 5 }]);
+    expect(await changes(3)).toMatchObject({ revision: 5 });
+  });
+
+  /** As on a copy of the database that had only the revisions before. */
+  async function loseRevision(value: number): Promise<void> {
+    const without = ["rule", "pool", "trunk"].map((table) => `delete from ${table} where changed_with = ${value};`).join("");
+    const back = `delete from revision_mark where value = ${value}; update revision set value = m.value, mark = m.mark from revision_mark m where m.value = ${value - 1};`;
+    await world.rows(`begin; set local session_replication_role = replica; ${without} ${back} commit`);
+  }
 });
 
 describe("the dialplan", () => {
@@ -93,7 +137,7 @@ describe("the dialplan", () => {
   test("keeps its revision when something else changes", async () => {
     await apply("a");
     await world.stores.operator.apply(desired({ trunks: [aTrunk()], dialplan: () => ({ hash: "a", marker: "m", content: "c" }) }));
-    expect(await world.stores.router.revision()).toBe(2);
+    expect(await world.stores.router.revision()).toMatchObject({ revision: 2 });
     expect(await world.stores.router.dialplan()).toMatchObject({ revision: 1, hash: "a" });
   });
 

@@ -23,7 +23,7 @@ function aStore(...names: string[]) {
     return read;
   });
   const store = {
-    revision: () => answer(state.revision),
+    revision: () => answer(state),
     snapshot,
     changes: () => answer(delta),
     onChange: (listener: () => void) => {
@@ -34,10 +34,12 @@ function aStore(...names: string[]) {
   return {
     store,
     change: (...next: string[]) => void (state = snapshotOf(state.revision + 1, next)),
+    /** A copy that lacked the last revision took over, and another one of the same number was made. */
+    failOver: (...next: string[]) => void (state = { ...snapshotOf(state.revision, next), mark: "another" }),
     /** The same, and the database can tell what changed. */
     changeBy: (changes: Partial<SnapshotChanges>) => {
       state = { ...state, revision: state.revision + 1 };
-      delta = { pools: [], rules: [], trunks: [], gone: { pools: [], rules: [], trunks: [] }, ...changes, revision: state.revision };
+      delta = { pools: [], rules: [], trunks: [], gone: { pools: [], rules: [], trunks: [] }, ...changes, revision: state.revision, mark: state.mark };
     },
     tell: () => notify(),
     away: (away: boolean) => void (isAway = away),
@@ -50,7 +52,7 @@ function aStore(...names: string[]) {
 }
 
 const poolOf = (key: string) => aPool({}, { key });
-const snapshotOf = (revision: number, names: readonly string[]): Snapshot => ({ revision, pools: names.map(poolOf), rules: [], trunks: [] });
+const snapshotOf = (revision: number, names: readonly string[]): Snapshot => ({ revision, mark: `mark of ${revision}`, pools: names.map(poolOf), rules: [], trunks: [] });
 
 async function watch(store: ReturnType<typeof aStore>["store"], options: Partial<RoutingWatchOptions> = {}) {
   const watched = watchRouting(store, createLogger("silent"), { pollMs: 5_000, ...options });
@@ -88,6 +90,16 @@ describe("what is in force", () => {
     tell();
     await vi.advanceTimersByTimeAsync(5_000);
     expect(names()).toEqual(["a/second"]);
+  });
+
+  it("is read anew when a revision of the same number has another mark", async () => {
+    const { store, failOver } = aStore("a/first");
+    const { watched, names, stop } = await watch(store);
+    failOver("a/second");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(names()).toEqual(["a/second"]);
+    expect(watched.table).toMatchObject({ revision: 1, mark: "another" });
+    await stop();
   });
 
   it("stays while the database is away, and is nothing before it was there", async () => {
