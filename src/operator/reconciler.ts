@@ -58,7 +58,10 @@ export class Reconciler {
   #totals: Totals = {};
   /** 0: to be counted anew. */
   #totalsAt = 0;
-  #lastLook = "";
+  /** What the pods said at the last report. */
+  #reported = "";
+  /** World or numbers are others since then. */
+  #isStale = false;
   #observing: Promise<void> | undefined;
   #wanted = false;
   #running: Promise<void> | undefined;
@@ -149,7 +152,7 @@ export class Reconciler {
     this.#passAgain(trunks.trunks === null ? Math.min(retiresInSeconds ?? Infinity, REFUSED_SECONDS) : retiresInSeconds);
     this.#world = world;
     this.#declared = declared;
-    this.#lastLook = "";
+    this.#isStale = true;
     this.#cleanUp.request(declared.leaving ?? []);
     // A look that began before this pass may have counted what was there before it.
     await this.#observing;
@@ -183,7 +186,7 @@ export class Reconciler {
     const keys = after.filter((pool) => !unchanged.has(pool)).map((pool) => pool.key);
     this.#totals = { ...this.#totals, ...(await this.#deps.store.totals(keys)) };
     // A look by the clock may have told of the world meanwhile, with the numbers of before.
-    this.#lastLook = "";
+    this.#isStale = true;
   }
 
   /** One look at a time: a database that hangs must not find a queue of them when it comes back. */
@@ -196,28 +199,28 @@ export class Reconciler {
     if (this.#world === undefined || this.#stopped) return;
     try {
       const pods = await this.#deps.store.pods();
-      const counted = await this.#count();
-      this.#report(pods, counted);
+      await this.#count();
+      this.#report(pods);
     } catch (error) {
       this.#deps.logger.warn({ error: messageOf(error) }, "cannot look at the pods");
     }
   }
 
-  /** Whether the numbers were counted anew. */
-  async #count(): Promise<boolean> {
+  async #count(): Promise<void> {
     const now = this.#deps.clock.now().getTime();
-    if (now - this.#totalsAt < TOTALS_INTERVAL_MILLISECONDS) return false;
+    if (now - this.#totalsAt < TOTALS_INTERVAL_MILLISECONDS) return;
     this.#totals = await this.#deps.store.totals();
     this.#totalsAt = now;
-    return true;
+    this.#isStale = true;
   }
 
   /** Nothing new since the last look: nothing to work out. */
-  #report(pods: readonly PodReport[], counted: boolean): void {
+  #report(pods: readonly PodReport[]): void {
     if (this.#world === undefined) return;
     const seen = JSON.stringify(pods.map(({ pod, running, error, routing, trunks }) => [pod, running, error, routing, trunks]));
-    if (seen === this.#lastLook && !counted) return;
-    this.#lastLook = seen;
+    if (seen === this.#reported && !this.#isStale) return;
+    this.#reported = seen;
+    this.#isStale = false;
     const { resources, problems } = this.#declared;
     this.#deps.onStatus(this.#statuses.observe({ resources, world: this.#world, pods, ...this.#writtenState(), totals: this.#totals, now: this.#deps.clock.now() }), problems);
   }
