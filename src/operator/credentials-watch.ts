@@ -16,6 +16,13 @@ const REFUSALS_UNTIL_UNREADABLE = 3;
  */
 const FAILURES_UNTIL_UNREADABLE = 8;
 
+export interface CredentialsListeners {
+  /** Credentials or faults are others. */
+  readonly onChange: () => void;
+  /** `settled` may be another. */
+  readonly onLook: () => void;
+}
+
 /**
  * Watches the Secrets that trunks refer to, each by its name: no other Secret is ever read, and the operator needs no right to more
  * than these. What a Secret held last stays in use as long as it is watched, whatever becomes of it: who changes a password by deleting
@@ -24,16 +31,16 @@ const FAILURES_UNTIL_UNREADABLE = 8;
 export class CredentialsWatch {
   readonly #client: KubeClient;
   readonly #logger: Logger;
-  readonly #onChange: () => void;
+  readonly #listeners: CredentialsListeners;
   readonly #watched = new Map<ResourceKey, Reflector>();
   readonly #credentials = new Map<ResourceKey, Credentials>();
   readonly #faults = new Map<ResourceKey, SecretFault>();
   readonly #stopping = new Set<Promise<void>>();
 
-  constructor(client: KubeClient, logger: Logger, onChange: () => void) {
+  constructor(client: KubeClient, logger: Logger, listeners: CredentialsListeners) {
     this.#client = client;
     this.#logger = logger;
-    this.#onChange = onChange;
+    this.#listeners = listeners;
   }
 
   /** Watches exactly these from now on. */
@@ -92,7 +99,8 @@ export class CredentialsWatch {
     if (found.credentials !== undefined && !same(credentials, found.credentials)) this.#credentials.set(key, found.credentials);
     if (found.fault === undefined) this.#faults.delete(key);
     else if (fault?.message !== found.fault.message) this.#faults.set(key, found.fault);
-    if (this.#credentials.get(key) !== credentials || this.#faults.get(key) !== fault) this.#onChange();
+    if (this.#credentials.get(key) !== credentials || this.#faults.get(key) !== fault) this.#listeners.onChange();
+    this.#listeners.onLook();
   }
 }
 

@@ -26,9 +26,6 @@ export interface Known {
 
 type Listener = (known: Known, event: ResourceEvent["type"]) => void;
 
-/** How often a start looks whether everything was read. */
-const SETTLE_POLL_MILLISECONDS = 5;
-
 /**
  * Resources out of an API server: copies that the operator's watches keep up to date, in a leader and in whoever waits to become one.
  * An object is parsed once a change of it, and a change that means nothing (our own status) is not told.
@@ -43,15 +40,18 @@ export class KubernetesSource implements ResourceSource {
   readonly #objectListeners = new Set<Listener>();
   /** Pools that wait for their finalizer, which is on its way: uids. */
   readonly #awaited = new Set<string>();
+  /** Of readers; undefined while there are none. */
+  #waiting: PromiseWithResolvers<undefined> | undefined;
   #stopped = false;
 
   constructor(options: KubernetesSourceOptions) {
     this.#options = options;
-    this.#secrets = new CredentialsWatch(options.client, options.logger, () => this.#changed());
+    this.#secrets = new CredentialsWatch(options.client, options.logger, { onChange: () => this.#changed(), onLook: () => this.look() });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.look();
     await this.#secrets.stop();
   }
 
@@ -73,6 +73,18 @@ export class KubernetesSource implements ResourceSource {
   awaitFinalizer(uid: string, isAwaited: boolean): void {
     if (isAwaited && this.#known.get(uid)?.meaning.state === "unprotected") this.#awaited.add(uid);
     else this.#awaited.delete(uid);
+    this.look();
+  }
+
+  /** What readers wait for may be there: called whenever something of it has changed. */
+  look(): void {
+    if (this.#waiting === undefined || !this.#canRead) return;
+    this.#waiting.resolve(undefined);
+    this.#waiting = undefined;
+  }
+
+  get #canRead(): boolean {
+    return this.#stopped || (this.#awaited.size === 0 && this.ready);
   }
 
   /**
@@ -80,7 +92,7 @@ export class KubernetesSource implements ResourceSource {
    * report a missing pool.
    */
   async read(): Promise<Declared> {
-    while (!(this.ready && this.#awaited.size === 0) && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MILLISECONDS));
+    while (!this.#canRead) await (this.#waiting ??= Promise.withResolvers()).promise;
     const resources: AnyResource[] = [];
     const leaving: LeavingPool[] = [];
     const unreadable: UnreadableObject[] = [];
@@ -121,6 +133,7 @@ export class KubernetesSource implements ResourceSource {
     if (!same && kind === "SipTrunk") this.#watchSecret(uid, isEnd ? null : known.meaning);
     for (const listener of this.#objectListeners) listener(known, event.type);
     if (!same) this.#changed();
+    this.look();
   }
 
   #watchSecret(uid: string, meaning: Meaning | null): void {

@@ -97,6 +97,7 @@ export class DialplaneOperator extends OperatorBase {
     shutdown.add("the watch on the schema", () => schema.stop());
     health.register("schema", schema.ready);
     for (const kind of KINDS) await this.#follow(kind, source, config.watchNamespaces);
+    void this.synced().then(() => source.look());
     shutdown.add("the health port", await listenForHealth(config.healthPort, { health, registry }));
     elector.start();
   }

@@ -56,6 +56,11 @@ export abstract class OperatorBase extends DotIOperator {
     return this.#watches.every((watch) => watch.hasSynced);
   }
 
+  /** Resolves when that of everything that is watched so far was; never when it is stopped before. */
+  async synced(): Promise<void> {
+    await Promise.all(this.#watches.map((watch) => watch.synced));
+  }
+
   /** How the watches do, for readiness and metrics. */
   watchStates(): readonly { readonly plural: string; readonly objects: number; readonly state: ReflectorState }[] {
     return this.#watches.map(({ plural, objects, state }) => ({ plural, objects, state }));

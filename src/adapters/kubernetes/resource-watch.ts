@@ -39,6 +39,7 @@ export class ResourceWatch {
   readonly #told = new Set<string>();
   /** Keys of the first list that were not told yet; undefined before it. */
   #first: Set<string> | undefined;
+  readonly #synced = Promise.withResolvers<undefined>();
   #kind: string | undefined;
 
   constructor(options: ResourceWatchOptions) {
@@ -52,6 +53,11 @@ export class ResourceWatch {
   /** Everything that was there at some moment since the start was told, or its handler failed at least once. */
   get hasSynced(): boolean {
     return this.#first?.size === 0;
+  }
+
+  /** Resolves when it has; never when it is stopped before. */
+  get synced(): Promise<undefined> {
+    return this.#synced.promise;
   }
 
   get plural(): string {
@@ -79,6 +85,11 @@ export class ResourceWatch {
   #listed(): void {
     const { store } = this.#reflector;
     this.#first = new Set([...store.keys()].filter((key) => !this.#told.has(store.get(key)?.metadata.uid ?? "")));
+    this.#tellSynced();
+  }
+
+  #tellSynced(): void {
+    if (this.hasSynced) this.#synced.resolve(undefined);
   }
 
   async #handle(key: string): Promise<void> {
@@ -86,6 +97,7 @@ export class ResourceWatch {
       await this.#tellAll(key);
     } finally {
       this.#first?.delete(key);
+      this.#tellSynced();
     }
   }
 
