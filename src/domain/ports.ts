@@ -414,7 +414,7 @@ export interface TrunkConfiguration {
 export interface TrunkSink {
   /**
    * Writes what differs; answers the revision that a pod reports once it runs these trunks.
-   * @throws ExpectedError `InvalidInput` when they can't be brought to the pods as they are, `Forbidden` when it must not be written
+   * @throws ExpectedError `InvalidInput` when they can't be brought to the pods as they are, `Forbidden` when whoever keeps them refuses, for whatever reason
    */
   write(trunks: TrunkConfiguration): Promise<{ readonly revision: string }>;
 }

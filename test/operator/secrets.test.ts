@@ -5,7 +5,7 @@ import type { KubeClient } from "../../src/adapters/kubernetes/client.ts";
 import { KubeError } from "../../src/adapters/kubernetes/kube-error.ts";
 import type { DialplaneOperator } from "../../src/operator/operator.ts";
 import { eventually } from "../harness/process.ts";
-import { aPool, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
+import { aPool, aRule, aTrunk, operatorIn, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
 
 let world: OperatorWorld;
 beforeAll(async () => {
@@ -141,6 +141,29 @@ test("a right to write the rendered trunks that is missing holds up nothing else
   await world.becomes("trunk", "carrier", { ...GOOD, Programmed: "Unknown/NoPods" });
   expect(await operator.ended()).toEqual([]);
 });
+
+test("an admission webhook that fails on Secrets holds up nothing but the rendered trunks", { timeout: 120_000 }, async () => {
+  await world.kube.mustKubectl(["create", "-f", "-"], { stdin: JSON.stringify(failingWebhook()) });
+  const patch = ["patch", "secret", "-n", SYSTEM, "dialplane-trunks", "--type=merge", "-p", "{}"];
+  await eventually("the API server asks it", async () => /failed calling webhook/.test((await world.kube.kubectl(patch)).stderr), 30_000);
+  const operator = await operatorIn(world);
+  await world.apply(aTrunk("carrier", { port: 5080 }), aPool("third", { ranges: [{ from: "+12025550180", to: "+12025550182" }] }), aRule("third", { poolRefs: [{ name: "third" }] }));
+  await world.becomes("trunk", "carrier", { ...GOOD, Programmed: "False/ProgrammingFailed" });
+  expect((await world.condition("trunk", "carrier", "Programmed"))?.message).toMatch(/dialplane-trunks can't be written: .*failed calling webhook "secrets\.policy\.example"/);
+  for (const kind of ["np", "rr"]) await world.becomes(kind, "third", GOOD);
+  expect(await world.rows("select 1 from rule where key = 'default/third'")).toHaveLength(1);
+  await world.kube.mustKubectl(["delete", "validatingwebhookconfiguration", "secrets"]);
+  await eventually("the new port", async () => (await trunksFile()).includes(":5080"), 30_000);
+  expect(await operator.ended()).toEqual([]);
+});
+
+/** Of a policy agent that is down. */
+function failingWebhook(): object {
+  const rules = [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["secrets"] }];
+  const policy = { failurePolicy: "Fail", sideEffects: "None", admissionReviewVersions: ["v1"], timeoutSeconds: 2 };
+  const webhooks = [{ name: "secrets.policy.example", rules, clientConfig: { url: "https://127.0.0.1:1/validate" }, ...policy }];
+  return { apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingWebhookConfiguration", metadata: { name: "secrets" }, webhooks };
+}
 
 /** A client whose open watches over Secrets end when asked to: an API server looks at rights when a watch begins. */
 function breakable(): { readonly client: (real: KubeClient) => KubeClient; readonly now: () => void } {

@@ -47,20 +47,23 @@ export function trunkSecret(options: TrunkSecretOptions): TrunkSink {
   };
 }
 
-/** What no second try mends at once: a right, a quota, an admission policy or the namespace is what is missing. */
+/**
+ * Whatever was answered, a right, a quota, a policy, the namespace or a webhook that fails: it may stay so for days, and nothing else depends on it.
+ * Only an API server that gives no answer is waited for.
+ */
 function refusal(error: unknown, { namespace, name }: TrunkSecretOptions): unknown {
-  if (!(error instanceof KubeError) || !REFUSALS.includes(error.status)) return error;
+  if (!(error instanceof KubeError) || error.status === 0) return error;
   return new ExpectedError("Forbidden", `Secret ${namespace}/${name} can't be written: ${error.message}`, { cause: error });
 }
 
-/** Bad Request, Unauthorized, Forbidden, Not Found (the namespace), Unprocessable. */
-const REFUSALS: readonly number[] = [400, 401, 403, 404, 422];
+/** An admission webhook that hangs may do so for 30 s (Kubernetes, `timeoutSeconds`) until the API server answers that it failed. */
+const TIMEOUT_MILLISECONDS = 40_000;
 
-/** An empty merge patch changes nothing and answers the object: who may write it needs no right to read Secrets. */
+/** An empty merge patch changes nothing and answers the object: who may write it needs no right to read Secrets. Webhooks are asked about it as well. */
 async function read({ client, namespace, name }: TrunkSecretOptions): Promise<TrunkFile | null> {
   try {
     const path = objectPath(SECRETS, { namespace, name });
-    return fileIn(await client.request({ method: "PATCH", path, contentType: ContentType.MergePatch, body: {} }));
+    return fileIn(await client.request({ method: "PATCH", path, contentType: ContentType.MergePatch, body: {}, timeoutMs: TIMEOUT_MILLISECONDS }));
   } catch (error) {
     if (error instanceof KubeError && error.status === 404) return null;
     throw error;
@@ -85,6 +88,7 @@ async function apply({ client, namespace, name, fieldManager }: TrunkSecretOptio
     path: objectPath(SECRETS, { namespace, name }),
     query: { fieldManager, force: true },
     contentType: ContentType.ApplyPatch,
+    timeoutMs: TIMEOUT_MILLISECONDS,
     body: {
       apiVersion: "v1",
       kind: "Secret",

@@ -25,6 +25,12 @@ function aCluster() {
   return { world, write: (host = "192.0.2.10") => secret.write(trunks(host)) };
 }
 
+/** One that answers so to whatever is asked. */
+function refusing(status: number) {
+  const client = { request: () => Promise.reject(new KubeError(status, "SomeReason", "the API server's words")) } as unknown as KubeClient;
+  return trunkSecret({ client, namespace: "dialplane-system", name: "dialplane-trunks", fieldManager: "test", mayWrite: () => Promise.resolve(), now: () => 0 });
+}
+
 describe("the Secret of rendered trunks", () => {
   test("that somebody deletes comes back, as a revision of its own", async () => {
     const { world, write } = aCluster();
@@ -55,5 +61,14 @@ describe("the Secret of rendered trunks", () => {
     expect(world).toMatchObject({ writes: 1, looks: 3 });
     await write("192.0.2.11");
     expect(world.writes).toBe(2);
+  });
+
+  test.each([400, 401, 403, 404, 409, 422, 429, 500, 503, 504])("that the API server refuses with %d is an expected failure in its words", async (status) => {
+    const message = "Secret dialplane-system/dialplane-trunks can't be written: the API server's words";
+    await expect(refusing(status).write(trunks("192.0.2.10"))).rejects.toMatchObject({ name: "ExpectedError", code: "Forbidden", message });
+  });
+
+  test("is waited for while the API server does not answer", async () => {
+    await expect(refusing(0).write(trunks("192.0.2.10"))).rejects.toMatchObject({ name: "KubeError", status: 0 });
   });
 });
