@@ -30,6 +30,7 @@ export class RuleJudge {
   readonly #findings: Findings;
   readonly #each = new Memo<JudgedRule>();
   readonly #entries = new StableList<RuleEntry>();
+  readonly #unreadable = new StableList<string>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -37,9 +38,10 @@ export class RuleJudge {
 
   /** While no pool and no trunk changed, a rule that did not change either costs one look. */
   judge(rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks, { unreadable = [] }: Pick<Declared, "unreadable">): JudgedRules {
-    const lost = unreadable.flatMap(({ kind, key }) => [kind, key]);
+    // One list for all: what is unreadable is compared once a pass, and not once more for each rule.
+    const lost = this.#unreadable.of(unreadable.flatMap(({ kind, key }) => [kind, key]));
     const judged = rules.map((rule) => {
-      return this.#each.value(identityOf(rule), [rule, pools.all, trunks.all, ...lost], (previous) => judgeAgain(this.#findings, rule, { pools, trunks }, previous));
+      return this.#each.value(identityOf(rule), [rule, pools.all, trunks.all, lost], (previous) => judgeAgain(this.#findings, rule, { pools, trunks }, previous));
     });
     return {
       entries: this.#entries.of(judged.filter(isInForce).map(({ entry }) => entry)),
