@@ -96,16 +96,23 @@ function withoutService(pools: readonly ResourceKey[]): Finding {
   return { type: ConditionType.Programmed, status: "False", reason: ConditionReason.PoolNotAccepted, message };
 }
 
-/** The state of a rule's attachment to each of its pools; `previous` are the entries of the old status. */
+/**
+ * The state of a rule's attachment to each of its pools; `previous` are the entries of the old status. What is said of a pool is one of three short
+ * sentences: an API server stores no object of more than 1.5 MB, and there are up to a thousand pools.
+ */
 export function rulePoolStatuses(facts: RuleFacts, previous: readonly RoutingRulePoolStatus[]): readonly RoutingRulePoolStatus[] {
-  return facts.pools.slice(0, 1000).map(({ key, accepted }) => {
+  const before = new Map(previous.map(({ name, conditions }) => [name, conditions]));
+  const problems = facts.problems.length === 0 ? [] : ["the rule is not accepted; see its own conditions"];
+  return facts.pools.slice(0, MOST_POOLS).map(({ key, accepted }) => {
     const name = nameOf(key);
-    const before = previous.find((pool) => pool.name === name)?.conditions ?? [];
-    const other = accepted ? null : refusal(ConditionReason.PoolNotAccepted, `NumberPool ${key} is not accepted in full; see its conditions`);
-    const finding = acceptance({ problems: facts.problems, warnings: [] }, other);
-    return { name, conditions: setConditions(before, [finding], facts) };
+    const other = accepted ? null : refusal(ConditionReason.PoolNotAccepted, "the pool is not accepted in full; see its conditions");
+    const finding = acceptance({ problems, warnings: [] }, other);
+    return { name, conditions: setConditions(before.get(name) ?? [], [finding], facts) };
   });
 }
+
+/** The limit of the schema. */
+const MOST_POOLS = 1_000;
 
 export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
   const conflict = sourceMessage(facts.sources);

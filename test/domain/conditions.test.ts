@@ -111,6 +111,26 @@ describe("conditions of a rule", () => {
   });
 });
 
+describe("the status of a rule that takes a thousand pools", () => {
+  const aName = (n: number) => `default/${String(n).padStart(63, "x")}`;
+  const large = (of: Partial<RuleFacts>): RuleFacts => ({ ...common, pools: Array.from({ length: 1_003 }, (_, n) => ({ key: aName(n), accepted: n % 2 === 0, inService: true })), ...of });
+
+  test.each<[string, Partial<RuleFacts>]>([
+    ["that routes", {}],
+    ["that makes no sense in many ways", { problems: Array.from({ length: 1_000 }, (_, n) => `spec.destinations[${n}].sipUri: must not be something that takes many words`) }],
+  ])("%s, is far from what an API server can store", (_what, of) => {
+    const facts = large(of);
+    const pools = rulePoolStatuses(facts, []);
+    expect(pools).toHaveLength(1_000);
+    expect(JSON.stringify({ pools, conditions: ruleConditions(facts) }).length).toBeLessThan(500_000);
+  });
+
+  test("says in short of each pool that the rule is not accepted", () => {
+    const [first] = rulePoolStatuses(large({ problems: ["spec.destinations[0].sipUri: must be better"] }), []);
+    expect(first?.conditions).toMatchObject([{ status: "False", reason: "Invalid", message: "the rule is not accepted; see its own conditions" }]);
+  });
+});
+
 describe("conditions of a trunk", () => {
   test.each([
     ["that answers one pod", trunk(), ["Reachable=True/Reachable", "Ready=True/Ready"], "the trunk can be used"],
