@@ -6,6 +6,7 @@ import { count } from "./ranges.ts";
 import { nameOf } from "./seniority.ts";
 import { sourceMessage, type SourceConflict } from "./sources.ts";
 import type { ResourceKey } from "./types.ts";
+import type { Lacks } from "./world/verdicts.ts";
 
 /** What each kind's conditions follow from: plain facts in, the whole list out. Each check is a ladder; its first rung that holds decides. */
 
@@ -23,7 +24,7 @@ export interface Programming {
   readonly withTrunks?: boolean;
 }
 
-interface CommonFacts {
+interface CommonFacts extends Lacks {
   readonly generation: number;
   readonly now: Date;
   readonly previous: readonly Condition[];
@@ -31,10 +32,6 @@ interface CommonFacts {
   readonly problems: readonly string[];
   /** What the author should know, each naming its field. */
   readonly warnings: readonly string[];
-  /** Missing things as kind and key: "SipTrunk default/carrier". */
-  readonly missing: readonly string[];
-  /** What is declared and can't be used, likewise. */
-  readonly unusable: readonly string[];
   readonly programming: Programming;
 }
 
@@ -68,11 +65,36 @@ export function poolConditions(facts: PoolFacts): readonly Condition[] {
   return finish(facts, findings, `${count(facts.ownership.owned)} numbers are in service${retirement(facts.retiring ?? 0)}`);
 }
 
+/** What is enough to say of an object that takes no part. */
+export type IdleFacts = Pick<CommonFacts, "generation" | "previous" | "now">;
+
 /** Of an object that was stored under another schema: nothing of it is taken. */
-export function unreadableConditions(facts: Pick<CommonFacts, "problems" | "generation" | "previous" | "now">): readonly Condition[] {
-  const none: Programming = { revision: null, readyPods: 0, pods: 0, error: null };
-  const findings = [acceptance({ ...facts, warnings: [] }, null), programming({ ...facts, missing: [], unusable: [], warnings: [], programming: none }, false)];
-  return finish({ ...facts, missing: [], unusable: [], warnings: [], programming: none }, findings, "");
+export function unreadableConditions(facts: IdleFacts & Pick<CommonFacts, "problems">): readonly Condition[] {
+  return finish(facts, [acceptance({ ...facts, warnings: [] }, null), unprogrammed(ConditionReason.NotAccepted, NOT_VALID)], "");
+}
+
+/** Of a pool that is out of service because its finalizer can't be written. @param refused the API server's words */
+export function unprotectedConditions(facts: IdleFacts, finalizer: string, refused: string): readonly Condition[] {
+  const message = `out of service until the finalizer ${finalizer} can be put on it: ${refused}`;
+  return finish(facts, [refusal(ConditionReason.Unprotected, message), unprogrammed(ConditionReason.NotAccepted, "not sent to the pods: its numbers are not guarded")], "");
+}
+
+/** What an object that is being deleted waits for. */
+export interface Departure {
+  /** What the operator does before it lets go; null when it is done. */
+  readonly ours: string | null;
+  /** Finalizers of others. */
+  readonly others: readonly string[];
+}
+
+/** What was found about its specification stays as it was said last: nobody looks at it any more. */
+export function terminatingConditions(facts: IdleFacts, { ours, others }: Departure): readonly Condition[] {
+  const whoever = others.map((finalizer) => `whoever set the finalizer ${finalizer} to take it off`);
+  const awaited = [...(ours === null ? [] : [`the operator to ${ours}`]), ...whoever.slice(0, MOST_NAMES)];
+  const message = `being deleted${awaited.length === 0 ? "" : `; waits for ${awaited.join(", and for ")}`}`;
+  const findings = [unprogrammed(ConditionReason.Terminating, message), { type: ConditionType.Ready, status: "False", reason: ConditionReason.Terminating, message } as const];
+  const kept = facts.previous.filter(({ type }) => type === ConditionType.Accepted || type === ConditionType.ResolvedRefs);
+  return [...kept, ...setConditions(facts.previous, findings, facts)];
 }
 
 /** Said in Ready: what was promised before they were taken out is kept. */
@@ -92,8 +114,7 @@ export function ruleConditions(facts: RuleFacts): readonly Condition[] {
 }
 
 function withoutService(pools: readonly ResourceKey[]): Finding {
-  const message = `not in the pods: no NumberPool that it is for is in service: ${listed(pools)}`;
-  return { type: ConditionType.Programmed, status: "False", reason: ConditionReason.PoolNotAccepted, message };
+  return unprogrammed(ConditionReason.PoolNotAccepted, `not in the pods: no NumberPool that it is for is in service: ${listed(pools)}`);
 }
 
 /**
@@ -125,7 +146,7 @@ export function trunkConditions(facts: TrunkFacts): readonly Condition[] {
   return setConditions(facts.previous, [accepted, refs, programmed, ...seen, summarise(decisive, "the trunk can be used")], facts);
 }
 
-function finish(facts: CommonFacts, findings: readonly Finding[], message: string): readonly Condition[] {
+function finish(facts: IdleFacts, findings: readonly Finding[], message: string): readonly Condition[] {
   return setConditions(facts.previous, [...findings, summarise(findings, message)], facts);
 }
 
@@ -149,19 +170,18 @@ function refusal(reason: ConditionReason, message: string): Finding {
   return { type: ConditionType.Accepted, status: "False", reason, message };
 }
 
-type References = Pick<CommonFacts, "missing" | "unusable">;
-
-function isResolved({ missing, unusable }: References): boolean {
-  return missing.length === 0 && unusable.length === 0;
+function isResolved({ missing, unusable, terminating }: Lacks): boolean {
+  return missing.length === 0 && unusable.length === 0 && terminating.length === 0;
 }
 
-function resolution({ missing, unusable }: References): Finding {
+function resolution({ missing, unusable, terminating }: Lacks): Finding {
   const faults = [
     ...(missing.length > 1 ? [`these do not exist: ${missing.join(", ")}`] : missing.map((one) => `${one} does not exist`)),
     ...unusable.map((one) => `${one} can't be used; see its conditions`),
+    ...terminating.map((one) => `${one} is being deleted`),
   ];
   if (missing.length > 0) return unresolved(ConditionReason.RefNotFound, faults.join("; "));
-  if (unusable.length > 0) return unresolved(ConditionReason.RefNotUsable, faults.join("; "));
+  if (faults.length > 0) return unresolved(ConditionReason.RefNotUsable, faults.join("; "));
   const message = "everything referred to can be used";
   return { type: ConditionType.ResolvedRefs, status: "True", reason: ConditionReason.ResolvedRefs, message };
 }
@@ -178,11 +198,9 @@ function unresolved(reason: ConditionReason, message: string): Finding {
 
 function programming(facts: CommonFacts, accepted: boolean): Finding {
   const { revision, readyPods, pods, error } = facts.programming;
-  const say = (status: Finding["status"], reason: ConditionReason, message: string): Finding => {
-    return { type: ConditionType.Programmed, status, reason, message };
-  };
+  const say = (status: Finding["status"], reason: ConditionReason, message: string): Finding => ({ ...unprogrammed(reason, message), status });
   // What is not valid never reaches a pod.
-  if (!accepted) return say("False", ConditionReason.NotAccepted, "not sent to the pods: the specification is not valid");
+  if (!accepted) return say("False", ConditionReason.NotAccepted, NOT_VALID);
   // The message of ResolvedRefs names it.
   if (!isResolved(facts)) return say("False", ConditionReason.RefsNotResolved, "not complete in the pods: something it refers to is missing or can't be used");
   if (revision === null) return say("False", ConditionReason.Pending, "no revision with it has been made yet");
@@ -191,6 +209,12 @@ function programming(facts: CommonFacts, accepted: boolean): Finding {
   if (pods === 0) return say("Unknown", ConditionReason.NoPods, "no Asterisk pod has reported");
   if (readyPods < pods) return say("False", ConditionReason.Pending, `${message}${waiting(facts.programming.behind ?? [])}`);
   return say("True", ConditionReason.Programmed, message);
+}
+
+const NOT_VALID = "not sent to the pods: the specification is not valid";
+
+function unprogrammed(reason: ConditionReason, message: string): Finding {
+  return { type: ConditionType.Programmed, status: "False", reason, message };
 }
 
 function waiting(behind: readonly string[]): string {

@@ -36,13 +36,15 @@ export const ConditionReason = {
    * what differs. Both stay in service.
    */
   SourceConflict: "SourceConflict",
+  /** Accepted=False on a pool: the finalizer that guards its numbers can't be put on it, so it is out of service; the message has the API server's words. */
+  Unprotected: "Unprotected",
   /** Accepted=False on a rule's pool: the pool itself was not accepted. */
   PoolNotAccepted: "PoolNotAccepted",
   /** ResolvedRefs=True: everything referred to exists and can be used. */
   ResolvedRefs: "ResolvedRefs",
   /** ResolvedRefs=False: something referred to does not exist. */
   RefNotFound: "RefNotFound",
-  /** ResolvedRefs=False: something referred to exists and can't be used; its own conditions say why. */
+  /** ResolvedRefs=False: something referred to exists and can't be used, because it is being deleted or for what its own conditions say. */
   RefNotUsable: "RefNotUsable",
   /** ResolvedRefs=False on a trunk: its Secret lacks a key or holds something unusable; the message names the key and never a value. */
   SecretInvalid: "SecretInvalid",
@@ -60,6 +62,8 @@ export const ConditionReason = {
   NotAccepted: "NotAccepted",
   /** Programmed=False: it was not sent to the pods, because something it needs is missing or can't be used. */
   RefsNotResolved: "RefsNotResolved",
+  /** Programmed=False, Ready=False: it is being deleted and out of service; the message says what that waits for. */
+  Terminating: "Terminating",
   /** Programmed=Unknown: no Asterisk pod has reported. */
   NoPods: "NoPods",
   /** Reachable=True: the carrier answers. */

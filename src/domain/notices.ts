@@ -13,6 +13,7 @@ export interface Notice {
 const ACTIONS: Readonly<Record<string, string>> = {
   [ConditionReason.Invalid]: "Validate",
   [ConditionReason.NumberConflict]: "AssignNumbers",
+  [ConditionReason.Unprotected]: "ProtectNumbers",
   [ConditionReason.SourceConflict]: "IdentifyCalls",
   [ConditionReason.RefNotFound]: "ResolveReferences",
   [ConditionReason.RefNotUsable]: "ResolveReferences",

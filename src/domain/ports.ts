@@ -373,8 +373,8 @@ export interface SourceProblem {
   readonly message: string;
 }
 
-/** An object that is there and can't be read as it is now. */
-export interface UnreadableObject {
+/** An object that is there and takes no part. */
+export interface IdleObject {
   readonly uid: string;
   readonly kind: ResourceKind;
   readonly key: ResourceKey;
@@ -391,7 +391,9 @@ export interface Declared {
   /** Pools that are being deleted and wait for us to let them go; they are not among `resources`. */
   readonly leaving?: readonly LeavingPool[];
   /** What is there and can't be read now: not in service, and nothing of such a pool is cleaned up. */
-  readonly unreadable?: readonly UnreadableObject[];
+  readonly unreadable?: readonly IdleObject[];
+  /** What is being deleted and is still there, of every kind: what names it is told so. */
+  readonly terminating?: readonly IdleObject[];
 }
 
 export interface ResourceSource {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { conformResource } from "../adapters/manifest/validate-resource.ts";
 import type { Schemas } from "../adapters/manifest/load-schemas.ts";
 import type { KubeObject } from "../adapters/kubernetes/objects.ts";
+import type { Departure } from "../domain/conditions-kinds.ts";
 import type { LeavingPool } from "../domain/ports.ts";
 import type { AnyResource, ResourceKind } from "../domain/resources.ts";
 import { fieldName } from "../domain/validate/finding.ts";
@@ -11,8 +12,8 @@ import { POOL_FINALIZER } from "./names.ts";
 export type Meaning =
   /** Takes part. */
   | { readonly state: "declared"; readonly resource: AnyResource }
-  /** A pool that has no finalizer of ours yet: nothing may be written for it before. */
-  | { readonly state: "unprotected" }
+  /** A pool that has no finalizer of ours yet: nothing may be written for it before. `refused`: why it can't be put on, where that is known. */
+  | { readonly state: "unprotected"; readonly refused: string | null }
   /** A pool that is being deleted and waits for our clean-up. */
   | { readonly state: "leaving"; readonly pool: LeavingPool }
   /** Being deleted, and nothing of ours holds it. */
@@ -27,7 +28,7 @@ export function meaningOf(schemas: Schemas, kind: ResourceKind, object: KubeObje
   if (deletionTimestamp !== undefined) {
     return held ? { state: "leaving", pool: { uid: object.metadata.uid, reclaimPolicy: reclaimPolicyOf(object) } } : { state: "gone" };
   }
-  if (kind === "NumberPool" && !held) return { state: "unprotected" };
+  if (kind === "NumberPool" && !held) return { state: "unprotected", refused: null };
   const conforming = conformResource(schemas, { ...object, kind }, "stored");
   if (conforming.ok) return { state: "declared", resource: sharing(conforming.resource, object) };
   return { state: "refused", problems: conforming.errors.map(({ path, message }) => `${fieldName(path)}: ${message}`) };
@@ -36,6 +37,13 @@ export function meaningOf(schemas: Schemas, kind: ResourceKind, object: KubeObje
 /** What an API server stored has its defaults already: then there need not be a second copy of it, ten thousand times over. */
 function sharing(resource: AnyResource, object: KubeObject): AnyResource {
   return isDeepStrictEqual(resource.spec, object["spec"]) ? ({ ...resource, spec: object["spec"] } as AnyResource) : resource;
+}
+
+/** What an object that is being deleted waits for. */
+export function departureOf(meaning: Meaning, { metadata: { finalizers = [] } }: KubeObject): Departure {
+  const others = finalizers.filter((finalizer) => finalizer !== POOL_FINALIZER);
+  if (meaning.state !== "leaving") return { ours: null, others };
+  return { ours: meaning.pool.reclaimPolicy === "Delete" ? "take it out of service and delete its history" : "take it out of service", others };
 }
 
 /** Retain for anything unknown: what was deleted can't be brought back. */

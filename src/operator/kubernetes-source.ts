@@ -3,7 +3,7 @@ import { objectKey, type KubeObject } from "../adapters/kubernetes/objects.ts";
 import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import { objectOf, type ResourceEvent } from "../adapters/kubernetes/operator-base.ts";
 import type { Schemas } from "../adapters/manifest/load-schemas.ts";
-import type { Declared, LeavingPool, Logger, ResourceSource, UnreadableObject } from "../domain/ports.ts";
+import type { Declared, LeavingPool, Logger, ResourceSource, IdleObject } from "../domain/ports.ts";
 import type { AnyResource, ResourceKind } from "../domain/resources.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { CredentialsWatch } from "./credentials-watch.ts";
@@ -87,6 +87,15 @@ export class KubernetesSource implements ResourceSource {
     return this.#stopped || (this.#awaited.size === 0 && this.ready);
   }
 
+  /** It can't be put on a pool, in the API server's words: who watches is told once more. */
+  refuseFinalizer(uid: string, refused: string): void {
+    const known = this.#known.get(uid);
+    if (known?.meaning.state !== "unprotected" || known.meaning.refused === refused) return;
+    const next: Known = { ...known, meaning: { ...known.meaning, refused } };
+    this.#known.set(uid, next);
+    for (const listener of this.#objectListeners) listener(next, ResourceEventType.Modified);
+  }
+
   /**
    * Waits for the first full read and for finalizers being written; otherwise a rule applied together with its pool would briefly
    * report a missing pool.
@@ -95,14 +104,18 @@ export class KubernetesSource implements ResourceSource {
     while (!this.#canRead) await (this.#waiting ??= Promise.withResolvers()).promise;
     const resources: AnyResource[] = [];
     const leaving: LeavingPool[] = [];
-    const unreadable: UnreadableObject[] = [];
+    const [unreadable, terminating]: [IdleObject[], IdleObject[]] = [[], []];
     for (const { kind, meaning, object } of this.#known.values()) {
-      if (meaning.state === "declared") resources.push(meaning.resource);
-      else if (meaning.state === "leaving") leaving.push(meaning.pool);
-      // One that lost its finalizer, and could not be given it again yet, is out of service and not deleted.
-      else if (meaning.state === "refused" || meaning.state === "unprotected") unreadable.push({ kind, uid: object.metadata.uid, key: objectKey(object.metadata) });
+      if (meaning.state === "leaving") leaving.push(meaning.pool);
+      if (meaning.state === "declared") {
+        resources.push(meaning.resource);
+        continue;
+      }
+      // A pool that lost its finalizer, and could not be given it again yet, is out of service and not deleted.
+      const idle = meaning.state === "refused" || meaning.state === "unprotected" ? unreadable : terminating;
+      idle.push({ kind, uid: object.metadata.uid, key: objectKey(object.metadata) });
     }
-    return { resources, leaving, unreadable, credentials: new Map(this.#secrets.credentials), secretFaults: new Map(this.#secrets.faults), problems: [] };
+    return { resources, leaving, unreadable, terminating, credentials: new Map(this.#secrets.credentials), secretFaults: new Map(this.#secrets.faults), problems: [] };
   }
 
   watch(listener: () => void): Promise<() => Promise<void>> {

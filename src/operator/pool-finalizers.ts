@@ -2,7 +2,9 @@ import type { KubeClient } from "../adapters/kubernetes/client.ts";
 import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import { addFinalizer, removeFinalizer } from "../adapters/kubernetes/finalizer.ts";
 import { TYPES } from "../adapters/kubernetes/kinds.ts";
+import { KubeError } from "../adapters/kubernetes/kube-error.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { LeavingPool, Logger } from "../domain/ports.ts";
 import type { Known, KubernetesSource } from "./kubernetes-source.ts";
 import { POOL_FINALIZER } from "./names.ts";
@@ -16,6 +18,8 @@ export interface PoolFinalizersOptions {
 }
 
 const WORKERS = 8;
+/** Less is over at once, as when somebody else writes to the pool. */
+const REFUSALS_UNTIL_TOLD = 3;
 
 /**
  * Puts our finalizer on pools before anything is written for them, and takes it off when what they owned was cleaned up. One pool
@@ -26,6 +30,8 @@ export class PoolFinalizers {
   readonly #queue: WorkQueue;
   /** Uids of leaving pools of which nothing holds them any more. */
   readonly #cleaned = new Set<string>();
+  /** By uid: how often in a row the finalizer was refused. */
+  readonly #refusals = new Map<string, number>();
   readonly #unwatch: () => void;
 
   constructor(options: PoolFinalizersOptions) {
@@ -33,8 +39,9 @@ export class PoolFinalizers {
     const { logger, metrics } = options;
     this.#queue = new WorkQueue({ name: "finalizers", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
     this.#unwatch = options.source.watchObjects((known, event) => {
-      if (event !== ResourceEventType.Deleted) this.#consider(known);
-      else this.#cleaned.delete(known.object.metadata.uid);
+      if (event === ResourceEventType.Deleted) this.#forget(known.object.metadata.uid);
+      // What was refused is in the queue, and comes again later and later; a change that may help makes another meaning.
+      else if (known.meaning.state !== "unprotected" || known.meaning.refused === null) this.#consider(known);
     });
     for (const known of options.source.all()) this.#consider(known);
   }
@@ -62,6 +69,11 @@ export class PoolFinalizers {
     this.#queue.add(uid);
   }
 
+  #forget(uid: string): void {
+    this.#cleaned.delete(uid);
+    this.#refusals.delete(uid);
+  }
+
   async #handle(uid: string): Promise<void> {
     const { client, source, isLeader } = this.#options;
     const known = source.get(uid);
@@ -73,11 +85,22 @@ export class PoolFinalizers {
   /** The watch tells when it is there. */
   async #protect({ object }: Known): Promise<void> {
     const { client, source } = this.#options;
+    const { uid } = object.metadata;
     try {
-      if ((await addFinalizer(client, TYPES.NumberPool, object, POOL_FINALIZER)) === null) source.awaitFinalizer(object.metadata.uid, false);
+      if ((await addFinalizer(client, TYPES.NumberPool, object, POOL_FINALIZER)) === null) source.awaitFinalizer(uid, false);
+      this.#refusals.delete(uid);
     } catch (error) {
-      source.awaitFinalizer(object.metadata.uid, false);
+      source.awaitFinalizer(uid, false);
+      this.#refused(uid, error);
       throw error;
     }
+  }
+
+  #refused(uid: string, error: unknown): void {
+    // An API server that does not answer says nothing about the pool.
+    if (error instanceof KubeError && error.status === 0) return;
+    const refusals = (this.#refusals.get(uid) ?? 0) + 1;
+    this.#refusals.set(uid, refusals);
+    if (refusals >= REFUSALS_UNTIL_TOLD) this.#options.source.refuseFinalizer(uid, messageOf(error));
   }
 }

@@ -5,13 +5,15 @@ import type { KubeObject } from "../adapters/kubernetes/objects.ts";
 import type { ObjectRef, StatusWriter } from "../adapters/kubernetes/status.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { Condition } from "../domain/api.generated.ts";
-import { unreadableConditions } from "../domain/conditions-kinds.ts";
+import { terminatingConditions, unprotectedConditions, unreadableConditions } from "../domain/conditions-kinds.ts";
 import { noticesOf } from "../domain/notices.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import type { ResourceKind } from "../domain/resources.ts";
 import type { ResourceStatus } from "../domain/statuses.ts";
+import { departureOf, type Meaning } from "./declared-objects.ts";
 import type { Known, KubernetesSource } from "./kubernetes-source.ts";
 import type { ObservedObject } from "./metrics.ts";
+import { POOL_FINALIZER } from "./names.ts";
 
 export interface StatusPublisherOptions {
   readonly source: KubernetesSource;
@@ -27,6 +29,8 @@ export interface StatusPublisherOptions {
 
 /** Status writes wait for the API server, not for us. */
 const WORKERS = 16;
+/** Mostly what is deleted is gone by then, and needs no status. */
+const DEPARTURE_MILLISECONDS = 1_000;
 
 /** Writes the statuses of objects, each on its own: the newest of an object counts, and one that can't be written holds up no other. */
 export class StatusPublisher {
@@ -45,11 +49,12 @@ export class StatusPublisher {
     this.#queue = new WorkQueue({ name: "statuses", handle: (uid) => this.#handle(uid), logger, workers: WORKERS, ...(metrics === undefined ? {} : { metrics }) });
     this.#notices = new WorkQueue({ name: "notices", handle: (uid) => this.#tell(uid), logger });
     // Whatever was written over our status is put right.
-    this.#unwatch = source.watchObjects(({ object }, event) => {
-      if (event === ResourceEventType.Deleted) this.#forget(object.metadata.uid);
-      else this.#queue.add(object.metadata.uid);
+    this.#unwatch = source.watchObjects((known, event) => {
+      if (event === ResourceEventType.Deleted) this.#forget(known.object.metadata.uid);
+      else this.#consider(known);
     });
-    for (const { object, meaning } of source.all()) if (meaning.state === "refused") this.#queue.add(object.metadata.uid);
+    // Nobody publishes those that take no part.
+    for (const known of source.all()) if (known.meaning.state !== "declared") this.#consider(known);
   }
 
   /** A status that is the same object as before was dealt with. */
@@ -73,6 +78,12 @@ export class StatusPublisher {
     await Promise.all([this.#queue.stop(), this.#notices.stop()]);
   }
 
+  #consider({ object, meaning }: Known): void {
+    const { uid } = object.metadata;
+    if (isDeparting(meaning)) this.#queue.addAfter(uid, DEPARTURE_MILLISECONDS);
+    else this.#queue.add(uid);
+  }
+
   #forget(uid: string): void {
     this.#options.writer.forget(uid);
     this.#told.delete(uid);
@@ -92,9 +103,8 @@ export class StatusPublisher {
 
   #statusOf({ object, meaning }: Known): ResourceStatus["status"] | undefined {
     const { uid, generation = 0 } = object.metadata;
-    if (meaning.state !== "refused") return this.#wanted.get(uid)?.status;
-    const conditions = unreadableConditions({ problems: meaning.problems, generation, previous: conditionsOf(object), now: this.#options.clock.now() });
-    return { observedGeneration: generation, conditions };
+    const conditions = conditionsOfIdle(object, meaning, this.#options.clock.now());
+    return conditions === null ? this.#wanted.get(uid)?.status : { observedGeneration: generation, conditions };
   }
 
   #tell(uid: string): Promise<void> {
@@ -107,6 +117,18 @@ export class StatusPublisher {
     this.#told.set(uid, now);
     return Promise.resolve();
   }
+}
+
+function isDeparting({ state }: Meaning): boolean {
+  return state === "leaving" || state === "gone";
+}
+
+/** Of an object that takes no part; null for one that does, or may in a moment. */
+function conditionsOfIdle(object: KubeObject, meaning: Meaning, now: Date): readonly Condition[] | null {
+  const facts = { generation: object.metadata.generation ?? 0, previous: conditionsOf(object), now };
+  if (isDeparting(meaning)) return terminatingConditions(facts, departureOf(meaning, object));
+  if (meaning.state === "refused") return unreadableConditions({ ...facts, problems: meaning.problems });
+  return meaning.state === "unprotected" && meaning.refused !== null ? unprotectedConditions(facts, POOL_FINALIZER, meaning.refused) : null;
 }
 
 function refOf(kind: ResourceKind, { metadata }: KubeObject): ObjectRef {

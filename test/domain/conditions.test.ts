@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { Condition } from "../../src/domain/api.generated.ts";
+import { poolConditions, type PoolFacts, type Programming, ruleConditions, type RuleFacts, rulePoolStatuses, terminatingConditions, trunkConditions, type TrunkFacts, unprotectedConditions } from "../../src/domain/conditions-kinds.ts";
 import { ConditionReason, setCondition } from "../../src/domain/conditions.ts";
-import { poolConditions, rulePoolStatuses, ruleConditions, trunkConditions, type PoolFacts, type Programming, type RuleFacts, type TrunkFacts } from "../../src/domain/conditions-kinds.ts";
 import { resolveOwnership } from "../../src/domain/ownership.ts";
 import { aPool } from "./builders.ts";
 
 const now = new Date("2026-06-01T12:00:00.123Z");
 const later = new Date("2026-06-01T13:00:00Z");
 const running: Programming = { revision: "abcdef0123456789", readyPods: 3, pods: 3, error: null };
-const common = { generation: 2, now, previous: [], problems: [], warnings: [], missing: [], unusable: [], programming: running };
+const common = { generation: 2, now, previous: [], problems: [], warnings: [], missing: [], unusable: [], terminating: [], programming: running };
 
 const holder = aPool({}, { key: "default/older" });
 const loser = aPool({ ranges: [{ from: "+12025550109", to: "+12025550118" }] }, { key: "default/younger", createdAt: "2026-02-01T00:00:00Z" });
@@ -94,6 +94,7 @@ describe("conditions of a rule", () => {
     ],
     ["one of whose pools is in service", rule({ pools: [{ key: "default/a", accepted: true, inService: true }, { key: "default/b", accepted: false, inService: false }] }), "Ready=True/Ready", "routes calls of 1 pools"],
     ["whose selector takes no pool", rule({ pools: [] }), "Ready=False/NoMatchingPools", "no NumberPool of the namespace matches poolSelector"],
+    ["whose pool is being deleted", rule({ pools: [], terminating: ["NumberPool default/a"] }), "Ready=False/RefNotUsable", "NumberPool default/a is being deleted"],
     ["that makes no sense", rule({ problems: ["spec.match.schedule.timeZone: must be an IANA name"] }), "Ready=False/Invalid", "spec.match.schedule.timeZone: must be an IANA name"],
   ])("%s", (_, conditions, ready, words) => {
     expect(summary(conditions).at(-1)).toBe(ready);
@@ -108,6 +109,30 @@ describe("conditions of a rule", () => {
       ["b", "Accepted=False/PoolNotAccepted"],
     ]);
     expect(rulePoolStatuses({ ...rules, now: later }, statuses)).toEqual(statuses);
+  });
+});
+
+describe("conditions of an object that takes no part", () => {
+  const facts = { generation: 3, now: later, previous: pool() };
+
+  test("a pool that may not have its finalizer says why, and that its numbers are not guarded", () => {
+    const said = unprotectedConditions(facts, "dialplane.io/numbers", "denied by policy");
+    expect(summary(said)).toEqual(["Accepted=False/Unprotected", "Programmed=False/NotAccepted", "Ready=False/Unprotected"]);
+    expect(message(said, "Ready")).toBe("out of service until the finalizer dialplane.io/numbers can be put on it: denied by policy");
+    expect(message(said, "Programmed")).toBe("not sent to the pods: its numbers are not guarded");
+  });
+
+  test.each([
+    ["by us", { ours: "take it out of service", others: [] }, "being deleted; waits for the operator to take it out of service"],
+    ["by others", { ours: null, others: ["a.example/b", "foregroundDeletion"] }, "being deleted; waits for whoever set the finalizer a.example/b to take it off, and for whoever set the finalizer foregroundDeletion to take it off"],
+    ["by both", { ours: "take it out of service and delete its history", others: ["a.example/b"] }, "being deleted; waits for the operator to take it out of service and delete its history, and for whoever set the finalizer a.example/b to take it off"],
+    ["by nobody", { ours: null, others: [] }, "being deleted"],
+  ])("one that is being deleted and held %s says so, and nothing new of its specification", (_, departure, words) => {
+    const said = terminatingConditions(facts, departure);
+    expect(summary(said)).toEqual(["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=False/Terminating", "Ready=False/Terminating"]);
+    expect(message(said, "Ready")).toBe(words);
+    expect(said.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 3, 3]);
+    expect(terminatingConditions({ ...facts, previous: said, now: new Date("2026-06-02T00:00:00Z") }, departure)).toEqual(said);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Credentials, Declared, UnreadableObject } from "../../src/domain/ports.ts";
+import type { Credentials, Declared, IdleObject } from "../../src/domain/ports.ts";
 import { API_VERSION, type AnyResource } from "../../src/domain/resources.ts";
 import { Statuses } from "../../src/domain/statuses.ts";
 import { compileWorld, WorldCompiler, type World } from "../../src/domain/world.ts";
@@ -21,8 +21,8 @@ const credentials: readonly Credentials[] = [{ username: "a", password: "one" },
 interface Edit {
   readonly place: string;
   readonly resource: AnyResource | null;
-  /** It stands there and can't be read. */
-  readonly isUnreadable: boolean;
+  /** It stands there and can't be read, or is being deleted. */
+  readonly idle: "unreadable" | "terminating" | null;
   readonly login: Credentials | null;
 }
 
@@ -40,25 +40,27 @@ const ruleEdit = fc.record({ n: fc.nat(3), pool: fc.nat(4), selector: fc.boolean
   return { place: `rule ${n}`, resource: asResource("RoutingRule", aRule(spec as Parameters<typeof aRule>[0], { key: `default/rule-${n}` })) };
 });
 const edit: fc.Arbitrary<Edit> = fc
-  .tuple(fc.oneof(trunkEdit, poolEdit, ruleEdit), fc.constantFrom("put", "put", "put", "remove", "spoil"), fc.constantFrom(null, ...credentials))
-  .map(([{ place, resource }, what, login]) => ({ place, resource: what === "remove" ? null : resource, isUnreadable: what === "spoil", login }));
+  .tuple(fc.oneof(trunkEdit, poolEdit, ruleEdit), fc.constantFrom("put", "put", "put", "remove", "unreadable" as const, "terminating" as const), fc.constantFrom(null, ...credentials))
+  .map(([{ place, resource }, what, login]) => ({ place, resource: what === "remove" ? null : resource, idle: what === "unreadable" || what === "terminating" ? what : null, login }));
 
 interface Places {
   readonly readable: ReadonlyMap<string, AnyResource>;
-  readonly unreadable: ReadonlyMap<string, UnreadableObject>;
+  readonly unreadable: ReadonlyMap<string, IdleObject>;
+  readonly terminating: ReadonlyMap<string, IdleObject>;
 }
 
-function after(before: Places, { place, resource, isUnreadable }: Edit): Places {
-  const [readable, unreadable] = [new Map(before.readable), new Map(before.unreadable)];
-  readable.delete(place);
-  unreadable.delete(place);
-  if (resource !== null && isUnreadable) unreadable.set(place, { kind: resource.kind, uid: resource.metadata.uid, key: `${resource.metadata.namespace}/${resource.metadata.name}` });
+const NOWHERE: Places = { readable: new Map(), unreadable: new Map(), terminating: new Map() };
+
+function after(before: Places, { place, resource, idle }: Edit): Places {
+  const [readable, unreadable, terminating] = [new Map(before.readable), new Map(before.unreadable), new Map(before.terminating)];
+  for (const places of [readable, unreadable, terminating]) places.delete(place);
+  if (resource !== null && idle !== null) ({ unreadable, terminating })[idle].set(place, { kind: resource.kind, uid: resource.metadata.uid, key: `${resource.metadata.namespace}/${resource.metadata.name}` });
   else if (resource !== null) readable.set(place, resource);
-  return { readable, unreadable };
+  return { readable, unreadable, terminating };
 }
 
-function declaredOf(resources: ReadonlyMap<string, AnyResource>, login: Credentials | null, unreadable: Places["unreadable"] = new Map()): Declared {
-  return { resources: [...resources.values()], unreadable: [...unreadable.values()], credentials: new Map(login === null ? [] : [["default/login", login]]), problems: [] };
+function declaredOf(resources: ReadonlyMap<string, AnyResource>, login: Credentials | null, { unreadable, terminating }: Omit<Places, "readable"> = NOWHERE): Declared {
+  return { resources: [...resources.values()], unreadable: [...unreadable.values()], terminating: [...terminating.values()], credentials: new Map(login === null ? [] : [["default/login", login]]), problems: [] };
 }
 
 /** To compare: the dialplan is text that is made when it is asked for. */
@@ -71,10 +73,10 @@ describe("a world that changes", () => {
     fc.assert(
       fc.property(fc.array(edit, { minLength: 1, maxLength: 40 }), (edits) => {
         const compiler = new WorldCompiler();
-        let places: Places = { readable: new Map(), unreadable: new Map() };
+        let places = NOWHERE;
         for (const one of edits) {
           places = after(places, one);
-          const declared = declaredOf(places.readable, one.login, places.unreadable);
+          const declared = declaredOf(places.readable, one.login, places);
           expect(rendered(compiler.compile(declared))).toEqual(rendered(compileWorld(declared)));
         }
       }),
@@ -114,10 +116,10 @@ describe("a world that changes", () => {
 
   it("objects that can't be read are compared once a pass, however many rules there are", () => {
     const rules = new Map(Array.from({ length: 4_000 }, (_, n) => [`rule ${n}`, asResource("RoutingRule", aRule({ poolRefs: [{ name: "pool-0" }] }, { key: `default/rule-${n}` }))]));
-    const lost = new Map(Array.from({ length: 1_000 }, (_, n): [string, UnreadableObject] => [`pool ${n}`, { kind: "NumberPool", uid: `uid-${n}`, key: `default/lost-${n}` }]));
+    const lost = new Map(Array.from({ length: 1_000 }, (_, n): [string, IdleObject] => [`pool ${n}`, { kind: "NumberPool", uid: `uid-${n}`, key: `default/lost-${n}` }]));
     const milliseconds = (unreadable: Places["unreadable"]) => {
       const compiler = new WorldCompiler();
-      const declared = declaredOf(new Map([...base, ...rules]), null, unreadable);
+      const declared = declaredOf(new Map([...base, ...rules]), null, { ...NOWHERE, unreadable });
       const passes = [1, 2, 3, 4, 5, 6].map(() => {
         const startedAt = performance.now();
         compiler.compile(declared);

@@ -118,6 +118,21 @@ describe("what follows from the declared resources", () => {
     });
   });
 
+  it("names what is being deleted as such, and takes it for nothing else", () => {
+    const terminating = [
+      { uid: "of-the-trunk", kind: "SipTrunk", key: "default/carrier" },
+      { uid: "of-the-pool", kind: "NumberPool", key: "default/sales" },
+    ] as const;
+    const compiler = new WorldCompiler();
+    const rest = declared(pool({ sources: [{ attributes: [{ name: "gclid", type: "Exists" }], poolRef: { name: "sales" } }] }, { key: "default/other" }), rule());
+    compiler.compile(rest);
+    const { verdicts, desired } = compiler.compile({ ...rest, terminating });
+    expect(verdicts.pools.get("default/other")).toMatchObject({ missing: [], unusable: [], terminating: ["SipTrunk default/carrier", "NumberPool default/sales"], inService: false });
+    expect(verdicts.rules.get("default/rule")).toMatchObject({ missing: [], unusable: [], terminating: ["NumberPool default/sales"] });
+    expect(desired.suspended).not.toContain("of-the-pool");
+    expect(compiler.compile(rest).verdicts.rules.get("default/rule")).toMatchObject({ missing: ["NumberPool default/sales"], terminating: [] });
+  });
+
   it("a password that changes makes no pool a new one", () => {
     const compiler = new WorldCompiler();
     const resources = declared(pool(), trunk(login));

@@ -47,6 +47,7 @@ const facts: PoolFacts = {
   warnings: [],
   missing: [],
   unusable: [],
+  terminating: [],
   programming: { revision: "abcdef0123456789", readyPods: 3, pods: 3, error: null },
   ownership: resolveOwnership([pool]).get(pool.key)!,
 };

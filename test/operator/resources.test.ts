@@ -199,9 +199,39 @@ describe("what is applied to an API server", { timeout: 60_000 }, () => {
     await world.kube.mustKubectl(["patch", "np", "bare", "--type=merge", "-p", '{"metadata":{"finalizers":null}}']);
     await eventually("its numbers are out of service", async () => (await numbersOf("bare")) === 0, 15_000);
     expect(await withHistory("bare")).toEqual([{ key: "default/bare" }]);
+    await world.becomes("np", "bare", { Accepted: "False/Unprotected", Ready: "False/Unprotected" });
+    expect((await world.condition("np", "bare", "Ready"))?.message).toMatch(/^out of service until the finalizer dialplane\.io\/numbers can be put on it: .*no-finalizers/);
     await world.kube.mustKubectl(["delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "no-finalizers"]);
     await eventually("its numbers are in service again", async () => (await numbersOf("bare")) === 2, 45_000);
     expect((await world.get("np", "bare"))?.metadata["finalizers"]).toEqual(["dialplane.io/numbers"]);
+    await world.becomes("np", "bare", GOOD);
+  });
+
+  test("what is deleted and held by somebody else says that it is out of service and by whom, and what refers to it that it goes", async () => {
+    await world.apply(aTrunk("held"), aPool("held", { ranges: [{ from: "+12025550160", to: "+12025550161" }], trunkRef: { name: "held" } }), aRule("held", { poolRefs: [{ name: "held" }] }));
+    for (const kind of ["trunk", "np", "rr"]) await world.becomes(kind, "held", GOOD);
+    const hold = JSON.stringify({ metadata: { finalizers: ["dialplane.io/numbers", "example.com/hold"] } });
+    const letGo = (...kinds: string[]) => Promise.all(kinds.map((kind) => world.kube.mustKubectl(["patch", kind, "held", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'])));
+    await world.kube.mustKubectl(["patch", "np", "held", "--type=merge", "-p", hold]);
+    await world.kube.mustKubectl(["delete", "np", "held", "--wait=false"]);
+    await world.becomes("np", "held", { Accepted: "True/Accepted", Programmed: "False/Terminating", Ready: "False/Terminating" });
+    await eventually("its clean-up is over", async () => (await world.condition("np", "held", "Ready"))?.message === "being deleted; waits for whoever set the finalizer example.com/hold to take it off", 15_000);
+    expect(await numbersOf("held") ?? 0).toBe(0);
+    await world.becomes("rr", "held", { ResolvedRefs: "False/RefNotUsable", Ready: "False/RefNotUsable" });
+    expect((await world.condition("rr", "held", "Ready"))?.message).toBe("NumberPool default/held is being deleted");
+    await letGo("np");
+    await world.becomes("rr", "held", { ResolvedRefs: "False/RefNotFound" });
+
+    await world.apply(aPool("held", { ranges: [{ from: "+12025550160", to: "+12025550161" }], trunkRef: { name: "held" } }));
+    await world.becomes("np", "held", GOOD);
+    for (const kind of ["trunk", "rr"]) {
+      await world.kube.mustKubectl(["patch", kind, "held", "--type=merge", "-p", '{"metadata":{"finalizers":["example.com/hold"]}}']);
+      await world.kube.mustKubectl(["delete", kind, "held", "--wait=false"]);
+      await world.becomes(kind, "held", { Ready: "False/Terminating" });
+    }
+    await world.becomes("np", "held", { ResolvedRefs: "False/RefNotUsable" });
+    await letGo("trunk", "rr");
+    await world.remove("np", "held");
   });
 
   test("one object that can't be used holds up no other", async () => {

@@ -1,6 +1,7 @@
 import type { ResourceKey } from "../types.ts";
+import { lackOf, lacksOf, NO_LACKS } from "./objects.ts";
 import type { JudgedTrunks } from "./trunks.ts";
-import type { PoolVerdict } from "./verdicts.ts";
+import type { Lacks, PoolVerdict } from "./verdicts.ts";
 
 /** Trunks that pools and rules name. */
 
@@ -9,21 +10,18 @@ export function trunkKeys(names: readonly (string | undefined)[], namespace: str
   return [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace}/${name}`))];
 }
 
-/** What decides about each of them, for comparing: the entry of a usable one, else whether it is declared. */
+/** What decides about each of them, for comparing: the entry of a usable one, else why it can't be used. */
 export function trunkStates(keys: readonly ResourceKey[], trunks: JudgedTrunks): readonly unknown[] {
-  return keys.map((key) => trunks.usable.get(key) ?? trunks.declared.has(key));
+  return keys.map((key) => trunks.usable.get(key) ?? lackOf(key, trunks));
 }
 
-const NO_TRUNKS = { trunks: [], missing: [], unusable: [] } as const;
+const NO_TRUNKS = { trunks: [], ...NO_LACKS } as const;
 
 /** The trunks that are wanted, and those of them that can't be used. */
-export function namedTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<PoolVerdict, "trunks" | "missing" | "unusable"> {
+export function namedTrunks(keys: readonly ResourceKey[], trunks: JudgedTrunks): Pick<PoolVerdict, "trunks" | keyof Lacks> {
   if (keys.length === 0) return NO_TRUNKS;
-  const lacking = keys.filter((key) => !trunks.usable.has(key));
-  const [unusable, missing] = [lacking.filter((key) => trunks.declared.has(key)), lacking.filter((key) => !trunks.declared.has(key))];
   return {
     trunks: keys.filter((key) => trunks.usable.has(key)).flatMap((key) => trunks.verdicts.get(key)?.presence ?? []),
-    missing: missing.map((key) => `SipTrunk ${key}`),
-    unusable: unusable.map((key) => `SipTrunk ${key}`),
+    ...lacksOf("SipTrunk", keys.filter((key) => !trunks.usable.has(key)), trunks),
   };
 }

@@ -1,6 +1,7 @@
 import type { Declared } from "../ports.ts";
 import type { AnyResource, ResourceKind } from "../resources.ts";
 import type { ResourceKey } from "../types.ts";
+import type { Lacks } from "./verdicts.ts";
 
 /** `namespace/name`. */
 export function keyOf(resource: AnyResource): ResourceKey {
@@ -18,9 +19,36 @@ export function entryOf(resource: AnyResource) {
   return { key: keyOf(resource), uid, createdAt: new Date(creationTimestamp) };
 }
 
-/** Those that are there, and that nothing can be taken from. */
-export function unreadableOf(kind: ResourceKind, unreadable: Declared["unreadable"] = []): readonly ResourceKey[] {
-  return unreadable.filter((object) => object.kind === kind).map(({ key }) => key);
+/** Objects of a kind that may be named. */
+export interface Presence {
+  /** Whether or not anything can be taken from them. */
+  readonly declared: ReadonlySet<ResourceKey>;
+  /** Being deleted. A successor of the same name is declared. */
+  readonly terminating: ReadonlySet<ResourceKey>;
+}
+
+export function presenceOf(kind: ResourceKind, readable: readonly AnyResource[], { unreadable = [], terminating = [] }: Pick<Declared, "unreadable" | "terminating">): Presence {
+  const ofKind = (objects: NonNullable<Declared["unreadable"]>) => objects.filter((object) => object.kind === kind).map(({ key }) => key);
+  return { declared: new Set([...readable.map(keyOf), ...ofKind(unreadable)]), terminating: new Set(ofKind(terminating)) };
+}
+
+/** Why something that is named and not there to be used is not. */
+export function lackOf(key: ResourceKey, { declared, terminating }: Presence): keyof Lacks {
+  if (declared.has(key)) return "unusable";
+  return terminating.has(key) ? "terminating" : "missing";
+}
+
+export const NO_LACKS: Lacks = { missing: [], unusable: [], terminating: [] };
+
+/** @param keys of objects of this kind that can't be used */
+export function lacksOf(kind: ResourceKind, keys: readonly ResourceKey[], presence: Presence): Lacks {
+  if (keys.length === 0) return NO_LACKS;
+  const those = (lack: keyof Lacks) => keys.filter((key) => lackOf(key, presence) === lack).map((key) => `${kind} ${key}`);
+  return { missing: those("missing"), unusable: those("unusable"), terminating: those("terminating") };
+}
+
+export function bothLacks(some: Lacks, more: Lacks): Lacks {
+  return { missing: joined(some.missing, more.missing), unusable: joined(some.unusable, more.unusable), terminating: joined(some.terminating, more.terminating) };
 }
 
 /** What a change elsewhere did not touch stays the same object. */

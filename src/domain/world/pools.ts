@@ -10,7 +10,7 @@ import { unreachableUris } from "../transports.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
 import { namedTrunks, trunkKeys, trunkStates } from "./named-trunks.ts";
-import { entryOf, identityOf, keepEqual, keyOf, unreadableOf } from "./objects.ts";
+import { bothLacks, entryOf, identityOf, keepEqual, keyOf, lackOf, lacksOf, presenceOf, type Presence } from "./objects.ts";
 import type { JudgedTrunks } from "./trunks.ts";
 import type { PoolVerdict } from "./verdicts.ts";
 
@@ -21,14 +21,12 @@ interface JudgedPool {
   readonly verdict: PoolVerdict;
 }
 
-export interface JudgedPools {
+export interface JudgedPools extends Presence {
   /** The same list as long as nothing of any pool changed. */
   readonly all: readonly JudgedPool[];
   readonly entries: readonly DesiredPool[];
   readonly suspended: readonly string[];
   readonly byNamespace: ReadonlyMap<string, readonly DesiredPool[]>;
-  /** Declared, and nothing can be taken from them. */
-  readonly unreadable: ReadonlySet<ResourceKey>;
   readonly verdicts: ReadonlyMap<ResourceKey, PoolVerdict>;
   readonly ownerOf: OwnerOf;
 }
@@ -48,28 +46,27 @@ export class PoolJudge {
     this.#findings = findings;
   }
 
-  judge(pools: readonly NumberPool[], trunks: JudgedTrunks, { unreadable }: Pick<Declared, "unreadable">): JudgedPools {
+  judge(pools: readonly NumberPool[], trunks: JudgedTrunks, others: Pick<Declared, "unreadable" | "terminating">): JudgedPools {
     const ownership = this.#ownership.value("", pools, (previous) => {
       return keepEqual(resolveOwnership(pools.map((pool) => ({ ...entryOf(pool), spec: pool.spec }))), previous, sameOwnership);
     });
     const ownerOf = this.#owners.value("", [ownership], () => ownersIn(ownership));
     const defaults = new Map(pools.map((pool) => [keyOf(pool), pool.spec.defaultDestination.number]));
-    const lost = new Set(unreadableOf("NumberPool", unreadable));
-    const declared = new Set([...pools.map(keyOf), ...lost]);
+    const presence = presenceOf("NumberPool", pools, others);
     const judged = pools.map((pool) => {
       const owned = ownership.get(keyOf(pool)) ?? NOTHING;
-      const absent = absentSources(pool, declared);
+      const absent = absentSources(pool, presence.declared);
       const wanted = trunkKeys([pool.spec.trunkRef.name, pool.spec.defaultDestination.trunkRef?.name], pool.metadata.namespace);
       const met = defaultsFrom(keyOf(pool), (key) => defaults.get(key), ownerOf);
-      const inputs = [pool, owned, ...trunkStates(wanted, trunks), absent.length, ...absent, ...met];
-      return this.#each.value(identityOf(pool), inputs, () => judgePool(this.#findings, pool, owned, { wanted, trunks, absent, met }));
+      const inputs = [pool, owned, ...trunkStates(wanted, trunks), absent.length, ...absent.flatMap((key) => [key, lackOf(key, presence)]), ...met];
+      return this.#each.value(identityOf(pool), inputs, () => judgePool(this.#findings, pool, owned, { wanted, trunks, absent, presence, met }));
     });
     return {
       all: this.#all.of(judged),
       entries: this.#entries.of(judged.filter(({ verdict }) => verdict.inService).map(({ entry }) => entry)),
       suspended: judged.filter(({ verdict }) => !verdict.inService).map(({ entry }) => entry.uid),
       byNamespace: Map.groupBy(judged.map(({ entry }) => entry), (entry) => namespaceOf(entry.key)),
-      unreadable: lost,
+      ...presence,
       verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
       ownerOf,
     };
@@ -90,21 +87,22 @@ interface PoolSurroundings {
   readonly wanted: readonly ResourceKey[];
   readonly trunks: JudgedTrunks;
   readonly absent: readonly ResourceKey[];
+  readonly presence: Presence;
   /** Pools that a call comes to which no rule takes. */
   readonly met: readonly ResourceKey[];
 }
 
-function judgePool(findings: Findings, pool: NumberPool, owned: Ownership, { wanted, trunks, absent, met }: PoolSurroundings): JudgedPool {
+function judgePool(findings: Findings, pool: NumberPool, owned: Ownership, { wanted, trunks, absent, presence, met }: PoolSurroundings): JudgedPool {
   const { labels = {}, generation } = pool.metadata;
   const entry: DesiredPool = { ...entryOf(pool), labels, spec: pool.spec, generation, owned: toE164Ranges(owned.owned) };
-  const { missing, unusable, ...named } = namedTrunks(wanted, trunks);
-  const hasTrunks = missing.length === 0 && unusable.length === 0;
+  const named = namedTrunks(wanted, trunks);
+  const hasTrunks = wanted.every((key) => trunks.usable.has(key));
   const problems = findings.problems(pool, hasTrunks ? () => assertRenderable(entry satisfies DialplanPool, trunks.entries) : null);
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
-  const lacking = [...missing, ...absent.map((key) => `NumberPool ${key}`)];
+  const lacks = bothLacks(named, lacksOf("NumberPool", absent, presence));
   const { number, sipUri, trunkRef = pool.spec.trunkRef } = pool.spec.defaultDestination;
   const uris = sipUri === undefined ? [] : [{ field: "spec.defaultDestination.sipUri", uri: sipUri, trunks: trunkKeys([trunkRef.name], pool.metadata.namespace) }];
   const warnings = [...findings.warnings(pool), ...loopOfPool(entry.key, number, met), ...unreachableUris(uris, trunks.usable)];
-  return { entry, verdict: { problems, missing: lacking, unusable, warnings, ownership: owned, inService, ...named } };
+  return { entry, verdict: { problems, ...lacks, trunks: named.trunks, warnings, ownership: owned, inService } };
 }

@@ -8,7 +8,7 @@ import { type DialledUri, unreachableUris, urisOfRule } from "../transports.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
 import { namedTrunks, trunkKeys, trunkStates } from "./named-trunks.ts";
-import { entryOf, identityOf, joined, keyOf } from "./objects.ts";
+import { bothLacks, entryOf, identityOf, joined, keyOf, lackOf, lacksOf } from "./objects.ts";
 import type { JudgedPools } from "./pools.ts";
 import type { JudgedTrunks } from "./trunks.ts";
 import type { PoolVerdict, RuleVerdict } from "./verdicts.ts";
@@ -30,18 +30,18 @@ export class RuleJudge {
   readonly #findings: Findings;
   readonly #each = new Memo<JudgedRule>();
   readonly #entries = new StableList<RuleEntry>();
-  readonly #unreadable = new StableList<string>();
+  readonly #idle = new StableList<string>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
   }
 
   /** While no pool and no trunk changed, a rule that did not change either costs one look. */
-  judge(rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks, { unreadable = [] }: Pick<Declared, "unreadable">): JudgedRules {
-    // One list for all: what is unreadable is compared once a pass, and not once more for each rule.
-    const lost = this.#unreadable.of(unreadable.flatMap(({ kind, key }) => [kind, key]));
+  judge(rules: readonly RoutingRule[], pools: JudgedPools, trunks: JudgedTrunks, { unreadable = [], terminating = [] }: Pick<Declared, "unreadable" | "terminating">): JudgedRules {
+    // One list for all: it is compared once a pass, and not once more for each rule.
+    const idle = this.#idle.of([unreadable, terminating].flatMap((objects) => ["", ...objects.flatMap(({ kind, key }) => [kind, key])]));
     const judged = rules.map((rule) => {
-      return this.#each.value(identityOf(rule), [rule, pools.all, trunks.all, lost], (previous) => judgeAgain(this.#findings, rule, { pools, trunks }, previous));
+      return this.#each.value(identityOf(rule), [rule, pools.all, trunks.all, idle], (previous) => judgeAgain(this.#findings, rule, { pools, trunks }, previous));
     });
     return {
       entries: this.#entries.of(judged.filter(isInForce).map(({ entry }) => entry)),
@@ -57,7 +57,7 @@ export class RuleJudge {
 function judgeAgain(findings: Findings, rule: RoutingRule, { pools, trunks }: Pick<RuleSurroundings, "pools" | "trunks">, previous: JudgedRule | undefined): JudgedRule {
   const near = pools.byNamespace.get(rule.metadata.namespace) ?? [];
   const { attached, missing } = attachmentsAmong({ key: keyOf(rule), spec: rule.spec }, near, pools.verdicts);
-  const states = missing.flatMap((key) => [key, pools.unreadable.has(key)]);
+  const states = missing.flatMap((key) => [key, lackOf(key, pools)]);
   const wanted = trunkKeys(rule.spec.destinations.map((destination) => destination.trunkRef?.name), rule.metadata.namespace);
   const owners = ownersOfDestinations(rule.spec, pools.ownerOf);
   const uris = dialledUris(rule, attached, near);
@@ -94,11 +94,9 @@ function judgeRule(findings: Findings, rule: RoutingRule, { attached, missing, w
   };
   const named = namedTrunks(wanted, trunks);
   const loops = loopsOfRule(rule.spec, owners, attached);
-  const poolsThat = (areUnreadable: boolean) => missing.filter((key) => pools.unreadable.has(key) === areUnreadable).map((key) => `NumberPool ${key}`);
   const verdict: RuleVerdict = {
     problems: joined(findings.problems(rule, null), loops.problems),
-    missing: joined(named.missing, poolsThat(false)),
-    unusable: joined(named.unusable, poolsThat(true)),
+    ...bothLacks(named, lacksOf("NumberPool", missing, pools)),
     trunks: named.trunks,
     warnings: joined(joined(findings.warnings(rule), loops.warnings), unreachableUris(uris, trunks.usable)),
     pools: attached.map((key) => {

@@ -5,7 +5,7 @@ import type { SipTrunk } from "../resources.ts";
 import { resolveSources, sameConflicts, type SourceConflict } from "../sources.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
-import { entryOf, identityOf, keepEqual, keyOf, unreadableOf } from "./objects.ts";
+import { entryOf, identityOf, keepEqual, NO_LACKS, presenceOf, type Presence } from "./objects.ts";
 import type { TrunkVerdict } from "./verdicts.ts";
 
 export interface JudgedTrunk {
@@ -13,19 +13,17 @@ export interface JudgedTrunk {
   readonly verdict: TrunkVerdict;
 }
 
-export interface JudgedTrunks {
+export interface JudgedTrunks extends Presence {
   /** The same list as long as nothing of any trunk changed. */
   readonly all: readonly JudgedTrunk[];
   /** The ones that can be used. */
   readonly entries: readonly TrunkEntry[];
   readonly usable: ReadonlyMap<ResourceKey, TrunkEntry>;
-  /** Whatever can be said of them. */
-  readonly declared: ReadonlySet<ResourceKey>;
   readonly configuration: TrunkConfiguration;
   readonly verdicts: ReadonlyMap<ResourceKey, TrunkVerdict>;
 }
 
-type Surroundings = Pick<Declared, "credentials" | "secretFaults" | "unreadable">;
+type Surroundings = Pick<Declared, "credentials" | "secretFaults" | "unreadable" | "terminating">;
 
 /** Trunks need nothing but their Secrets. */
 export class TrunkJudge {
@@ -41,7 +39,8 @@ export class TrunkJudge {
     this.#findings = findings;
   }
 
-  judge(trunks: readonly SipTrunk[], { credentials, secretFaults, unreadable }: Surroundings): JudgedTrunks {
+  judge(trunks: readonly SipTrunk[], surroundings: Surroundings): JudgedTrunks {
+    const { credentials, secretFaults } = surroundings;
     const alone = trunks.map((trunk) => {
       const key = secretOf(trunk);
       const secret = key === null ? null : { key, known: credentials.get(key), fault: secretFaults?.get(key) };
@@ -54,7 +53,7 @@ export class TrunkJudge {
       all: this.#all.of(judged),
       entries,
       usable: new Map(entries.map((entry) => [entry.key, entry])),
-      declared: new Set([...trunks.map(keyOf), ...unreadableOf("SipTrunk", unreadable)]),
+      ...presenceOf("SipTrunk", trunks, surroundings),
       configuration: this.#configuration.value("", [entries, ...used], () => renderPjsip({ trunks: entries, credentials })),
       verdicts: new Map(judged.map(({ entry, verdict }) => [entry.key, verdict])),
     };
@@ -90,7 +89,7 @@ function judgeTrunk(findings: Findings, trunk: SipTrunk, secret: NamedSecret | n
   const problems = findings.problems(trunk, () => renderPjsip({ trunks: [entry], credentials }));
   const presence = previous?.verdict.problems.length === 0 ? previous.verdict.presence : { key: entry.key };
   const fault = secret === null ? null : faultOf(secret, trunk.spec.registration);
-  return { entry, verdict: { presence, problems, missing: [], unusable: [], warnings: findings.warnings(trunk), secret: fault, sources: [] } };
+  return { entry, verdict: { presence, problems, ...NO_LACKS, warnings: findings.warnings(trunk), secret: fault, sources: [] } };
 }
 
 /** Calls go on without the Secret as well as they can: who comes from the trunk's addresses needs none. */

@@ -3,13 +3,18 @@ import type { SecretFault } from "../ports.ts";
 import type { SourceConflict } from "../sources.ts";
 import type { ResourceKey } from "../types.ts";
 
-/** What was found about one object. What speaks against it is said in its conditions; it never blocks another object. */
-export interface Verdict {
-  readonly problems: readonly string[];
-  /** Missing things as kind and key: "SipTrunk default/carrier". */
+/** What an object names and can't have, as kind and key ("SipTrunk default/carrier"), by the reason. */
+export interface Lacks {
   readonly missing: readonly string[];
-  /** What is declared and can't be used, likewise. */
+  /** Declared, and can't be used. */
   readonly unusable: readonly string[];
+  /** Being deleted. */
+  readonly terminating: readonly string[];
+}
+
+/** What was found about one object. What speaks against it is said in its conditions; it never blocks another object. */
+export interface Verdict extends Lacks {
+  readonly problems: readonly string[];
   /** What its author should know, each naming its field. Nothing of it keeps the object from being used. */
   readonly warnings: readonly string[];
 }
