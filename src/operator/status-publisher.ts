@@ -2,7 +2,7 @@ import { ResourceEventType } from "../adapters/kubernetes/dot-i.ts";
 import type { EventRecorder } from "../adapters/kubernetes/events.ts";
 import { TYPES } from "../adapters/kubernetes/kinds.ts";
 import type { KubeObject } from "../adapters/kubernetes/objects.ts";
-import type { ObjectRef, StatusWriter } from "../adapters/kubernetes/status.ts";
+import { LAG_MILLISECONDS, type ObjectRef, type StatusWriter } from "../adapters/kubernetes/status.ts";
 import { WorkQueue, type WorkQueueMetrics } from "../adapters/kubernetes/work-queue.ts";
 import type { Condition } from "../domain/api.generated.ts";
 import { terminatingConditions, unprotectedConditions, unreadableConditions } from "../domain/conditions-kinds.ts";
@@ -96,6 +96,7 @@ export class StatusPublisher {
     if (known === undefined || status === undefined || !isLeader()) return;
     const before = conditionsOf(known.object);
     const outcome = await writer.write(refOf(known.kind, known.object), status, known.object);
+    if (outcome === "awaited") this.#queue.addAfter(uid, LAG_MILLISECONDS);
     if (outcome !== "written") return;
     if (!this.#told.has(uid)) this.#told.set(uid, before);
     this.#notices.addAfter(uid, this.#options.noticeAfterMs);

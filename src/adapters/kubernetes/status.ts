@@ -14,8 +14,12 @@ export interface ObjectRef {
   readonly uid: string;
 }
 
-/** `gone`: deleted, or replaced by another object of the same name; nothing was written. */
-export type StatusOutcome = "written" | "unchanged" | "gone";
+/**
+ * `awaited`: it was written a moment ago, and what a watch has shown says something else. Mostly that is older; what was written over it meanwhile is
+ * known only after `LAG_MILLISECONDS`: write it once more then.
+ * `gone`: deleted, or replaced by another object of the same name; nothing was written.
+ */
+export type StatusOutcome = "written" | "unchanged" | "awaited" | "gone";
 
 export interface StatusWriterOptions {
   readonly client: KubeClient;
@@ -31,7 +35,7 @@ interface Applied {
 }
 
 /** A watch that has not shown a write by then will not: somebody wrote over it. */
-const LAG_MILLISECONDS = 30_000;
+export const LAG_MILLISECONDS = 30_000;
 const MAX_TRIES = 5;
 const RETRY = { firstMs: 20, longestMs: 500 } as const;
 
@@ -56,7 +60,7 @@ export class StatusWriter {
    */
   async write(ref: ObjectRef, status: object, cached: KubeObject | undefined): Promise<StatusOutcome> {
     const wanted = plain(status);
-    if (isDeepStrictEqual(this.#known(ref.uid, cached), wanted)) return "unchanged";
+    if (isDeepStrictEqual(this.#known(ref.uid, cached), wanted)) return this.#applied.has(ref.uid) ? "awaited" : "unchanged";
     let resourceVersion = this.#expected(ref.uid, cached);
     for (let tries = 1; ; tries += 1) {
       resourceVersion ??= await this.#read(ref);
