@@ -24,10 +24,10 @@ export interface NumberClaims {
   /** Decides many requests in ONE statement and returns in the same order; prospects and devices that are new are stored. Durable when it resolves. */
   claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
   /**
-   * Ends a prospect's leases of these pools now, all or none; the cool-down starts. Answers what its devices that are online now, but for
-   * `except`, may still show of them.
+   * Ends the leases of these pools that the device's prospect has now, all or none; the cool-down starts. Answers what its other devices that
+   * are online now may still show of them. Nothing of a device that is not known.
    */
-  release(pools: readonly ResourceKey[], prospect: Uuid, except?: Uuid): Promise<readonly ShownElsewhere[]>;
+  release(pools: readonly ResourceKey[], device: Uuid): Promise<readonly ShownElsewhere[]>;
 }
 
 export interface ShownElsewhere {

@@ -101,10 +101,8 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const pools = deps.pools();
   const { origin } = request.headers;
   const asked = body.pools.map((key) => ({ key, lenders: lendersOf(key, pools, origin) }));
-  const tokens = givenTokens(request, body);
-  deps.identities.device(tokens);
-  const { prospect, device } = await deps.identities.resolve(tokens);
-  const elsewhere = await deps.claims.release([...new Set(asked.flatMap(({ lenders }) => lenders))], prospect, device);
+  const device = deps.identities.device(givenTokens(request, body));
+  const elsewhere = await deps.claims.release([...new Set(asked.flatMap(({ lenders }) => lenders))], device);
   await tell(deps, elsewhere.flatMap((shown) => givenBack(shown, asked)).slice(0, mostPushes));
   if (body.consent === "denied") forgetTokens(request, response);
   response.status(204).end();

@@ -34,6 +34,14 @@ describe("POST /v1/erasures", () => {
     for (const { number } of devices) expect(await history(number)).toHaveLength(0);
   });
 
+  it("leaves nobody of whom a release could make somebody known again", async () => {
+    const { visitor, device } = await shownTo();
+    await site.post("/v1/erasures", { visitor }, authorised);
+    const before = await site.stores.counts();
+    expect((await site.post("/v1/release", { pools: [banner.pool], visitor, device })).status).toBe(204);
+    expect(await site.stores.counts()).toEqual(before);
+  });
+
   it("reaches calls that came before it and whose records the database gets afterwards; later calls are new", async () => {
     const { visitor } = await shownTo();
     const prospect = createTokenSigner(tokenKeys).verify("visitor", String(visitor));

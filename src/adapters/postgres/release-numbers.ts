@@ -15,19 +15,20 @@ interface Row {
 }
 
 /**
- * Ends the prospect's leases of these pools now, all or none; the cool-down starts. What ended already stays as it is. A pool that was
- * removed may have been lending still, so it is found as well.
- * Answers the devices that are online, but for `except`, with each media element that the numbers were shown with during the lease.
+ * Ends the leases that the device's prospect has of these pools now, all or none; the cool-down starts. What ended already stays as it is. A
+ * pool that was removed may have been lending still, so it is found as well. A device that is not known has nothing, and none is made of it.
+ * Answers the prospect's other devices that are online, with each media element that the numbers were shown with during the lease.
  */
-export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], by: { readonly prospect: Uuid; readonly except: Uuid | undefined }): Promise<readonly ShownElsewhere[]> {
+export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], device: Uuid): Promise<readonly ShownElsewhere[]> {
   return inTransaction(pool, async (client) => {
-    const current = await lockProspects(client, [by.prospect]);
+    const prospect = await lockProspectOf(client, device);
+    if (prospect === null) return [];
     const { rows } = await client.query<Row>(
       `with ended as (
          update number n set leased_until = statement_timestamp(), free_at = statement_timestamp() + p.cooldown
          from pool p
          where p.key = any ($1::text[]) and n.pool_uid = p.uid
-           and n.prospect_id = any ($2::uuid[]) and n.leased_until > statement_timestamp()
+           and n.prospect_id = $2::uuid and n.leased_until > statement_timestamp()
          returning p.key as pool, n.did, n.leased_from
        ),
        shown as (
@@ -38,13 +39,28 @@ export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[]
        ),
        online as (
          select v.id as device from device v
-         where v.prospect_id = any ($2::uuid[]) and v.id is distinct from $3::uuid and v.online_until > statement_timestamp()
+         where v.prospect_id = $2::uuid and v.id <> $3::uuid and v.online_until > statement_timestamp()
          order by v.online_until desc
          limit $5::int
        )
        select o.device, s.pool, s.media_element from online o cross join shown s`,
-      [keys, current, by.except ?? null, mostElements, mostDevices],
+      [keys, prospect, device, mostElements, mostDevices],
     );
-    return rows.map(({ device, pool: key, media_element: mediaElement }) => ({ device, pool: key, mediaElement }));
+    return rows.map(({ device: other, pool: key, media_element: mediaElement }) => ({ device: other, pool: key, mediaElement }));
   });
+}
+
+/** Whose the device is, locked: it may have changed hands before the lock was had. Null where it is nobody's. */
+async function lockProspectOf(client: pg.PoolClient, device: Uuid): Promise<Uuid | null> {
+  for (;;) {
+    const owner = await ownerOf(client, device);
+    if (owner === null) return null;
+    await lockProspects(client, [owner]);
+    if ((await ownerOf(client, device)) === owner) return owner;
+  }
+}
+
+async function ownerOf(client: pg.PoolClient, device: Uuid): Promise<Uuid | null> {
+  const { rows } = await client.query<{ prospect_id: Uuid }>("select prospect_id from device where id = $1::uuid", [device]);
+  return rows[0]?.prospect_id ?? null;
 }

@@ -41,7 +41,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
   return {
     claims: {
       claim: (requests) => claimNumbers(pool, requests),
-      release: (keys, prospect, except) => releaseNumbers(pool, keys, { prospect, except }),
+      release: (keys, device) => releaseNumbers(pool, keys, device),
     },
     prospects: {
       touch: (devices) => touchDevices(pool, devices),

@@ -159,7 +159,7 @@ async function realStep(of: Step, identities: readonly Identity[], model: Model)
   const { stores } = world;
   const who = "visitor" in of ? { prospect: model.prospects[of.visitor]!, device: identities[of.visitor]!.device } : { prospect: "", device: "" };
   if (of.type === "claim") return stores.claims.claim(of.visitors.map((v) => aRequest(model.prospects[v]!, { device: identities[v]!.device })));
-  if (of.type === "release") await stores.claims.release([SALES], who.prospect);
+  if (of.type === "release") await stores.claims.release([SALES], who.device);
   if (of.type === "heartbeat") await stores.presence.heartbeat([who.device], ONLINE_SECONDS);
   if (of.type === "offline") await stores.presence.offline([who.device]);
   if (of.type === "identify") await stores.prospects.identify({ site: "shop", subject: "ann", ...who });

@@ -56,6 +56,7 @@ function tellResult({ pool, prospect, device, mediaElement }: ClaimRequest, resu
 async function release(claims: NumberClaims, pool: string, prospect: string): Promise<void> {
   const name = `${process.pid}-${(releases += 1)}`;
   tell({ type: "releasing", pool, prospect, at: Date.now(), release: name });
+  // Each prospect has one device, of the same id.
   await claims.release([pool], prospect);
   tell({ type: "released", at: Date.now() + 1, release: name });
 }

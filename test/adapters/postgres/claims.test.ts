@@ -87,13 +87,13 @@ describe("a claim", () => {
 
   test("takes numbers that were never lent first, then the one released longest ago", async () => {
     await world.apply(aDesiredPool({ owned: [[0, 2]] }));
-    const [ann, bob, cy] = [someone(), someone(), someone()];
-    for (const prospect of [ann, bob]) await world.assigned(aRequest(prospect));
-    await world.stores.claims.release([SALES], bob);
+    const [ann, bob] = [await world.visitor(), await world.visitor()];
+    for (const each of [ann, bob]) await world.assigned(aRequest(each.prospect, each));
+    await world.stores.claims.release([SALES], bob.device);
     await world.pass(60);
-    await world.stores.claims.release([SALES], ann);
+    await world.stores.claims.release([SALES], ann.device);
     await world.pass(3600);
-    expect((await world.assigned(aRequest(cy))).did).toBe(did(2));
+    expect((await world.assigned(aRequest(someone()))).did).toBe(did(2));
     expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
   });
 
@@ -242,10 +242,10 @@ describe("an exhausted pool", () => {
     test("gives up the cool-down that began longest ago, and no lease", async () => {
       await world.apply(reclaiming(2));
       const [ann, bob, cy] = [await world.visitor(), await world.visitor(), await world.visitor()];
-      for (const { prospect } of [ann, bob, cy]) await world.assigned(aRequest(prospect));
-      await world.stores.claims.release([SALES], bob.prospect);
+      for (const each of [ann, bob, cy]) await world.assigned(aRequest(each.prospect, each));
+      await world.stores.claims.release([SALES], bob.device);
       await world.pass(10);
-      await world.stores.claims.release([SALES], ann.prospect);
+      await world.stores.claims.release([SALES], ann.device);
       const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
       expect(didsOf(results)).toEqual([did(1), did(0), null]);
     });
@@ -253,16 +253,16 @@ describe("an exhausted pool", () => {
     test("prefers a number that is free", async () => {
       await world.apply(reclaiming(1));
       const ann = await world.visitor();
-      await world.assigned(aRequest(ann.prospect));
-      await world.stores.claims.release([SALES], ann.prospect);
+      await world.assigned(aRequest(ann.prospect, ann));
+      await world.stores.claims.release([SALES], ann.device);
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
     });
 
     test("takes nothing from who is online, in a call, or called on", async () => {
       await world.apply(reclaiming(2));
       const [online, calling, called] = [await world.visitor(), await world.visitor(), await world.visitor()];
-      for (const { prospect } of [online, calling, called]) await world.assigned(aRequest(prospect));
-      for (const { prospect } of [online, calling, called]) await world.stores.claims.release([SALES], prospect);
+      for (const each of [online, calling, called]) await world.assigned(aRequest(each.prospect, each));
+      for (const { device } of [online, calling, called]) await world.stores.claims.release([SALES], device);
       await world.stores.presence.heartbeat([online.device], 60);
       await world.stores.router.saveCall(aCall({ id: "by another number", did: did(7), prospect: calling.prospect }));
       await world.stores.router.saveCall(aCall({ id: "to this number", did: did(2) }));
@@ -286,8 +286,8 @@ describe("an exhausted pool", () => {
     test("takes nothing from a returning visitor of the same batch", async () => {
       await world.apply(reclaiming(0));
       const ann = await world.visitor();
-      await world.assigned(aRequest(ann.prospect));
-      await world.stores.claims.release([SALES], ann.prospect);
+      await world.assigned(aRequest(ann.prospect, ann));
+      await world.stores.claims.release([SALES], ann.device);
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(ann.prospect)))).toEqual([null, did(0)]);
     });
   });
@@ -359,10 +359,10 @@ describe("history", () => {
 describe("a release", () => {
   test("ends the lease now, starts the cool-down and touches nobody else's", async () => {
     await world.apply(aDesiredPool());
-    const [ann, bob] = [someone(), someone()];
-    await world.claim(aRequest(ann), aRequest(bob));
+    const ann = await world.visitor();
+    await world.claim(aRequest(ann.prospect, ann), aRequest(someone()));
     const before = Date.now();
-    await world.stores.claims.release([SALES], ann);
+    await world.stores.claims.release([SALES], ann.device);
     const [[released], [kept]] = [await state(0), await state(1)];
     expect(Math.abs(released!.leased_until.getTime() - before)).toBeLessThan(60_000);
     expect(released!.free_at.getTime() - released!.leased_until.getTime()).toBe(900_000);
@@ -371,11 +371,11 @@ describe("a release", () => {
 
   test("ends the leases of several pools at once, also where one of them is unknown", async () => {
     await world.apply(aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [[20, 29]] }));
-    const ann = someone();
-    await world.claim(aRequest(ann), aRequest(ann, { pool: "shop/help" }));
+    const ann = await world.visitor();
+    await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect, { ...ann, pool: "shop/help" }));
     const held = () => world.rows("select did from number where leased_until > clock_timestamp()");
     expect(await held()).toHaveLength(2);
-    await world.stores.claims.release([SALES, "shop/help", "shop/nowhere"], ann);
+    await world.stores.claims.release([SALES, "shop/help", "shop/nowhere"], ann.device);
     expect(await held()).toEqual([]);
   });
 
@@ -387,21 +387,22 @@ describe("a release", () => {
     for (const [index, device] of devices.entries()) await world.stores.presence.heartbeat([device], 60 + index);
     const elements = Array.from({ length: 34 }, (_, index) => `element-${index}`);
     for (const mediaElement of elements) await world.claim(aRequest(ann.prospect, { device: ann.device, mediaElement }));
-    const told = await world.stores.claims.release([SALES], ann.prospect, ann.device);
+    const told = await world.stores.claims.release([SALES], ann.device);
     expect(new Set(told.map(({ device }) => device))).toEqual(new Set(devices.slice(2)));
     expect(new Set(told.map(({ mediaElement }) => mediaElement))).toEqual(new Set(elements.slice(2)));
   });
 
-  test("of what ended already, of an unknown pool and by a stranger changes nothing", async () => {
+  test("of what ended already, of an unknown pool and by a stranger changes nothing, and makes nobody known", async () => {
     await world.apply(aDesiredPool());
-    const ann = someone();
-    await world.assigned(aRequest(ann));
+    const ann = await world.visitor();
+    await world.assigned(aRequest(ann.prospect, ann));
     await world.pass(2000);
     const before = await state(0);
-    await world.stores.claims.release([SALES], ann);
-    await world.stores.claims.release(["shop/nowhere"], ann);
-    await world.stores.claims.release([SALES], someone());
+    await world.stores.claims.release([SALES], ann.device);
+    await world.stores.claims.release(["shop/nowhere"], ann.device);
+    expect(await world.stores.claims.release([SALES], someone())).toEqual([]);
     expect(await state(0)).toEqual(before);
+    expect(await world.rows("select from device union all select from prospect")).toHaveLength(2);
   });
 });
 
@@ -458,7 +459,7 @@ test("claims, reconciles, log-ins, releases and erasures at the same time all su
   const logins = visitors.map(async ({ prospect, device }, n) => {
     await world.stores.prospects.identify({ site: "shop", subject: `person ${n % 4}`, prospect, device });
     await world.stores.presence.heartbeat(visitors.map((each) => each.device), 60);
-    await world.stores.claims.release([SALES], prospect);
+    await world.stores.claims.release([SALES], device);
     if (n % 6 === 0) await world.stores.prospects.erase(prospect);
   });
   await Promise.all([...claims, applies, ...logins]);

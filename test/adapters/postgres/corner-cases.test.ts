@@ -77,11 +77,11 @@ describe("prospects that were merged", () => {
     }
   });
 
-  it("frees what the merged prospect asks to release by the old id", async () => {
+  it("frees what a device of the merged prospect gives back", async () => {
     await world.apply(aDesiredPool());
     const [, two] = [await aPerson("anna"), await aPerson("anna")];
     await world.assigned(aRequest(two.prospect));
-    await world.stores.claims.release([SALES], two.given);
+    await world.stores.claims.release([SALES], two.device);
     expect((await world.stores.operator.totals())[SALES]).toMatchObject({ leased: 0, coolingDown: 1 });
   });
 });
