@@ -24,10 +24,17 @@ export interface NumberClaims {
   /** Decides many requests in ONE statement and returns in the same order; prospects and devices that are new are stored. Durable when it resolves. */
   claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimResult[]>;
   /**
-   * Ends the leases of these pools that the device's prospect has now, all or none; the cool-down starts. Answers what its other devices that
-   * are online now may still show of them. Nothing of a device that is not known.
+   * Ends the leases of these pools that the device's prospect has now, all or none; the cool-down starts. A number that other pages of the
+   * prospect may show is nobody else's before they were promised it. Answers what its other devices that are online now may still show.
+   * Nothing of a device that is not known.
    */
-  release(pools: readonly ResourceKey[], device: Uuid): Promise<readonly ShownElsewhere[]>;
+  release(pools: readonly ResourceKey[], by: Releaser): Promise<readonly ShownElsewhere[]>;
+}
+
+export interface Releaser {
+  readonly device: Uuid;
+  /** No page can be known as the same device but those that hear of the release by the browser. */
+  readonly isOnlyPage: boolean;
 }
 
 export interface ShownElsewhere {

@@ -31,6 +31,11 @@ export function givenTokens(request: Request, body: GivenTokens): GivenTokens {
   return { visitor: body.visitor ?? valueOf(cookie, "dp_visitor"), device: body.device ?? valueOf(cookie, "dp_device") };
 }
 
+/** The browser knows the service by a cookie, and sends it for whatever page of the same site. */
+export function hasCookies({ headers: { cookie } }: Request): boolean {
+  return cookie !== undefined && valueOf(cookie, "dp_device") !== undefined;
+}
+
 /** Tokens have no characters that cookies would need to encode. */
 function valueOf(header: string, name: string): string | undefined {
   for (const pair of header.slice(0, 8192).split(";")) {

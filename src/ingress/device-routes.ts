@@ -5,7 +5,7 @@ import { consentOrigins } from "../domain/origin.ts";
 import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Prospects, PushBus, ShownElsewhere } from "../domain/ports.ts";
 import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
-import { forgetTokens, givenTokens, keepTokens } from "./cookies.ts";
+import { forgetTokens, givenTokens, hasCookies, keepTokens } from "./cookies.ts";
 import { poolFor } from "./cors.ts";
 import { nobody, type Identities, type IdentityTokens } from "./identities.ts";
 import type { Newcomers } from "./newcomers.ts";
@@ -102,7 +102,9 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const { origin } = request.headers;
   const asked = body.pools.map((key) => ({ key, lenders: lendersOf(key, pools, origin) }));
   const device = deps.identities.device(givenTokens(request, body));
-  const elsewhere = await deps.claims.release([...new Set(asked.flatMap(({ lenders }) => lenders))], device);
+  // Pages of other origins, and in AMP format, are known by the same cookie and hear nothing of what the browser tells the pages of one origin.
+  const by = { device, isOnlyPage: !hasCookies(request) };
+  const elsewhere = await deps.claims.release([...new Set(asked.flatMap(({ lenders }) => lenders))], by);
   await tell(deps, elsewhere.flatMap((shown) => givenBack(shown, asked)).slice(0, mostPushes));
   if (body.consent === "denied") forgetTokens(request, response);
   response.status(204).end();

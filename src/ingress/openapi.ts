@@ -94,7 +94,7 @@ const paths = {
     post: operation("Takes this device off its person: log-out.", ["device"], { "200": { description: "The device's new visitor.", schema: "Identity" }, ...invalid, ...common }),
   },
   "/v1/release": {
-    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start, and the person's other devices are told by their streams. Pools that are not there any more do no harm. With `consent: denied` the cookies are taken back as well.", ["release"], { "204": noContent, ...invalid, ...common }),
+    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start, though nobody else gets a number before the time until which another page of the person was promised it. The person's other devices are told by their streams. Pools that are not there any more do no harm. With `consent: denied` the cookies are taken back as well.", ["release"], { "204": noContent, ...invalid, ...common }),
   },
   "/v1/presence": {
     post: operation("Says that this device is there, or leaves; for clients without a stream.", ["presence"], { "204": noContent, ...invalid, ...common }),

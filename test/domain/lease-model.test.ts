@@ -28,6 +28,20 @@ describe("the state of a number follows from timestamps", () => {
   });
 });
 
+describe("what other pages of the holder were promised", () => {
+  const given = release(leaseFrom(at(0), "ann", assignment), at(5), assignment, true);
+  const reclaim = anAssignment({ onExhausted: { type: "ReclaimOldest" } });
+  const bobAt = (minutes: number, of = assignment) =>
+    decideClaim([{ ...number(0), lease: given }], { prospect: "bob", at: at(minutes), assignment: of, busy: new Set() }).type;
+
+  test("outlives a release, whose cool-down is over sooner", () => {
+    expect(given).toMatchObject({ leasedUntil: at(5), freeAt: at(30), promisedUntil: at(30) });
+    expect([bobAt(29), bobAt(30)]).toEqual(["Exhausted", "Assigned"]);
+  });
+  test("is no cool-down that a pool could give up", () => expect(bobAt(29, reclaim)).toBe("Exhausted"));
+  test("stands when the holder asks again", () => expect(leaseFrom(at(6), "ann", { leaseSeconds: 60, cooldownSeconds: 0 }, given).freeAt).toEqual(at(30)));
+});
+
 describe("a claim", () => {
   const reclaim = anAssignment({ onExhausted: { type: "ReclaimOldest" } });
   const overflow = anAssignment({ onExhausted: { type: "Overflow", overflow: { number: "+12025550109" } } });

@@ -23,6 +23,8 @@ export interface Lease {
   readonly leasedUntil: Date;
   /** End of the cool-down: nobody else gets the number before then. */
   readonly freeAt: Date;
+  /** The holder gave it back while other pages of his were promised it until then: nobody else is shown it before. */
+  readonly promisedUntil?: Date;
 }
 
 /**
@@ -50,20 +52,31 @@ export function leaseFrom(at: Date, holder: Uuid, assignment: Durations, before:
   const least = at.getTime() + assignment.leaseSeconds * 1000;
   const isEnough = renewed && before.leasedUntil.getTime() >= least;
   const leasedUntil = isEnough ? before.leasedUntil : new Date(least + (renewed ? assignment.leaseSeconds * 50 : 0));
+  const promised = before?.promisedUntil;
   return {
     holder,
     leasedAt: renewed ? before.leasedAt : at,
     leasedUntil,
-    freeAt: new Date(leasedUntil.getTime() + assignment.cooldownSeconds * 1000),
+    freeAt: latest(new Date(leasedUntil.getTime() + assignment.cooldownSeconds * 1000), promised),
+    ...(promised === undefined ? {} : { promisedUntil: promised }),
   };
+}
+
+function latest(date: Date, other: Date | undefined): Date {
+  return other !== undefined && other > date ? other : date;
 }
 
 export type Durations = Pick<NumberPoolAssignment, "leaseSeconds" | "cooldownSeconds">;
 
-/** Ends a lease now; the cool-down starts. What ended already stays as it is. */
-export function release(lease: Lease, at: Date, assignment: Durations): Lease {
+/**
+ * Ends a lease now; the cool-down starts. What ended already stays as it is.
+ * @param others whether other pages of the holder may show the number: what they were promised is kept
+ */
+export function release(lease: Lease, at: Date, assignment: Durations, others = false): Lease {
   if (at >= lease.leasedUntil) return lease;
-  return { ...lease, leasedUntil: at, freeAt: new Date(at.getTime() + assignment.cooldownSeconds * 1000) };
+  const promised = others ? latest(lease.leasedUntil, lease.promisedUntil) : lease.promisedUntil;
+  const freeAt = latest(new Date(at.getTime() + assignment.cooldownSeconds * 1000), promised);
+  return { ...lease, leasedUntil: at, freeAt, ...(promised === undefined ? {} : { promisedUntil: promised }) };
 }
 
 /** What the pool may do for one prospect at one moment. */
@@ -106,8 +119,13 @@ function exhausted(leasable: readonly PoolNumber[], claim: Claim, reclaim: (numb
   if (overflow !== null) return { type: "Overflow", did: overflow };
   if (claim.assignment.onExhausted.type !== "ReclaimOldest") return { type: "Exhausted" };
   // A promise is never cut short (docs/decisions/0003): only what is left of a cool-down is given up, the oldest first.
-  const idle = leasable.filter((number) => stateOf(number, claim.at) === "CoolingDown" && !claim.busy.has(number.lease?.holder ?? "")).sort(byRelease)[0];
+  const idle = leasable.filter((number) => isIdle(number, claim)).sort(byRelease)[0];
   return idle === undefined ? { type: "Exhausted" } : reclaim(idle);
+}
+
+function isIdle(number: PoolNumber, { at, busy }: Claim): boolean {
+  const { holder = "", promisedUntil = at } = number.lease ?? {};
+  return stateOf(number, at) === "CoolingDown" && promisedUntil <= at && !busy.has(holder);
 }
 
 function overflowOf(assignment: NumberPoolAssignment): E164 | null {

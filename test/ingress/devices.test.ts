@@ -32,9 +32,9 @@ async function ask(who: Partial<Device> = {}, mediaElement = "banner-spring", at
   return { visitor: body["visitor"], device: String(body["device"]), number: body["number"] };
 }
 
-async function logIn(who: Device, subject: string): Promise<Device> {
-  const { body } = await site.post("/v1/identify", { token: personToken(subject), visitor: who.visitor, device: who.device });
-  return { ...who, visitor: body["visitor"] };
+async function logIn(who: Device, subject: string, at = site): Promise<Device> {
+  const { body } = await at.post("/v1/identify", { token: personToken(subject), visitor: who.visitor, device: who.device });
+  return { ...who, visitor: body["visitor"], device: String(body["device"]) };
 }
 
 async function online(who: Device, at = site): Promise<TestStream> {
@@ -330,6 +330,29 @@ describe("what a device says about itself", () => {
     expect((await site.post("/v1/release", { pools: [pool], visitor: who.visitor, device: who.device })).status).toBe(204);
     expect((await site.stores.counts()).leased).toBe(0);
     expect((await ask()).number).not.toBe(who.number);
+  });
+
+  it.each<[string, string, (phone: Device, at: Site) => Promise<object>]>([
+    ["a stranger may have it after the cool-down", "assigned", () => Promise.resolve({})],
+    ["but not while another device of the person was promised it, which may be asleep", "unchanged", async (phone, at) => {
+      await logIn(phone, "anna", at);
+      const laptop = await logIn({ visitor: undefined, device: "", number: null }, "anna", at);
+      expect((await ask(laptop, "pricing", at)).number).toBe(phone.number);
+      return {};
+    }],
+    ["nor while pages of other origins, or in AMP format, may show it, which know the device by its cookie", "unchanged", (phone) => Promise.resolve({ Cookie: `dp_device=${phone.device}` })],
+  ])("POST /v1/release: %s", async (_what, status, meanwhile) => {
+    const small = await startSite({ numbers: 1, spec: { assignment: { leaseSeconds: 1800, cooldownSeconds: 0, attributionWindowSeconds: 2_592_000, onExhausted: { type: "LeavePage" } } } });
+    try {
+      const phone = await ask({}, "banner-spring", small);
+      const release = { pools: [pool], visitor: phone.visitor, device: phone.device };
+      const headers = await meanwhile(phone, small);
+      expect((await small.post("/v1/release", release, { ...headers })).status).toBe(204);
+      expect((await small.stores.counts()).leased).toBe(0);
+      expect((await small.post("/v1/numbers", { pool, mediaElement: "banner-spring" })).body["status"]).toBe(status);
+    } finally {
+      await small.close();
+    }
   });
 
   it("POST /v1/release: has the browser remove its cookies when a consent is taken back, and only then", async () => {

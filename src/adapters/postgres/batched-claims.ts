@@ -21,7 +21,7 @@ export function batchedClaims(claims: NumberClaims, limits: ClaimBatchLimits): N
   });
   return {
     claim: (requests) => (requests.length === 0 ? Promise.resolve([]) : coalescer.add(requests)),
-    release: (pools, device) => claims.release(pools, device),
+    release: (pools, by) => claims.release(pools, by),
   };
 }
 

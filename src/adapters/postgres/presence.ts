@@ -33,7 +33,7 @@ const MARK_ONLINE = `with term as materialized (
        select f.*, statement_timestamp() + make_interval(secs => $2::double precision) + f.lease as leased_until from fading f
      ),
      renewed as (
-       update number n set leased_until = e.leased_until, free_at = e.leased_until + e.cooldown
+       update number n set leased_until = e.leased_until, free_at = greatest(e.leased_until + e.cooldown, n.promised_until)
        from extended e where n.did = e.did
      )
      select until from term`;

@@ -8,13 +8,13 @@ export interface Retiring {
   readonly firstEndsInSeconds: number | null;
 }
 
-/** Numbers that pools gave up and that are leased still. A lease ends before its cool-down, which is what the index knows. */
+/** Numbers that pools gave up and that are leased still, or stand on pages that were promised them. Both end before the cool-down, which is what the index knows. */
 export async function readRetiring(client: pg.ClientBase): Promise<Retiring> {
   const { rows } = await client.query<{ uid: string; dids: readonly string[]; seconds: number }>(
     `select n.pool_uid as uid, array_agg(n.did order by n.did)::text[] as dids,
-       extract(epoch from min(n.leased_until) - now())::double precision as seconds
+       extract(epoch from min(greatest(n.leased_until, n.promised_until)) - now())::double precision as seconds
      from number n join pool p on p.uid = n.pool_uid
-     where not n.in_service and n.free_at > now() and n.leased_until > now() and p.removed_at is null
+     where not n.in_service and n.free_at > now() and greatest(n.leased_until, n.promised_until) > now() and p.removed_at is null
      group by n.pool_uid
      order by n.pool_uid`,
   );

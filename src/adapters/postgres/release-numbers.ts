@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { ShownElsewhere } from "../../domain/ports.ts";
+import type { Releaser, ShownElsewhere } from "../../domain/ports.ts";
 import type { ResourceKey, Uuid } from "../../domain/types.ts";
 import { lockProspects } from "./prospect-lock.ts";
 import { inTransaction } from "./transaction.ts";
@@ -15,25 +15,47 @@ interface Row {
 }
 
 /**
- * Ends the leases that the device's prospect has of these pools now, all or none; the cool-down starts. What ended already stays as it is. A
- * pool that was removed may have been lending still, so it is found as well. A device that is not known has nothing, and none is made of it.
+ * Ends the leases that the device's prospect has of these pools now, all or none. What ended already stays as it is. A pool that was removed may
+ * have been lending still, so it is found as well. A device that is not known has nothing, and none is made of it.
+ *
+ * The cool-down starts now, and where another page of the prospect may show the number it lasts as long as that page was promised it at least:
+ * one whose device is asleep, or that has no stream, hears of no release. There is no other page where the prospect has one device, nothing was
+ * shown or told to another during the lease, and the device has one page.
  * Answers the prospect's other devices that are online, with each media element that the numbers were shown with during the lease.
  */
-export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], device: Uuid): Promise<readonly ShownElsewhere[]> {
+export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[], { device, isOnlyPage }: Releaser): Promise<readonly ShownElsewhere[]> {
   return inTransaction(pool, async (client) => {
     const prospect = await lockProspectOf(client, device);
     if (prospect === null) return [];
     const { rows } = await client.query<Row>(
-      `with ended as (
-         update number n set leased_until = statement_timestamp(), free_at = statement_timestamp() + p.cooldown
-         from pool p
-         where p.key = any ($1::text[]) and n.pool_uid = p.uid
-           and n.prospect_id = $2::uuid and n.leased_until > statement_timestamp()
-         returning p.key as pool, n.did, n.leased_from
+      `with held as materialized (
+         select n.did, p.key as pool, p.cooldown, n.leased_from, n.leased_until from number n join pool p on p.uid = n.pool_uid
+         where p.key = any ($1::text[]) and n.prospect_id = $2::uuid and n.leased_until > statement_timestamp()
+         order by n.did
+         for no key update of n
+       ),
+       ending as (
+         select h.did, h.cooldown, case
+             when not $6::boolean or exists (select from device v where v.prospect_id = $2::uuid and v.id <> $3::uuid)
+               or exists (
+                 select from association a
+                 where a.did = h.did and a.leased_from = h.leased_from and (a.device_id <> $3::uuid or a.other_devices_online <> '{}')
+               )
+             then h.leased_until
+           end as promised_until
+         from held h
+       ),
+       -- What was promised before this lease stays promised.
+       ended as (
+         update number n set
+           leased_until = statement_timestamp(),
+           promised_until = greatest(n.promised_until, e.promised_until),
+           free_at = greatest(n.promised_until, e.promised_until, statement_timestamp() + e.cooldown)
+         from ending e where n.did = e.did
        ),
        shown as (
-         select e.pool, a.media_element from ended e join association a on a.did = e.did and a.leased_from = e.leased_from
-         group by e.pool, a.media_element
+         select h.pool, a.media_element from held h join association a on a.did = h.did and a.leased_from = h.leased_from
+         group by h.pool, a.media_element
          order by max(a.shown_at) desc
          limit $4::int
        ),
@@ -44,7 +66,7 @@ export async function releaseNumbers(pool: pg.Pool, keys: readonly ResourceKey[]
          limit $5::int
        )
        select o.device, s.pool, s.media_element from online o cross join shown s`,
-      [keys, prospect, device, mostElements, mostDevices],
+      [keys, prospect, device, mostElements, mostDevices, isOnlyPage],
     );
     return rows.map(({ device: other, pool: key, media_element: mediaElement }) => ({ device: other, pool: key, mediaElement }));
   });

@@ -114,6 +114,7 @@ create table number (
   free_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
   previous_prospect_id uuid,
   previous_leased_until timestamp with time zone,
+  promised_until timestamp with time zone,
   constraint number_pkey PRIMARY KEY (did),
   constraint number_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid)
 ) with (fillfactor=70);
@@ -356,7 +357,7 @@ begin
     update number n set
       leased_from = case when n.leased_until > at then n.leased_from else at end,
       leased_until = greatest(n.leased_until, at + h.term),
-      free_at = greatest(n.leased_until, at + h.term) + h.cooldown
+      free_at = greatest(greatest(n.leased_until, at + h.term) + h.cooldown, n.promised_until)
     from (select h.*, case when h.leased_until > at then h.lease * 1.05 else h.lease end as term from held h join ours o on o.did = h.did) h
     where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
     returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
@@ -398,6 +399,7 @@ begin
     cross join lateral (
       select n.did, n.leased_until from number n
       where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
+        and (n.promised_until is null or n.promised_until <= at)
         and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
         and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
         and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')

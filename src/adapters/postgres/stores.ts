@@ -41,7 +41,7 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
   return {
     claims: {
       claim: (requests) => claimNumbers(pool, requests),
-      release: (keys, device) => releaseNumbers(pool, keys, device),
+      release: (keys, by) => releaseNumbers(pool, keys, by),
     },
     prospects: {
       touch: (devices) => touchDevices(pool, devices),

@@ -137,7 +137,7 @@ describe("numbers", () => {
     await world.apply(aDesiredPool({ owned: [[0, 1]] }), aDesiredPool({ key: "shop/help", owned: [] }));
     const bobs = randomUUID();
     const [hers] = await world.claim(aRequest(ann), aRequest(bob, { device: bobs }));
-    await world.stores.claims.release([SALES], bobs);
+    await world.stores.claims.release([SALES], { device: bobs, isOnlyPage: true });
     await world.apply(aDesiredPool({ owned: [] }), aDesiredPool({ key: "shop/help", owned: [[0, 1]] }));
     expect(didsOf(await world.claim(aRequest(randomUUID(), { pool: "shop/help" })))).toEqual([null]);
     expect(await world.assigned(aRequest(ann, { pool: "shop/help" }))).toMatchObject({ did: didsOf([hers!])[0], renewed: true });

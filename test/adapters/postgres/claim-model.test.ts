@@ -101,7 +101,8 @@ class Model {
   }
 
   release(v: number): void {
-    for (const each of this.#of(this.prospects[v]!)) this.#set(each.did, release(each.lease, new Date(this.now), this.assignment));
+    const others = this.prospects.some((prospect, other) => other !== v && prospect === this.prospects[v]);
+    for (const each of this.#of(this.prospects[v]!)) this.#set(each.did, release(each.lease, new Date(this.now), this.assignment, others));
   }
 
   heartbeat(v: number): void {
@@ -109,7 +110,8 @@ class Model {
     const full = this.now + this.assignment.leaseSeconds * 1000;
     for (const each of this.#of(this.prospects[v]!)) {
       const fades = each.inService && each.lease.holder === this.prospects[v] && stateOf(each, new Date(this.now)) === "Leased" && each.lease.leasedUntil.getTime() < full;
-      if (fades) this.#set(each.did, leaseFrom(new Date(this.now + ONLINE_SECONDS * 1000), each.lease.holder, this.assignment, null));
+      const { leasedUntil, freeAt } = leaseFrom(new Date(this.now + ONLINE_SECONDS * 1000), each.lease.holder, this.assignment, null);
+      if (fades) this.#set(each.did, { ...each.lease, leasedUntil, freeAt });
     }
   }
 
@@ -159,7 +161,7 @@ async function realStep(of: Step, identities: readonly Identity[], model: Model)
   const { stores } = world;
   const who = "visitor" in of ? { prospect: model.prospects[of.visitor]!, device: identities[of.visitor]!.device } : { prospect: "", device: "" };
   if (of.type === "claim") return stores.claims.claim(of.visitors.map((v) => aRequest(model.prospects[v]!, { device: identities[v]!.device })));
-  if (of.type === "release") await stores.claims.release([SALES], who.device);
+  if (of.type === "release") await stores.claims.release([SALES], { device: who.device, isOnlyPage: true });
   if (of.type === "heartbeat") await stores.presence.heartbeat([who.device], ONLINE_SECONDS);
   if (of.type === "offline") await stores.presence.offline([who.device]);
   if (of.type === "identify") await stores.prospects.identify({ site: "shop", subject: "ann", ...who });

@@ -57,7 +57,7 @@ async function release(claims: NumberClaims, pool: string, prospect: string): Pr
   const name = `${process.pid}-${(releases += 1)}`;
   tell({ type: "releasing", pool, prospect, at: Date.now(), release: name });
   // Each prospect has one device, of the same id.
-  await claims.release([pool], prospect);
+  await claims.release([pool], { device: prospect, isOnlyPage: true });
   tell({ type: "released", at: Date.now() + 1, release: name });
 }
 

@@ -89,9 +89,9 @@ describe("a claim", () => {
     await world.apply(aDesiredPool({ owned: [[0, 2]] }));
     const [ann, bob] = [await world.visitor(), await world.visitor()];
     for (const each of [ann, bob]) await world.assigned(aRequest(each.prospect, each));
-    await world.stores.claims.release([SALES], bob.device);
+    await world.stores.claims.release([SALES], { device: bob.device, isOnlyPage: true });
     await world.pass(60);
-    await world.stores.claims.release([SALES], ann.device);
+    await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
     await world.pass(3600);
     expect((await world.assigned(aRequest(someone()))).did).toBe(did(2));
     expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
@@ -243,9 +243,9 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(2));
       const [ann, bob, cy] = [await world.visitor(), await world.visitor(), await world.visitor()];
       for (const each of [ann, bob, cy]) await world.assigned(aRequest(each.prospect, each));
-      await world.stores.claims.release([SALES], bob.device);
+      await world.stores.claims.release([SALES], { device: bob.device, isOnlyPage: true });
       await world.pass(10);
-      await world.stores.claims.release([SALES], ann.device);
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
       const results = await world.claim(aRequest(someone()), aRequest(someone()), aRequest(someone()));
       expect(didsOf(results)).toEqual([did(1), did(0), null]);
     });
@@ -254,7 +254,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(1));
       const ann = await world.visitor();
       await world.assigned(aRequest(ann.prospect, ann));
-      await world.stores.claims.release([SALES], ann.device);
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(someone())))).toEqual([did(1), did(0)]);
     });
 
@@ -262,7 +262,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(2));
       const [online, calling, called] = [await world.visitor(), await world.visitor(), await world.visitor()];
       for (const each of [online, calling, called]) await world.assigned(aRequest(each.prospect, each));
-      for (const { device } of [online, calling, called]) await world.stores.claims.release([SALES], device);
+      for (const { device } of [online, calling, called]) await world.stores.claims.release([SALES], { device, isOnlyPage: true });
       await world.stores.presence.heartbeat([online.device], 60);
       await world.stores.router.saveCall(aCall({ id: "by another number", did: did(7), prospect: calling.prospect }));
       await world.stores.router.saveCall(aCall({ id: "to this number", did: did(2) }));
@@ -287,7 +287,7 @@ describe("an exhausted pool", () => {
       await world.apply(reclaiming(0));
       const ann = await world.visitor();
       await world.assigned(aRequest(ann.prospect, ann));
-      await world.stores.claims.release([SALES], ann.device);
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
       expect(didsOf(await world.claim(aRequest(someone()), aRequest(ann.prospect)))).toEqual([null, did(0)]);
     });
   });
@@ -362,11 +362,95 @@ describe("a release", () => {
     const ann = await world.visitor();
     await world.claim(aRequest(ann.prospect, ann), aRequest(someone()));
     const before = Date.now();
-    await world.stores.claims.release([SALES], ann.device);
+    await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
     const [[released], [kept]] = [await state(0), await state(1)];
     expect(Math.abs(released!.leased_until.getTime() - before)).toBeLessThan(60_000);
     expect(released!.free_at.getTime() - released!.leased_until.getTime()).toBe(900_000);
     expect(kept!.leased_until.getTime()).toBeGreaterThan(before + 1_700_000);
+  });
+
+  describe("of a number that another page of the person may show", () => {
+    const CASES: Record<string, (ann: { prospect: string; device: string }) => Promise<{ device: string; isOnlyPage: boolean }>> = {
+      "because the person has another device, which is asleep": async ({ prospect, device }) => {
+        await world.claim(aRequest(prospect));
+        return { device, isOnlyPage: true };
+      },
+      "because the device has pages that hear nothing of it": ({ device }) => Promise.resolve({ device, isOnlyPage: false }),
+      "because a device had it that is somebody else's now": async ({ prospect, device }) => {
+        const phone = someone();
+        await world.claim(aRequest(prospect, { device: phone }));
+        await world.stores.prospects.leave(phone);
+        return { device, isOnlyPage: true };
+      },
+      "because one was told of it that is somebody else's now": async ({ prospect, device }) => {
+        const phone = someone();
+        await world.claim(aRequest(prospect, { device: phone, pool: "shop/help" }));
+        await world.stores.presence.heartbeat([phone], 60);
+        await world.claim(aRequest(prospect, { device }));
+        await world.stores.prospects.leave(phone);
+        return { device, isOnlyPage: true };
+      },
+    };
+
+    test.each(Object.entries(CASES))("%s, ends the lease, and nobody else gets the number before that page was promised it", async (_, others) => {
+      await world.apply(aDesiredPool({ owned: [[0, 0]], cooldownSeconds: 60 }), aDesiredPool({ key: "shop/help", owned: [[20, 29]] }));
+      const ann = await world.visitor();
+      await world.assigned(aRequest(ann.prospect, ann));
+      const by = await others(ann);
+      const [before] = await state(0);
+      await world.stores.claims.release([SALES], by);
+      const [after] = await state(0);
+      expect(after!.leased_until.getTime()).toBeLessThan(before!.leased_until.getTime() - 1_700_000);
+      expect(after!.free_at).toEqual(before!.leased_until);
+      await world.pass(1_795);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+      await world.pass(100);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+    });
+
+    test("lets it cool down after the release at least", async () => {
+      await world.apply(aDesiredPool({ owned: [[0, 0]], cooldownSeconds: 7_200 }));
+      const ann = await world.visitor();
+      await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect));
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+      const [after] = await state(0);
+      expect(after!.free_at.getTime() - after!.leased_until.getTime()).toBe(7_200_000);
+    });
+
+    test("is no cool-down that a pool reclaims, until the promise is over", async () => {
+      await world.apply(aDesiredPool({ owned: [[0, 0]], cooldownSeconds: 7_200, onExhausted: { type: "ReclaimOldest" } }));
+      const ann = await world.visitor();
+      await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect));
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+      await world.pass(1_795);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+      await world.pass(10);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+    });
+
+    test("keeps the promise where the person asks again and is gone sooner than it ends", async () => {
+      await world.apply(aDesiredPool({ owned: [[0, 0]], cooldownSeconds: 0 }));
+      const ann = await world.visitor();
+      await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect));
+      await world.pass(60);
+      await world.claim(aRequest(ann.prospect, ann));
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+      expect(await world.assigned(aRequest(ann.prospect, ann))).toMatchObject({ did: did(0) });
+      await world.pass(1_801);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([null]);
+      await world.pass(90);
+      expect(didsOf(await world.claim(aRequest(someone())))).toEqual([did(0)]);
+    });
+
+    test("leaves a number that retires in the dialplan for as long", async () => {
+      await world.apply(aDesiredPool({ owned: [[0, 1]] }));
+      const ann = await world.visitor();
+      await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect));
+      await world.apply(aDesiredPool({ owned: [[1, 1]] }));
+      await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+      const { retiresInSeconds } = await world.apply(aDesiredPool({ owned: [[1, 1]] }));
+      expect(retiresInSeconds).toBeGreaterThan(1_700);
+    });
   });
 
   test("ends the leases of several pools at once, also where one of them is unknown", async () => {
@@ -375,7 +459,7 @@ describe("a release", () => {
     await world.claim(aRequest(ann.prospect, ann), aRequest(ann.prospect, { ...ann, pool: "shop/help" }));
     const held = () => world.rows("select did from number where leased_until > clock_timestamp()");
     expect(await held()).toHaveLength(2);
-    await world.stores.claims.release([SALES, "shop/help", "shop/nowhere"], ann.device);
+    await world.stores.claims.release([SALES, "shop/help", "shop/nowhere"], { device: ann.device, isOnlyPage: true });
     expect(await held()).toEqual([]);
   });
 
@@ -387,7 +471,7 @@ describe("a release", () => {
     for (const [index, device] of devices.entries()) await world.stores.presence.heartbeat([device], 60 + index);
     const elements = Array.from({ length: 34 }, (_, index) => `element-${index}`);
     for (const mediaElement of elements) await world.claim(aRequest(ann.prospect, { device: ann.device, mediaElement }));
-    const told = await world.stores.claims.release([SALES], ann.device);
+    const told = await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
     expect(new Set(told.map(({ device }) => device))).toEqual(new Set(devices.slice(2)));
     expect(new Set(told.map(({ mediaElement }) => mediaElement))).toEqual(new Set(elements.slice(2)));
   });
@@ -398,9 +482,9 @@ describe("a release", () => {
     await world.assigned(aRequest(ann.prospect, ann));
     await world.pass(2000);
     const before = await state(0);
-    await world.stores.claims.release([SALES], ann.device);
-    await world.stores.claims.release(["shop/nowhere"], ann.device);
-    expect(await world.stores.claims.release([SALES], someone())).toEqual([]);
+    await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+    await world.stores.claims.release(["shop/nowhere"], { device: ann.device, isOnlyPage: true });
+    expect(await world.stores.claims.release([SALES], { device: someone(), isOnlyPage: true })).toEqual([]);
     expect(await state(0)).toEqual(before);
     expect(await world.rows("select from device union all select from prospect")).toHaveLength(2);
   });
@@ -459,7 +543,7 @@ test("claims, reconciles, log-ins, releases and erasures at the same time all su
   const logins = visitors.map(async ({ prospect, device }, n) => {
     await world.stores.prospects.identify({ site: "shop", subject: `person ${n % 4}`, prospect, device });
     await world.stores.presence.heartbeat(visitors.map((each) => each.device), 60);
-    await world.stores.claims.release([SALES], device);
+    await world.stores.claims.release([SALES], { device, isOnlyPage: true });
     if (n % 6 === 0) await world.stores.prospects.erase(prospect);
   });
   await Promise.all([...claims, applies, ...logins]);

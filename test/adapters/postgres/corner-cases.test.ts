@@ -81,7 +81,7 @@ describe("prospects that were merged", () => {
     await world.apply(aDesiredPool());
     const [, two] = [await aPerson("anna"), await aPerson("anna")];
     await world.assigned(aRequest(two.prospect));
-    await world.stores.claims.release([SALES], two.device);
+    await world.stores.claims.release([SALES], { device: two.device, isOnlyPage: true });
     expect((await world.stores.operator.totals())[SALES]).toMatchObject({ leased: 0, coolingDown: 1 });
   });
 });

@@ -138,7 +138,7 @@ export function didsOf(results: readonly ClaimResult[]): readonly (E164 | null)[
 
 async function pass({ pool }: TestDatabase, seconds: number): Promise<void> {
   const back = (columns: readonly string[]) => columns.map((column) => `${column} = ${column} - make_interval(secs => $1::double precision)`).join(", ");
-  await pool.query(`update number set ${back(["leased_from", "leased_until", "free_at", "previous_leased_until"])}`, [seconds]);
+  await pool.query(`update number set ${back(["leased_from", "leased_until", "free_at", "promised_until", "previous_leased_until"])}`, [seconds]);
   await pool.query(`update association set ${back(["leased_from", "determined_at", "shown_at"])}`, [seconds]);
   await pool.query(`update device set ${back(["created_at", "online_until"])}`, [seconds]);
   await pool.query(`update prospect set ${back(["created_at"])}`, [seconds]);
