@@ -9,7 +9,7 @@ import type { Health } from "../shared/health.ts";
 import { Admission } from "./admission.ts";
 import { ampRoute } from "./amp-route.ts";
 import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
-import { cors } from "./cors.ts";
+import { cors, mayName } from "./cors.ts";
 import { deviceRoutes, streamRoute } from "./device-routes.ts";
 import { erasureRoute } from "./erasure-route.ts";
 import { forwardedFor } from "./forwarded.ts";
@@ -109,7 +109,10 @@ export async function createIngress(deps: IngressDeps): Promise<Ingress> {
 }
 
 function deliver(deps: Pick<IngressDeps, "pools" | "clock"> & { streams: Streams; counts: IngressMetrics }, push: DevicePush): void {
-  deps.counts.pushes.inc(deps.streams.send(push.device, "number", pushedAnswer(push, deps.pools(), deps.clock.now())));
+  const pools = deps.pools();
+  const told = { event: "number", data: pushedAnswer(push, pools, deps.clock.now()) };
+  // A person may be on pages of several sites: each hears of its own pools only.
+  deps.counts.pushes.inc(deps.streams.send(push.device, told, (origin) => mayName(push.pool, pools, origin)));
 }
 
 function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {
@@ -136,7 +139,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
   app.use("/v1", reading);
   // Before the admission, however its path is spelled: a stream would take up the room of a request for minutes.
-  app.get("/v1/stream", limited, streamRoute({ identities, streams: parts.streams }));
+  app.get("/v1/stream", limited, streamRoute({ ...deps, identities, streams: parts.streams }));
   app.use("/v1", visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));

@@ -1,4 +1,4 @@
-import type { RequestHandler } from "express";
+import type { Request, RequestHandler } from "express";
 import { ampOrigins } from "./amp-origins.ts";
 import { allowedOrigins, mayAsk } from "../domain/origin.ts";
 import type { PoolEntry } from "../domain/ports.ts";
@@ -40,6 +40,22 @@ export function poolFor(pools: ReadonlyMap<ResourceKey, PoolEntry>, key: Resourc
   if (entry === undefined) return null;
   if (!mayAsk(entry, origin)) throw foreignOrigin(`must be among the allowedOrigins of ${key}`);
   return entry;
+}
+
+/** Whether pages of this origin may say something about the pool's numbers; of a pool that is not there nobody knows whose pages it was for. */
+export function mayName(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>, origin: string | undefined): boolean {
+  const entry = pools.get(key);
+  return entry === undefined || mayAsk(entry, origin);
+}
+
+/**
+ * Whose page it is that asks by GET: browsers send no `Origin` with it to the page's own origin, but mostly a `Referer`. Undefined for apps, and for
+ * pages of the service's own origin that hide where they are.
+ */
+export function pageOrigin({ headers: { origin, referer } }: Request, pools: ReadonlyMap<ResourceKey, PoolEntry>): string | undefined {
+  if (origin !== undefined || referer === undefined || !URL.canParse(referer)) return origin;
+  const page = new URL(referer).origin;
+  return allowedOrigins(pools).has(page) ? page : undefined;
 }
 
 export function foreignOrigin(message: string): HttpProblem {

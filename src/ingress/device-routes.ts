@@ -6,7 +6,7 @@ import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Prospects, Pus
 import { poolsBehind } from "../domain/source-pool.ts";
 import type { ResourceKey } from "../domain/types.ts";
 import { forgetTokens, givenTokens, hasCookies, keepTokens } from "./cookies.ts";
-import { poolFor } from "./cors.ts";
+import { mayName, pageOrigin } from "./cors.ts";
 import { nobody, type Identities, type IdentityTokens } from "./identities.ts";
 import type { Newcomers } from "./newcomers.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
@@ -45,10 +45,11 @@ export function deviceRoutes(deps: DeviceRoutesDeps): Router {
 }
 
 /** EventSource sends no headers of its own, so the device is in the query. The visitor follows from it. */
-export function streamRoute({ identities, streams }: Pick<DeviceRoutesDeps, "identities" | "streams">): RequestHandler {
+export function streamRoute({ identities, streams, pools }: Pick<DeviceRoutesDeps, "identities" | "streams" | "pools">): RequestHandler {
   return (request, response) => {
     const { device } = request.query;
-    streams.open(identities.device(givenTokens(request, { device: typeof device === "string" ? device : null })), request, response);
+    const listener = { device: identities.device(givenTokens(request, { device: typeof device === "string" ? device : null })), origin: pageOrigin(request, pools()) };
+    streams.open(listener, request, response);
   };
 }
 
@@ -100,7 +101,8 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
   const body = parseRelease(request.body);
   const pools = deps.pools();
   const { origin } = request.headers;
-  const asked = body.pools.map((key) => ({ key, lenders: lendersOf(key, pools, origin) }));
+  // A page may know of others' pools by a stream of an earlier release: what it may not ask for is left alone, and the rest is given back.
+  const asked = body.pools.filter((key) => mayName(key, pools, origin)).map((key) => ({ key, lenders: lendersOf(key, pools) }));
   const device = deps.identities.device(givenTokens(request, body));
   // Pages of other origins, and in AMP format, are known by the same cookie and hear nothing of what the browser tells the pages of one origin.
   const by = { device, isOnlyPage: !hasCookies(request) };
@@ -111,9 +113,9 @@ async function release(deps: DeviceRoutesDeps, request: Request, response: Respo
 }
 
 /** A pool that was removed meanwhile may have lent a number all the same; one that never was has lent none. */
-function lendersOf(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>, origin: string | undefined): readonly ResourceKey[] {
-  const entry = poolFor(pools, key, origin);
-  return entry === null ? [key] : poolsBehind(entry, pools);
+function lendersOf(key: ResourceKey, pools: ReadonlyMap<ResourceKey, PoolEntry>): readonly ResourceKey[] {
+  const entry = pools.get(key);
+  return entry === undefined ? [key] : poolsBehind(entry, pools);
 }
 
 /** Devices know a number by the pool that their page names, which may be another than the one that lent it. */

@@ -94,14 +94,14 @@ const paths = {
     post: operation("Takes this device off its person: log-out.", ["device"], { "200": { description: "The device's new visitor.", schema: "Identity" }, ...invalid, ...common }),
   },
   "/v1/release": {
-    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start, though nobody else gets a number before the time until which another page of the person was promised it. The person's other devices are told by their streams. Pools that are not there any more do no harm. With `consent: denied` the cookies are taken back as well.", ["release"], { "204": noContent, ...invalid, ...common }),
+    post: operation("Gives this visitor's numbers of these pools back, all or none; their cool-downs start, though nobody else gets a number before the time until which another page of the person was promised it. The person's other devices are told by their streams. Pools that are not there any more do no harm; those that the page may not ask for are left alone. With `consent: denied` the cookies are taken back as well.", ["release"], { "204": noContent, ...invalid, ...common }),
   },
   "/v1/presence": {
     post: operation("Says that this device is there, or leaves; for clients without a stream.", ["presence"], { "204": noContent, ...invalid, ...common }),
   },
   "/v1/stream": {
     get: {
-      ...operation("Server-sent events: `number` with an Element when another device of the same person was shown a number, or gave it back (`unchanged`); `again` when the client shall open the next stream and close this one, which ends soon.", [], {
+      ...operation("Server-sent events: `number` with an Element when another device of the same person was shown a number, or gave it back (`unchanged`), of pools that the page's origin may ask for; `again` when the client shall open the next stream and close this one, which ends soon.", [], {
         "200": { description: "A stream that stays open. The device is online while it is.", type: "text/event-stream" },
         ...invalid, ...common,
       }),

@@ -15,6 +15,8 @@ export interface StreamLimits {
 }
 
 interface OpenStream {
+  /** Of the page that listens; undefined for apps. */
+  readonly origin: string | undefined;
   /** Milliseconds since 1970. */
   readonly renewAt: number;
   /** When the client was asked to open the next one; 0 before. */
@@ -50,8 +52,11 @@ export class Streams {
     this.#timer.unref();
   }
 
-  /** @throws HttpProblem 429 or 503 when there are too many; an EventSource doesn't try again by itself after that. */
-  open(device: Uuid, request: Request, response: Response): void {
+  /**
+   * @param origin of the page
+   * @throws HttpProblem 429 or 503 when there are too many; an EventSource doesn't try again by itself after that.
+   */
+  open({ device, origin }: { readonly device: Uuid; readonly origin: string | undefined }, request: Request, response: Response): void {
     // Gone while it waited: its end was told already and would never take it off the count.
     if (response.closed || request.socket.destroyed) return;
     const streams = this.#byDevice.get(device) ?? new Map<Response, OpenStream>();
@@ -61,7 +66,7 @@ export class Streams {
     }
     // Spread, so that those that came together don't come again together.
     const milliseconds = this.#limits.maxSeconds * (750 + randomInt(250));
-    this.#byDevice.set(device, streams.set(response, { renewAt: Date.now() + milliseconds, askedAt: 0 }));
+    this.#byDevice.set(device, streams.set(response, { origin, renewAt: Date.now() + milliseconds, askedAt: 0 }));
     this.#count += 1;
     this.#open.set(this.#count);
     this.#presence.opened(device);
@@ -73,13 +78,17 @@ export class Streams {
     response.write(`retry: ${1000 + randomInt(4000)}\n\n`);
   }
 
-  /** @param data goes out as one line of JSON, which never holds a line break. Answers how many streams it was written to. */
-  send(device: Uuid, event: string, data: object): number {
-    const streams = this.#byDevice.get(device);
-    if (streams === undefined) return 0;
+  /**
+   * @param data goes out as one line of JSON, which never holds a line break
+   * @param mayHear which pages it is for
+   * Answers how many streams it was written to.
+   */
+  send(device: Uuid, { event, data }: { readonly event: string; readonly data: object }, mayHear: (origin: string | undefined) => boolean): number {
+    const listening = [...(this.#byDevice.get(device) ?? [])].filter(([, { origin }]) => mayHear(origin));
+    if (listening.length === 0) return 0;
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    for (const response of streams.keys()) write(response, text);
-    return streams.size;
+    for (const [response] of listening) write(response, text);
+    return listening.length;
   }
 
   /** Ends all streams; clients reconnect to another replica. */

@@ -85,6 +85,53 @@ describe("one person with two devices", () => {
   });
 });
 
+describe("one person on two sites of one company", () => {
+  const [foreign, elsewhere] = ["default/foreign", { Origin: "https://b.example" }];
+  let both: Site;
+  let here: Device;
+  let there: Device;
+  beforeEach(async () => {
+    both = await startSite({ others: { [foreign]: { allowedOrigins: [elsewhere.Origin], ranges: [{ from: "+12025556010", to: "+12025556019" }] } } });
+    here = await logIn(await ask({}, "banner-spring", both), "carl", both);
+    const { body } = await both.post("/v1/identify", { token: personToken("carl") }, elsewhere);
+    there = { visitor: body["visitor"], device: String(body["device"]), number: null };
+  });
+  afterEach(() => both.close());
+
+  const askThere = async () => (await both.post("/v1/numbers", { pool: foreign, mediaElement: "secret-offer", visitor: there.visitor, device: there.device }, elsewhere)).body;
+
+  it.each<[string, Record<string, string>, boolean]>([
+    ["a page of the first hears nothing of the second's", {}, false],
+    ["nor does one of the service's own origin, of which the browser says where it is only", { Origin: "", Referer: "{url}/page?utm=1" }, false],
+    ["a page of the second does", elsewhere, true],
+    ["so does an app, which may ask for whatever pool", { Origin: "" }, true],
+    ["and a page that hides where it is", { Origin: "", Referer: "https://unknown.example/" }, true],
+  ])("%s", async (_what, headers, hears) => {
+    const sent = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace("{url}", both.url)]));
+    const stream = await listenAs(here.device, sent);
+    expect(await askThere()).toMatchObject({ status: "assigned" });
+    if (hears) expect(await stream.next("number")).toMatchObject({ pool: foreign, mediaElement: "secret-offer" });
+    await both.settled();
+    expect(stream.text().includes("event: number")).toBe(hears);
+  });
+
+  async function listenAs(device: string, headers: Record<string, string>): Promise<TestStream> {
+    const stream = await openStream(both.url, device, headers);
+    streams.push(stream);
+    await eventually("it is online", async () => (await both.stores.online()) === 1);
+    return stream;
+  }
+
+  it("a release gives back what the page may ask for, and leaves the rest alone", async () => {
+    await askThere();
+    const release = { pools: [pool, foreign], visitor: here.visitor, device: here.device, consent: "denied" };
+    const { status, headers } = await both.post("/v1/release", release, { "Sec-Fetch-Site": "same-origin" });
+    expect([status, headers.getSetCookie().length]).toEqual([204, 2]);
+    expect((await both.stores.counts()).leased).toBe(1);
+    expect(await askThere()).toMatchObject({ status: "assigned" });
+  });
+});
+
 describe("a device that goes from one replica to another", () => {
   it("stays online, although the first replica sees its stream end after the second saw the next one begin", async () => {
     const replica = await startSite({ replicaOf: site });

@@ -10,10 +10,11 @@ export interface TestStream {
   close(): void;
 }
 
-/** Reads server-sent events as a program that isn't a browser would. */
+/** Reads server-sent events as a program that isn't a browser would. A header of "" is left out. */
 export async function openStream(url: string, device: string, headers: Record<string, string> = {}): Promise<TestStream> {
   const abort = new AbortController();
-  const response = await fetch(`${url}/v1/stream?device=${encodeURIComponent(device)}`, { headers: { Origin: url, ...headers }, signal: abort.signal });
+  const sent = Object.entries({ Origin: url, ...headers }).filter(([, value]) => value !== "");
+  const response = await fetch(`${url}/v1/stream?device=${encodeURIComponent(device)}`, { headers: sent, signal: abort.signal });
   let text = "";
   let read = 0;
   const ended = (async () => {

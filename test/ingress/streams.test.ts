@@ -55,7 +55,7 @@ async function serve(some: Partial<typeof limits> = {}, before: (request: Reques
   const open = async (request: Request, response: Response) => {
     await before(request);
     try {
-      streams.open(device, request, response);
+      streams.open({ device, origin: undefined }, request, response);
     } catch (error) {
       response.writeHead(error instanceof HttpProblem ? error.status : 500).end();
     }
@@ -91,7 +91,7 @@ describe("an open stream", () => {
     socket.pause();
     const filler = "x".repeat(262_144);
     await eventually("it is cut off", async () => {
-      streams.send(device, "number", { filler });
+      streams.send(device, { event: "number", data: { filler } }, () => true);
       return (await count()) === 0;
     }, 30_000);
     await eventually("the device is offline", () => !online.has(device));
