@@ -10,13 +10,13 @@ import { foreignOrigin } from "./cors.ts";
 import { within } from "./deadline.ts";
 import type { GivenTokens } from "./identities.ts";
 import type { IngressMetrics } from "./metrics.ts";
-import { askForNumbers, type ElementAnswer, type NumbersDeps } from "./numbers.ts";
+import { askForNumbers, type Consent, type ElementAnswer, type NumbersDeps } from "./numbers.ts";
 import { ampQuery, parseQuery } from "./requests.ts";
 
 type AmpQuery = z.infer<typeof ampQuery>;
 
-/** What stands for a consent: of AMP's CONSENT_STATE, and our own word. */
-const consented: readonly AmpQuery["consent"][] = ["granted", "sufficient", "not_required"];
+/** What stands for a consent, or for the lack of one: of AMP's CONSENT_STATE, and our own word. */
+const consents: Partial<Record<NonNullable<AmpQuery["consent"]>, Consent>> = { granted: "granted", sufficient: "granted", not_required: "granted", denied: "denied", insufficient: "denied" };
 
 /**
  * `GET /v1/amp`: what `<amp-call-tracking config="...">` asks for (https://amp.dev/documentation/components/amp-call-tracking).
@@ -39,7 +39,7 @@ export function ampRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; 
       derivedTokens: own === null,
       address: request.ip ?? "",
       attributes: sessionAttributes(query),
-      consent: consented.includes(query.consent),
+      consent: consents[query.consent ?? ""] ?? null,
       origin,
       crawler: isCrawler(request.headers["user-agent"]),
     });

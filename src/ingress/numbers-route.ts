@@ -32,7 +32,7 @@ function numbersRequest(request: Request, body: SingleRequest | BatchRequest): N
     derivedTokens: false,
     address: request.ip ?? "",
     attributes: sessionAttributes(body),
-    consent: body.consent === "granted",
+    consent: body.consent ?? null,
     origin: request.headers.origin,
     crawler: isCrawler(request.headers["user-agent"]),
   };

@@ -16,11 +16,14 @@ export interface NumbersRequest {
   /** Of the client, for the limit of new visitors. */
   readonly address: string;
   readonly attributes: Readonly<Record<string, string>>;
-  readonly consent: boolean;
+  readonly consent: Consent;
   /** `Origin` header; absent for apps and servers. */
   readonly origin: string | undefined;
   readonly crawler: boolean;
 }
+
+/** null: nothing was said, which is enough for a pool that requires no consent. Who denies is lent nothing anywhere, and not remembered. */
+export type Consent = "granted" | "denied" | null;
 
 export interface WantedElement {
   readonly pool: ResourceKey;
@@ -128,8 +131,8 @@ function permitted(choice: PoolChoice, pools: Pools, request: NumbersRequest): P
   return { ...choice, candidates: choice.candidates.filter((key) => !lacksConsent(pools.get(key), request)) };
 }
 
-function lacksConsent(entry: PoolEntry | undefined, request: NumbersRequest): boolean {
-  return entry?.spec.consent === "Required" && !request.consent;
+function lacksConsent(entry: PoolEntry | undefined, { consent }: NumbersRequest): boolean {
+  return consent === "denied" || (entry?.spec.consent === "Required" && consent !== "granted");
 }
 
 /**

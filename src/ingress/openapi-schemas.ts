@@ -71,7 +71,7 @@ const elementProperties = {
   tel: orNull({ type: "string", pattern: "^tel:\\+[0-9]+$", description: "For links (RFC 3966)." }),
   expiresAt: orNull({ type: "string", format: "date-time", description: "The number is this visitor's alone at least until then." }),
   expiresIn: { type: "integer", minimum: 0, description: "Milliseconds from the answer until then, for clients whose clock may be wrong; absent where expiresAt is null." },
-  reason: { type: "string", enum: ["Exhausted", "UnknownPool", "Crawler", "ConsentRequired", "TooManyNewVisitors", "Released"], description: "Why the page keeps its own number. None is an error. UnknownPool: another pool of the request is known. TooManyNewVisitors: no device token came, and the address has brought as many new visitors as it may for now. Released comes by the stream only." },
+  reason: { type: "string", enum: ["Exhausted", "UnknownPool", "Crawler", "ConsentRequired", "TooManyNewVisitors", "Released"], description: "Why the page keeps its own number. None is an error. UnknownPool: another pool of the request is known. ConsentRequired: the pool requires a consent and none was said, or it was denied. TooManyNewVisitors: no device token came, and the address has brought as many new visitors as it may for now. Released comes by the stream only." },
 };
 const elementRequired = ["pool", "mediaElement", "status", "number", "display", "tel", "expiresAt"];
 

@@ -35,7 +35,10 @@ const attributes = z
   .refine((record) => Object.keys(record).length <= 32, attributesMessage)
   .nullish();
 
-const consent = z.enum(["granted", "denied"], "must be granted or denied").nullish();
+const consent = z
+  .enum(["granted", "denied"], "must be granted or denied")
+  .nullish()
+  .describe("Who denies is lent nothing and not remembered, whatever the pools require.");
 
 const session = {
   visitor: token,
@@ -110,7 +113,7 @@ export const ampQuery = z.object({
   consent: z
     .enum(["granted", "sufficient", "not_required", "denied", "insufficient", "unknown", ""], "must be granted or denied, or what AMP replaces CONSENT_STATE by")
     .optional()
-    .describe("granted, sufficient and not_required stand for a consent. AMP's CONSENT_STATE."),
+    .describe("granted, sufficient and not_required stand for a consent; with denied and insufficient no number is lent, whatever the pool requires. AMP's CONSENT_STATE."),
 });
 
 /** @throws HttpProblem 400 naming every field out of format. */

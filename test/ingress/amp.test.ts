@@ -73,11 +73,17 @@ describe("GET /v1/amp", () => {
     ["AMP gives no client id without consent", { client: "" }, {}],
     ["the pool requires consent and it isn't said", { client: "amp-gerd", pool: "default/careful" }, {}],
     ["it is refused", { client: "amp-gerd", pool: "default/careful", consent: "insufficient" }, {}],
+    ["it is refused, whatever the pool requires", { client: "amp-gerd", consent: "insufficient" }, {}],
+    ["it is denied, in our own word", { client: "amp-gerd", consent: "denied" }, {}],
     ["a crawler asks", { client: "amp-gerd" }, { "User-Agent": "Googlebot/2.1" }],
   ])("leaves the link as it is written and lends nothing when %s", async (_what, query, headers) => {
     const before = await site.stores.counts();
     expect(await ask(query, headers)).toMatchObject({ status: 200, body: {} });
     expect(await site.stores.counts()).toEqual(before);
+  });
+
+  it.each(["", "unknown"])("lends where no consent is required and what is said of it is %j", async (consent) => {
+    expect((await ask({ client: `amp-says-${consent}`, consent })).body).toHaveProperty("phoneNumber");
   });
 
   it.each(["granted", "sufficient", "not_required"])("takes %s for a consent", async (consent) => {

@@ -122,6 +122,14 @@ describe("POST /v1/numbers", () => {
     expect(swapped.body["number"]).not.toBe(body["number"]);
   });
 
+  it("lends nothing to who denies, whatever the pool requires, and remembers nobody", async () => {
+    const before = await site.stores.counts();
+    const { body, headers } = await site.post("/v1/numbers", { ...banner, consent: "denied" }, { "Sec-Fetch-Site": "same-origin" });
+    expect(body).toMatchObject({ status: "unchanged", reason: "ConsentRequired", number: null, visitor: null, device: null });
+    expect(headers.getSetCookie()).toEqual([]);
+    expect(await site.stores.counts()).toEqual(before);
+  });
+
   it("leaves the page as it is without consent where the pool requires it, and remembers nobody", async () => {
     const wanted = { pool: "default/careful", mediaElement: "top" };
     const before = await site.stores.counts();
