@@ -35,6 +35,10 @@ export interface WantedElement {
 /** Why the page keeps its own number. None of them is an error. */
 export type UnchangedReason = "Exhausted" | "UnknownPool" | "Crawler" | "ConsentRequired" | "TooManyNewVisitors" | "Released";
 
+/** After these it is worth asking again. */
+const passing: ReadonlySet<UnchangedReason> = new Set(["Exhausted", "TooManyNewVisitors"]);
+const askAgainMilliseconds = 300_000;
+
 /** What a page shows with one media element. */
 export interface ElementAnswer {
   readonly pool: ResourceKey;
@@ -46,7 +50,10 @@ export interface ElementAnswer {
   readonly tel: string | null;
   /** RFC 3339. Until then the number is this prospect's alone; null when it is not. */
   readonly expiresAt: string | null;
-  /** Milliseconds from now until then, for clients whose clock may be wrong; absent where `expiresAt` is null. */
+  /**
+   * Milliseconds from now after which this holds no more: until `expiresAt`, for clients whose clock may be wrong; a lease for an overflow number,
+   * which may be somebody's own when it is that no more; a while where a number may have become free. Absent where nothing changes by itself.
+   */
   readonly expiresIn?: number;
   readonly reason?: UnchangedReason;
 }
@@ -98,7 +105,8 @@ export async function askForNumbers(deps: NumbersDeps, request: NumbersRequest):
 export function pushedAnswer(push: DevicePush, pools: Pools, now: Date): ElementAnswer {
   if (push.did === null) return unchanged(push, "Released");
   const entry = pools.get(push.lentBy ?? push.pool);
-  return shown(push, "assigned", push.did, { entry, until: push.leasedUntil, at: push.determinedAt ?? now });
+  const until = push.leasedUntil;
+  return shown(push, "assigned", push.did, { entry, until, expiresIn: until === null ? undefined : millisecondsFrom(push.determinedAt ?? now, until) });
 }
 
 /** Who was here before may always; what is refused for another reason was not counted. */
@@ -160,9 +168,9 @@ function answerOf(element: AllowedElement, result: ClaimResult | undefined, pool
     case undefined:
       throw new Error("the claim answered fewer results than it had requests");
     case "assigned":
-      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil, at: result.determinedAt });
+      return shown(element, "assigned", result.did, { entry, until: result.leasedUntil, expiresIn: millisecondsFrom(result.determinedAt, result.leasedUntil) });
     case "overflow":
-      return shown(element, "overflow", result.did, { entry, until: null, at: null });
+      return shown(element, "overflow", result.did, { entry, until: null, expiresIn: entry && entry.spec.assignment.leaseSeconds * 1000 });
     case "unchanged":
       return unchanged(element, result.reason);
   }
@@ -172,7 +180,7 @@ function shown(
   element: Pick<WantedElement, "pool" | "mediaElement">,
   status: "assigned" | "overflow",
   did: E164,
-  { entry, until, at }: { readonly entry: PoolEntry | undefined; readonly until: Date | null; readonly at: Date | null },
+  { entry, until, expiresIn }: { readonly entry: PoolEntry | undefined; readonly until: Date | null; readonly expiresIn: number | undefined },
 ): ElementAnswer {
   return {
     pool: element.pool,
@@ -182,12 +190,17 @@ function shown(
     display: formatNumber(did, entry?.spec.display.format ?? "National"),
     tel: telUri(did),
     expiresAt: until?.toISOString() ?? null,
-    // Both by the database's clock: that of this machine may be wrong.
-    ...(until === null || at === null ? {} : { expiresIn: Math.max(0, until.getTime() - at.getTime()) }),
+    ...(expiresIn === undefined ? {} : { expiresIn }),
   };
+}
+
+/** Both by the database's clock: that of this machine may be wrong. */
+function millisecondsFrom(at: Date, until: Date): number {
+  return Math.max(0, until.getTime() - at.getTime());
 }
 
 function unchanged(element: Pick<WantedElement, "pool" | "mediaElement">, reason: UnchangedReason): ElementAnswer {
   const { pool, mediaElement } = element;
-  return { pool, mediaElement, status: "unchanged", number: null, display: null, tel: null, expiresAt: null, reason };
+  const expires = passing.has(reason) ? { expiresIn: askAgainMilliseconds } : {};
+  return { pool, mediaElement, status: "unchanged", number: null, display: null, tel: null, expiresAt: null, ...expires, reason };
 }

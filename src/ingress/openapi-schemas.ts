@@ -70,7 +70,7 @@ const elementProperties = {
   display: orNull({ type: "string", description: "The number as the pool wants it written." }),
   tel: orNull({ type: "string", pattern: "^tel:\\+[0-9]+$", description: "For links (RFC 3966)." }),
   expiresAt: orNull({ type: "string", format: "date-time", description: "The number is this visitor's alone at least until then." }),
-  expiresIn: { type: "integer", minimum: 0, description: "Milliseconds from the answer until then, for clients whose clock may be wrong; absent where expiresAt is null." },
+  expiresIn: { type: "integer", minimum: 0, description: "Milliseconds from the answer after which it holds no more and is to be asked for again. Of a number that is this visitor's alone: until expiresAt, for clients whose clock may be wrong. Of a shared number: a lease of its pool; later it may be somebody's own. With Exhausted and TooManyNewVisitors: a while, in which a number may become free. Absent where nothing changes by itself." },
   reason: { type: "string", enum: ["Exhausted", "UnknownPool", "Crawler", "ConsentRequired", "TooManyNewVisitors", "Released"], description: "Why the page keeps its own number. None is an error. UnknownPool: another pool of the request is known. ConsentRequired: the pool requires a consent and none was said, or it was denied. TooManyNewVisitors: no device token came, and the address has brought as many new visitors as it may for now. Released comes by the stream only." },
 };
 const elementRequired = ["pool", "mediaElement", "status", "number", "display", "tel", "expiresAt"];

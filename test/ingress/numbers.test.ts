@@ -136,6 +136,7 @@ describe("POST /v1/numbers", () => {
     for (const consent of [undefined, "denied", null]) {
       const { body } = await site.post("/v1/numbers", { ...wanted, consent });
       expect(body).toMatchObject({ status: "unchanged", reason: "ConsentRequired", number: null, visitor: null, device: null });
+      expect(body).not.toHaveProperty("expiresIn");
     }
     expect(await site.stores.counts()).toEqual(before);
     expect((await site.post("/v1/numbers", { ...wanted, consent: "granted" })).body).toMatchObject({ status: "assigned" });
@@ -263,8 +264,7 @@ describe("an exhausted pool", () => {
       const first = await site.post("/v1/numbers", banner);
       const { status, body } = await site.post("/v1/numbers", banner);
       expect(status).toBe(200);
-      expect(body).toMatchObject({ status: "unchanged", reason: "Exhausted", number: null, display: null, tel: null, expiresAt: null });
-      expect(body).not.toHaveProperty("expiresIn");
+      expect(body).toMatchObject({ status: "unchanged", reason: "Exhausted", number: null, display: null, tel: null, expiresAt: null, expiresIn: 300_000 });
       expect(body["visitor"]).toMatch(/^v1\./);
       const { visitor, device, number } = first.body;
       expect((await site.post("/v1/numbers", { ...banner, visitor, device })).body).toMatchObject({ status: "assigned", number });
@@ -284,8 +284,7 @@ describe("an exhausted pool", () => {
     try {
       await site.post("/v1/numbers", banner);
       const { body } = await site.post("/v1/numbers", banner);
-      expect(body).toMatchObject({ status: "overflow", number: "+12025550100", display: "(202) 555-0100", expiresAt: null });
-      expect(body).not.toHaveProperty("expiresIn");
+      expect(body).toMatchObject({ status: "overflow", number: "+12025550100", display: "(202) 555-0100", expiresAt: null, expiresIn: 1_800_000 });
     } finally {
       await site.close();
     }
@@ -336,7 +335,7 @@ describe("floods", () => {
       for (const device of [undefined, "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]) {
         const { status, body } = await site.post("/v1/numbers", { ...banner, visitor: first.body["visitor"], device });
         expect(status).toBe(200);
-        expect(body).toMatchObject({ status: "unchanged", reason: "TooManyNewVisitors", number: null, visitor: null, device: null });
+        expect(body).toMatchObject({ status: "unchanged", reason: "TooManyNewVisitors", number: null, expiresIn: 300_000, visitor: null, device: null });
       }
       expect(await site.stores.counts()).toMatchObject({ leased: 2, prospects: 2, devices: 2 });
       const { visitor, device, number } = first.body;
