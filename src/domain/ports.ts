@@ -45,10 +45,8 @@ export interface ShownElsewhere {
 }
 
 export interface Prospects {
-  /** Makes sure that prospect and device exist; answers the prospect that the device belongs to now (after merges). */
-  touch(devices: readonly { readonly prospect: Uuid; readonly device: Uuid }[]): Promise<readonly Uuid[]>;
   /**
-   * Joins a device to the person `subject` of `site`. The prospect that was known first survives;
+   * Joins a device to the person `subject` of `site`; `prospect` counts for a device that is not known yet. The prospect that was known first survives;
    * the other's leases keep pointing to it until they end, and the older lease wins.
    */
   identify(input: { readonly site: string; readonly subject: string; readonly prospect: Uuid; readonly device: Uuid }): Promise<{

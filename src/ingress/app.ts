@@ -88,9 +88,6 @@ export interface Ingress {
   stop(): Promise<void>;
 }
 
-/** Rows in one statement that makes prospects and devices. */
-const maxTouched = 500;
-
 /** The whole web side: numbers for pages and apps. Resolves when pushes from other replicas are being heard. */
 export async function createIngress(deps: IngressDeps): Promise<Ingress> {
   const metrics = createIngressMetrics(deps.metrics);
@@ -118,7 +115,7 @@ function deliver(deps: Pick<IngressDeps, "pools" | "clock"> & { streams: Streams
 function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence: PresenceKeeper; streams: Streams }): Express {
   const { settings, secrets } = deps;
   const tokens = createTokenSigner(secrets.tokenKeys);
-  const identities = new Identities(tokens, deps.prospects, { maxBatch: maxTouched, maxWaiting: settings.maxWaiting });
+  const identities = new Identities(tokens);
   const app = express();
   app.disable("x-powered-by").disable("etag").set("trust proxy", settings.trustedProxies).set("query parser", "simple");
   const admission = new Admission(settings.maxWaiting, parts.metrics);

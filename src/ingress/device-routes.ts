@@ -60,9 +60,9 @@ async function identify(deps: DeviceRoutesDeps, request: Request, response: Resp
     response.json(nobody);
     return;
   }
-  const identity = await deps.identities.resolve(givenTokens(request, body));
-  const { prospect, merged } = await deps.prospects.identify({ site: person.site, subject: person.subject, ...identity });
-  answerTokens(request, response, { ...deps.identities.seal({ prospect, device: identity.device }), merged });
+  const met = deps.identities.meet(givenTokens(request, body));
+  const { prospect, merged } = await deps.prospects.identify({ site: person.site, subject: person.subject, ...met.claimed });
+  answerTokens(request, response, { ...met.tokens(prospect), merged });
 }
 
 /**

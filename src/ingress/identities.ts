@@ -1,6 +1,4 @@
 import { randomUUIDv7 } from "node:crypto";
-import { Coalescer } from "../domain/coalescer.ts";
-import type { Prospects } from "../domain/ports.ts";
 import type { TokenContent, TokenSigner } from "../domain/puid.ts";
 import type { Uuid } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
@@ -17,7 +15,7 @@ export interface Identity {
 }
 
 export interface Met {
-  /** What the tokens say, or a new one. The claim knows which prospect the device belongs to now, and stores both where they are new. */
+  /** What the tokens say, or a new one. The claim, and the log-in, know which prospect the device belongs to now, and store both where they are new. */
   readonly claimed: Identity;
   /** No device token of ours came: nobody who was here before, or nobody who can prove it. */
   readonly isNew: boolean;
@@ -34,29 +32,15 @@ export interface IdentityTokens {
 /** What is answered where nothing was to be remembered. */
 export const nobody = { visitor: null, device: null };
 
-/** Two statements at a time: one is read and answered while the other is on its way. */
-const batchesAtATime = 2;
-
 /** Tokens from outside to ids and back. Forged, foreign and missing tokens are all the same: a new visitor, never an error. */
 export class Identities {
   readonly #tokens: TokenSigner;
-  readonly #touch: Coalescer<Identity, Uuid>;
 
-  constructor(tokens: TokenSigner, prospects: Prospects, limits: { readonly maxBatch: number; readonly maxWaiting: number }) {
+  constructor(tokens: TokenSigner) {
     this.#tokens = tokens;
-    this.#touch = new Coalescer((devices) => prospects.touch(devices), { ...limits, parallel: batchesAtATime });
   }
 
-  /** The prospect is the one that the device belongs to now, which another device's log-in may have changed. */
-  async resolve(given: GivenTokens): Promise<Identity> {
-    const claimed = {
-      prospect: this.#tokens.verify("visitor", given.visitor) ?? randomUUIDv7(),
-      device: this.#tokens.verify("device", given.device) ?? randomUUIDv7(),
-    };
-    return { prospect: await this.#touch.add(claimed), device: claimed.device };
-  }
-
-  /** For a claim. Tokens that still say the same are given back as they are: signing costs more than looking. */
+  /** Tokens that still say the same are given back as they are: signing costs more than looking. */
   meet(given: GivenTokens): Met {
     const visitor = this.#tokens.read("visitor", given.visitor);
     const device = this.#tokens.read("device", given.device);

@@ -51,7 +51,9 @@ async function makeDevices(world: IngressWorld): Promise<Map<Uuid, string>> {
   const signer = createTokenSigner([tokenKey]);
   const devices = Array.from({ length: streams }, () => randomUUIDv7());
   for (let start = 0; start < devices.length; start += DEVICES_A_STATEMENT) {
-    await world.stores.prospects.touch(devices.slice(start, start + DEVICES_A_STATEMENT).map((device) => ({ prospect: randomUUIDv7(), device })));
+    const some = devices.slice(start, start + DEVICES_A_STATEMENT);
+    // Of a pool that is not there: it lends nothing, and knows the devices from then on.
+    await world.stores.claims.claim(some.map((device) => ({ pool: "bench/none", prospect: randomUUIDv7(), device, mediaElement: "none", attributes: {} })));
   }
   return new Map(devices.map((device) => [device, signer.sign("device", device)]));
 }

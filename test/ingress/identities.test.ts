@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Prospects } from "../../src/domain/ports.ts";
 import { createTokenSigner, type SigningKey } from "../../src/domain/puid.ts";
 import { Identities } from "../../src/ingress/identities.ts";
 
@@ -10,7 +9,7 @@ const device = "0d4f9a1e-4c06-4d52-9f0e-0c3b4a1c2d3e";
 const other = "11111111-2222-4333-8444-555555555555";
 
 function identities(keys: readonly [SigningKey, ...SigningKey[]]) {
-  return { signer: createTokenSigner(keys), made: new Identities(createTokenSigner(keys), {} as Prospects, { maxBatch: 10, maxWaiting: 10 }) };
+  return { signer: createTokenSigner(keys), made: new Identities(createTokenSigner(keys)) };
 }
 
 describe("the tokens that a visitor is to keep", () => {

@@ -164,12 +164,11 @@ describe("a release", () => {
     const [pool, metrics, clock] = ["default/sales", createIngressMetrics(createMetrics()), { now: () => new Date() }];
     const elsewhere = Array.from({ length: 1_200 }, (_, i) => ({ device, pool, mediaElement: `part-${i}` }));
     const told: DevicePush[] = [];
-    const prospects = { touch: (devices: readonly object[]) => Promise.resolve(devices.map(() => prospect)) } as unknown as Prospects;
     const { keeper } = aKeeper();
     const routes = deviceRoutes({
-      identities: new Identities(createTokenSigner(tokenKeys), prospects, { maxBatch: 10, maxWaiting: 10 }),
+      identities: new Identities(createTokenSigner(tokenKeys)),
       leavers: new Newcomers({ perSecond: 0, burst: 1 }, clock, metrics.refused),
-      prospects,
+      prospects: {} as Prospects,
       claims: { release: () => Promise.resolve(elsewhere) } as unknown as NumberClaims,
       pushes: {
         publish: (pushes) => {

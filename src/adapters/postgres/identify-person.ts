@@ -40,12 +40,17 @@ function hashOf({ site, subject }: Pick<Identification, "site" | "subject">): Bu
   return createHash("sha256").update(JSON.stringify([site, subject])).digest();
 }
 
-/** A device that is there already stays with the prospect that it belongs to. */
+/** A device that is there already stays with the prospect that it belongs to, and nobody is made for it. */
 async function ensureDevice(client: pg.PoolClient, { prospect, device }: Identification): Promise<void> {
-  await client.query("insert into prospect (id) values ($1::uuid) on conflict (id) do nothing", [prospect]);
   await client.query(
-    `insert into device (id, prospect_id) select $1::uuid, coalesce(merged_into, id) from prospect where id = $2::uuid
-     on conflict (id) do nothing`,
+    `with newcomer as materialized (
+       select $1::uuid as device, coalesce((select merged_into from prospect where id = $2::uuid), $2::uuid) as prospect
+       where not exists (select from device where id = $1::uuid)
+     ),
+     owner as (
+       insert into prospect (id) select prospect from newcomer on conflict (id) do nothing
+     )
+     insert into device (id, prospect_id) select device, prospect from newcomer on conflict (id) do nothing`,
     [device, prospect],
   );
 }

@@ -6,55 +6,6 @@ import { lockProspects } from "./prospect-lock.ts";
 import { retrying } from "./retry.ts";
 import { inTransaction } from "./transaction.ts";
 
-interface DeviceOf {
-  readonly prospect: Uuid;
-  readonly device: Uuid;
-}
-
-/**
- * Makes sure that prospects and devices exist. Answers the prospect that each device belongs to now: a device stays with the
- * prospect it was joined to, and a merged prospect stands for the one it was merged into.
- */
-export async function touchDevices(pool: pg.Pool, devices: readonly DeviceOf[]): Promise<readonly Uuid[]> {
-  if (devices.length === 0) return [];
-  const values = [devices.map(({ prospect }) => prospect), devices.map(({ device }) => device)];
-  const known = await knownProspects(pool, values);
-  if (known.every((prospect) => prospect !== null)) return known;
-  await retrying(() => pool.query({ ...CREATE, values }));
-  const created = await knownProspects(pool, values);
-  return created.map((prospect, index) => prospect ?? devices[index]?.prospect ?? "");
-}
-
-async function knownProspects(pool: pg.Pool, values: readonly Uuid[][]): Promise<readonly (Uuid | null)[]> {
-  const { rows } = await pool.query<{ prospect_id: Uuid | null }>({ ...KNOWN, values: [values[1]] });
-  return rows.map((row) => row.prospect_id);
-}
-
-const KNOWN = {
-  name: "known-prospects",
-  text: `select coalesce(p.merged_into, d.prospect_id) as prospect_id
-    from unnest($1::uuid[]) with ordinality as r (device_id, ord)
-    left join device d on d.id = r.device_id
-    left join prospect p on p.id = d.prospect_id
-    order by r.ord`,
-};
-
-const CREATE = {
-  name: "create-devices",
-  text: `with request as (
-      select distinct on (r.device_id) r.device_id, coalesce(p.merged_into, r.prospect_id) as prospect_id
-      from unnest($1::uuid[], $2::uuid[]) as r (prospect_id, device_id)
-      left join prospect p on p.id = r.prospect_id
-      order by r.device_id
-    ),
-    owner as (
-      insert into prospect (id) select distinct prospect_id from request order by prospect_id
-      on conflict (id) do nothing
-    )
-    insert into device (id, prospect_id) select device_id, prospect_id from request order by device_id
-    on conflict (id) do nothing`,
-};
-
 /** The device gets a prospect of its own: who comes next is somebody else. */
 export async function leavePerson(pool: pg.Pool, device: Uuid): Promise<Uuid> {
   const prospect = randomUUIDv7();

@@ -8,7 +8,7 @@ import { listen } from "./listener.ts";
 import { readPods, removePod, reportPod } from "./pods.ts";
 import { cleanUpRemains } from "./pool-remains.ts";
 import { markOffline, markOnline } from "./presence.ts";
-import { eraseCaller, eraseProspect, leavePerson, touchDevices } from "./prospects.ts";
+import { eraseCaller, eraseProspect, leavePerson } from "./prospects.ts";
 import { pushBus } from "./push-bus.ts";
 import { countLiveCalls, readCall, readCalls } from "./read-calls.ts";
 import { releaseNumbers } from "./release-numbers.ts";
@@ -44,7 +44,6 @@ export function createStores(pool: pg.Pool, url: string, logger: Logger): Stores
       release: (keys, by) => releaseNumbers(pool, keys, by),
     },
     prospects: {
-      touch: (devices) => touchDevices(pool, devices),
       identify: (input) => identifyPerson(pool, input),
       leave: (device) => leavePerson(pool, device),
       erase: (prospect) => eraseProspect(pool, prospect),

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import type { NumberPoolAssignment } from "../../../src/domain/api.generated.ts";
 import { decideClaim, leaseFrom, mergeLeases, release, stateOf, type Lease, type PoolNumber } from "../../domain/lease-model.ts";
 import type { ClaimResult, E164, Uuid } from "../../../src/domain/types.ts";
+import { meet } from "../../harness/meet.ts";
 import { aDesiredPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -220,7 +221,7 @@ test.each([
       const poolOf = (numbers: readonly PoolNumber[]) => aDesiredPool({ ...options, owned: numbers.flatMap((each, n) => (each.inService ? [[n, n] as const] : [])) });
       const identities: Identity[] = [];
       for (let v = 0; v < VISITORS; v += 1) identities.push({ prospect: randomUUID(), device: randomUUID() });
-      for (const identity of identities) await world.stores.prospects.touch([identity]);
+      for (const identity of identities) await meet(world.database.pool, [identity]);
       const model = new Model(identities, poolOf([]).spec.assignment);
       await world.apply(poolOf(model.numbers));
       for (const each of steps) {

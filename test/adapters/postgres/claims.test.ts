@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { lockWrites } from "../../../src/adapters/postgres/apply-lock.ts";
 import { readPoolOf } from "../../../src/adapters/postgres/explain-number.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
+import { meet } from "../../harness/meet.ts";
 import { eventually } from "../../harness/process.ts";
 import { aCall, aDesiredPool, aRequest, assignedOf, CALLER, desired, did, didsOf, eachWithWorld, overflowAt, SALES } from "./world.ts";
 
@@ -299,7 +300,7 @@ describe("who else is online", () => {
     const ann = await world.visitor();
     const stranger = await world.visitor();
     const [phone, tablet, gone] = [someone(), someone(), someone()];
-    await world.stores.prospects.touch([phone, tablet, gone].map((device) => ({ prospect: ann.prospect, device })));
+    await meet(world.database.pool, [phone, tablet, gone].map((device) => ({ prospect: ann.prospect, device })));
     await world.stores.presence.heartbeat([ann.device, phone, tablet, gone, stranger.device], 60);
     await world.stores.presence.offline([gone]);
     const result = await world.assigned(aRequest(ann.prospect, { device: ann.device }));
@@ -311,7 +312,7 @@ describe("who else is online", () => {
     await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const [old, recent] = [Array.from({ length: 30 }, someone), Array.from({ length: 16 }, someone)];
-    await world.stores.prospects.touch([...old, ...recent].map((device) => ({ prospect: ann.prospect, device })));
+    await meet(world.database.pool, [...old, ...recent].map((device) => ({ prospect: ann.prospect, device })));
     await world.stores.presence.heartbeat(old, 60);
     await world.stores.presence.heartbeat(recent, 120);
     const { otherDevicesOnline } = await world.assigned(aRequest(ann.prospect, { device: ann.device }));
@@ -337,7 +338,7 @@ describe("history", () => {
     await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const phone = someone();
-    await world.stores.prospects.touch([{ prospect: ann.prospect, device: phone }]);
+    await meet(world.database.pool, [{ prospect: ann.prospect, device: phone }]);
     const request = aRequest(ann.prospect, { device: ann.device });
     const first = await world.assigned(request);
     expect(await history()).toMatchObject([{ otherDevicesOnline: [], determinedAt: first.determinedAt }]);
@@ -467,7 +468,7 @@ describe("a release", () => {
     await world.apply(aDesiredPool());
     const ann = await world.visitor();
     const devices = Array.from({ length: 18 }, () => someone());
-    await world.stores.prospects.touch(devices.map((device) => ({ prospect: ann.prospect, device })));
+    await meet(world.database.pool, devices.map((device) => ({ prospect: ann.prospect, device })));
     for (const [index, device] of devices.entries()) await world.stores.presence.heartbeat([device], 60 + index);
     const elements = Array.from({ length: 34 }, (_, index) => `element-${index}`);
     for (const mediaElement of elements) await world.claim(aRequest(ann.prospect, { device: ann.device, mediaElement }));

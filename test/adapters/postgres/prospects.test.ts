@@ -6,6 +6,7 @@ import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { eraseProspect } from "../../../src/adapters/postgres/prospects.ts";
 import { readAssociations } from "../../../src/adapters/postgres/read-associations.ts";
 import type { Uuid } from "../../../src/domain/types.ts";
+import { meet } from "../../harness/meet.ts";
 import { silent } from "../../harness/logger.ts";
 import { aCall, aDesiredPool, aRequest, CALLER, did, eachWithWorld, SALES } from "./world.ts";
 
@@ -13,25 +14,25 @@ const world = eachWithWorld();
 
 const identify = (subject: string, { prospect, device }: { prospect: Uuid; device: Uuid }, site = "shop") =>
   world.stores.prospects.identify({ site, subject, prospect, device });
-const whoseIs = async (device: Uuid) => (await world.stores.prospects.touch([{ prospect: randomUUID(), device }]))[0];
+const whoseIs = async (device: Uuid) => (await world.rows<{ prospect_id: Uuid }>("select prospect_id from device where id = $1::uuid", [device]))[0]?.prospect_id;
 
-describe("touch", () => {
-  test("makes prospects and devices, in the order asked, and again without harm", async () => {
+describe("who asks", () => {
+  test("is stored, prospects and devices, answered in the order asked, and again without harm", async () => {
     const devices = Array.from({ length: 3 }, () => ({ prospect: randomUUID(), device: randomUUID() }));
     const expected = devices.map(({ prospect }) => prospect);
-    expect(await world.stores.prospects.touch(devices)).toEqual(expected);
-    expect(await world.stores.prospects.touch([...devices].reverse())).toEqual([...expected].reverse());
-    expect(await world.stores.prospects.touch([])).toEqual([]);
+    expect(await meet(world.database.pool, devices)).toEqual(expected);
+    expect(await meet(world.database.pool, [...devices].reverse())).toEqual([...expected].reverse());
+    expect(await meet(world.database.pool, [])).toEqual([]);
   });
 
-  test("answers the prospect that a device belongs to, whatever the page says", async () => {
+  test("is the prospect that the device belongs to, whatever the page says", async () => {
     const ann = await world.visitor();
-    expect(await world.stores.prospects.touch([{ prospect: randomUUID(), device: ann.device }])).toEqual([ann.prospect]);
+    expect(await meet(world.database.pool, [{ prospect: randomUUID(), device: ann.device }])).toEqual([ann.prospect]);
   });
 
-  test("of the same devices by many processes at once agrees", async () => {
+  test("is the same for many processes at once", async () => {
     const devices = Array.from({ length: 20 }, () => ({ prospect: randomUUID(), device: randomUUID() }));
-    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => world.stores.prospects.touch(n % 2 === 0 ? devices : [...devices].reverse())));
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => meet(world.database.pool, n % 2 === 0 ? devices : [...devices].reverse())));
     for (const [n, answer] of answers.entries()) expect(n % 2 === 0 ? answer : [...answer].reverse()).toEqual(devices.map(({ prospect }) => prospect));
   });
 });
@@ -50,7 +51,13 @@ describe("a log-in", () => {
     expect(await identify("ann", tablet)).toEqual({ prospect: laptop.prospect, merged: true });
     for (const { device } of [laptop, phone, tablet]) expect(await whoseIs(device)).toBe(laptop.prospect);
     const late = randomUUID();
-    expect(await world.stores.prospects.touch([{ prospect: tablet.prospect, device: late }])).toEqual([laptop.prospect]);
+    expect(await meet(world.database.pool, [{ prospect: tablet.prospect, device: late }])).toEqual([laptop.prospect]);
+  });
+
+  test("on a device that is known makes nobody of who its tokens name besides", async () => {
+    const ann = await world.visitor();
+    expect(await identify("ann", { ...ann, prospect: randomUUID() })).toEqual({ prospect: ann.prospect, merged: false });
+    expect(await world.rows("select id from prospect")).toEqual([{ id: ann.prospect }]);
   });
 
   test("works for a device that was never seen", async () => {
@@ -79,7 +86,7 @@ describe("a log-in", () => {
   test("of two persons with one anonymous device at the same time keeps them apart", async () => {
     const shared = await world.visitor();
     const phone = randomUUID();
-    await world.stores.prospects.touch([{ prospect: shared.prospect, device: phone }]);
+    await meet(world.database.pool, [{ prospect: shared.prospect, device: phone }]);
     const [ann, bob] = await Promise.all([identify("ann", shared), identify("bob", { prospect: shared.prospect, device: phone })]);
     expect(ann.prospect).not.toBe(bob.prospect);
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { purgeOlder } from "../../../src/adapters/postgres/retention.ts";
+import { meet } from "../../harness/meet.ts";
 import { aCall, aDesiredPool, aRequest, did, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
@@ -118,7 +119,7 @@ describe("a prospect of long ago", () => {
   it("stays with the devices that are in use; those that are not go", async () => {
     const who = await world.visitor();
     const other = randomUUID();
-    await world.stores.prospects.touch([{ prospect: who.prospect, device: other }]);
+    await meet(world.database.pool, [{ prospect: who.prospect, device: other }]);
     await world.pass(40 * DAY);
     await world.stores.presence.heartbeat([other], 45);
     expect(await purge()).toEqual({ ...nothing, devices: 1 });
@@ -133,7 +134,7 @@ describe("a prospect of long ago", () => {
     expect(await purge()).toEqual({ ...nothing, devices: 1 });
     expect(await left()).toEqual({ prospects: 2, devices: 1 });
     // Who comes back with the token from before is the same person.
-    const [known] = await world.stores.prospects.touch([laptop]);
+    const [known] = await meet(world.database.pool, [laptop]);
     expect(known).toBe(phone.prospect);
     await world.pass(40 * DAY);
     await purge();
@@ -148,7 +149,7 @@ describe("a prospect of long ago", () => {
     await world.claim(aRequest(who.prospect, who));
     await world.pass(40 * DAY);
     expect(await purge()).toEqual({ associations: 1, calls: 0, numbers: 1, devices: 1, prospects: 1 });
-    expect(await world.stores.prospects.touch([who])).toEqual([who.prospect]);
+    expect(await meet(world.database.pool, [who])).toEqual([who.prospect]);
     expect(await world.assigned(aRequest(who.prospect, who))).toMatchObject({ renewed: false });
     await world.stores.presence.heartbeat([who.device], 45);
     expect(await world.online(who.prospect)).toEqual([who.device]);

@@ -7,6 +7,7 @@ import type { NumberPoolAssignment, NumberPoolSpec } from "../../../src/domain/a
 import type { DesiredState, Logger } from "../../../src/domain/ports.ts";
 import type { CallRecord, ClaimRequest, ClaimResult, E164, LegRecord, Uuid } from "../../../src/domain/types.ts";
 import { anAssignment, aPoolSpec } from "../../domain/builders.ts";
+import { meet } from "../../harness/meet.ts";
 import { silent } from "../../harness/logger.ts";
 import { freshDatabase, type TestDatabase } from "../../harness/postgres.ts";
 
@@ -110,7 +111,7 @@ export function eachWithWorld(logger: Logger = silent): World {
     assigned: async (request) => assignedOf(await world().stores.claims.claim([request])),
     visitor: async () => {
       const [prospect, device] = [randomUUID(), randomUUID()];
-      await world().stores.prospects.touch([{ prospect, device }]);
+      await meet(world().database.pool, [{ prospect, device }]);
       return { prospect, device };
     },
     online: async (prospect) => {
