@@ -140,7 +140,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   app.use("/v1", visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
-  app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, leavers: newcomers(), sites: secrets.sites }));
+  app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, newcomers: numbers.newcomers, leavers: newcomers(), sites: secrets.sites }));
 
   app.use((request) => {
     throw new HttpProblem(404, "Not found", { detail: `there is no ${request.method} ${request.path.slice(0, 100)}` });

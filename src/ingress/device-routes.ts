@@ -18,6 +18,8 @@ import type { Streams } from "./streams.ts";
 
 export interface DeviceRoutesDeps {
   readonly identities: Identities;
+  /** Who logs in without a device token of ours makes a new device. The same limit as for numbers. */
+  readonly newcomers: Newcomers;
   /** Who leaves is a new visitor from then on. A limit of their own: newcomers must keep nobody from logging out. */
   readonly leavers: Newcomers;
   readonly prospects: Prospects;
@@ -61,6 +63,7 @@ async function identify(deps: DeviceRoutesDeps, request: Request, response: Resp
     return;
   }
   const met = deps.identities.meet(givenTokens(request, body));
+  if (met.isNew) assertOneMore(deps.newcomers, request);
   const { prospect, merged } = await deps.prospects.identify({ site: person.site, subject: person.subject, ...met.claimed });
   answerTokens(request, response, { ...met.tokens(prospect), merged });
 }
@@ -86,10 +89,15 @@ function personOf(deps: DeviceRoutesDeps, token: string): PersonClaims {
 
 async function leave(deps: DeviceRoutesDeps, request: Request, response: Response): Promise<void> {
   const device = deps.identities.device(givenTokens(request, parseDevice(request.body)));
-  const waitSeconds = deps.leavers.take(request.ip ?? "");
-  if (waitSeconds > 0) throw tooMany(waitSeconds);
+  assertOneMore(deps.leavers, request);
   const prospect = await deps.prospects.leave(device);
   answerTokens(request, response, deps.identities.seal({ prospect, device }));
+}
+
+/** @throws HttpProblem 429 when the address has brought as many as it may */
+function assertOneMore(newcomers: Newcomers, { ip = "" }: Request): void {
+  const waitSeconds = newcomers.take(ip);
+  if (waitSeconds > 0) throw tooMany(waitSeconds);
 }
 
 function answerTokens(request: Request, response: Response, answer: IdentityTokens & { readonly merged?: boolean }): void {

@@ -85,7 +85,7 @@ const paths = {
     },
   },
   "/v1/identify": {
-    post: operation("Joins this device to a person who logged in; the site's back end signs the token (docs/identify.md). Not with `consent: denied`, nor without `granted` where a pool that the page's origin may ask for requires it: nothing is stored then.", ["identify"], {
+    post: operation("Joins this device to a person who logged in; the site's back end signs the token (docs/identify.md). Not with `consent: denied`, nor without `granted` where a pool that the page's origin may ask for requires it: nothing is stored then. Without a device token it makes a device, which counts as a new visitor of its address: 429 beyond the limit.", ["identify"], {
       "200": { description: "Who the device belongs to now.", schema: "Identity" },
       ...invalid, ...common, "401": problem("No site that this service knows signed the token, or it is expired."),
     }),

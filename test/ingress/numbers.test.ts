@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IngressSettings } from "../../src/ingress/app.ts";
-import { startSite, type Site } from "./site.ts";
+import { personToken, startSite, type Site } from "./site.ts";
 
 const sales = "default/sales";
 const matching = (form: RegExp) => expect.stringMatching(form) as string;
@@ -341,6 +341,25 @@ describe("floods", () => {
       const { visitor, device, number } = first.body;
       expect((await site.post("/v1/numbers", { ...banner, visitor, device })).body).toMatchObject({ status: "assigned", number });
       expect(await (await fetch(`${site.url}/metrics`)).text()).toContain('dialplane_ingress_refused_total{reason="new-visitors"} 2');
+    } finally {
+      await site.close();
+    }
+  });
+
+  it("of people who log in on devices that were never here count as well, and those who come back do not", async () => {
+    const site = await startSite({ settings: { newVisitors: { perSecond: 0.001, burst: 3 } } });
+    try {
+      const { visitor, device } = (await site.post("/v1/numbers", banner)).body;
+      const token = personToken("mallory");
+      const answers = [];
+      for (let i = 0; i < 4; i += 1) answers.push(await site.post("/v1/identify", { token }));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429]);
+      expect(await site.stores.counts()).toMatchObject({ prospects: 3, devices: 3 });
+      expect((await site.post("/v1/identify", { token, visitor, device })).status).toBe(200);
+      // Neither of these would make a device.
+      expect((await site.post("/v1/identify", { token, consent: "denied" })).status).toBe(200);
+      expect((await site.post("/v1/identify", { token: "forged" })).status).toBe(401);
+      expect((await site.post("/v1/numbers", banner)).body).toMatchObject({ reason: "TooManyNewVisitors" });
     } finally {
       await site.close();
     }

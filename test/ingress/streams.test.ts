@@ -167,6 +167,7 @@ describe("a release", () => {
     const { keeper } = aKeeper();
     const routes = deviceRoutes({
       identities: new Identities(createTokenSigner(tokenKeys)),
+      newcomers: new Newcomers({ perSecond: 0, burst: 1 }, clock, metrics.refused),
       leavers: new Newcomers({ perSecond: 0, burst: 1 }, clock, metrics.refused),
       prospects: {} as Prospects,
       claims: { release: () => Promise.resolve(elsewhere) } as unknown as NumberClaims,
