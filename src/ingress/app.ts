@@ -136,7 +136,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const reading = readRoutes({ ...deps, access: deps.access ?? tokenAccess(secrets.apiTokens ?? [], secrets.reportTokens ?? []) });
   app.use("/v1", reading);
   // Before the admission, however its path is spelled: a stream would take up the room of a request for minutes.
-  app.get("/v1/stream", limited, streamRoute({ ...deps, identities, streams: parts.streams }));
+  app.get("/v1/stream", notForHead, limited, streamRoute({ ...deps, identities, streams: parts.streams }));
   app.use("/v1", visitors);
   app.get("/v1/amp", ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
@@ -148,6 +148,9 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   app.use(problemHandler(deps.logger));
   return app;
 }
+
+/** Express answers HEAD by what it has for GET, and would open a stream for whoever wants no body. */
+const notForHead: RequestHandler = (request, _response, next) => next(request.method === "GET" ? undefined : "route");
 
 function operations(app: Express, deps: Pick<IngressDeps, "health" | "metrics">): void {
   app.get("/healthz", (_request, response) => void response.json({ alive: true }));

@@ -282,6 +282,14 @@ describe("GET /v1/stream", () => {
     expect(await site.stores.online()).toBe(0);
   });
 
+  it("is opened by GET alone: HEAD makes nobody online", async () => {
+    const who = await ask();
+    const answer = await fetch(`${site.url}/v1/stream?device=${who.device}`, { method: "HEAD", headers: { Origin: site.url } });
+    expect(answer.status).toBe(404);
+    await site.settled();
+    expect(await site.stores.online()).toBe(0);
+  });
+
   it("is bounded for one device", async () => {
     const who = await ask();
     const opened = [];
