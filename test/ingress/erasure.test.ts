@@ -15,6 +15,7 @@ describe("POST /v1/erasures", () => {
   });
   afterAll(() => site.close());
 
+  const pick = ({ visitor, device }: Record<string, unknown> = {}) => ({ visitor, device });
   const shownTo = async (body: object = {}) => (await site.post("/v1/numbers", { ...banner, ...body })).body;
   const history = (number: unknown) => site.stores.associations(String(number));
 
@@ -32,6 +33,26 @@ describe("POST /v1/erasures", () => {
     for (const { visitor, device } of devices) await site.post("/v1/identify", { token: personToken("customer-42"), visitor, device });
     expect((await site.post("/v1/erasures", { person: { site: "acme", subject: "customer-42" } }, authorised)).status).toBe(204);
     for (const { number } of devices) expect(await history(number)).toHaveLength(0);
+  });
+
+  it("parts a person's devices: without a log-in each is somebody new, and stays so", async () => {
+    const token = personToken("customer-43");
+    const [phone, laptop] = [await shownTo(), await shownTo()];
+    const joined = [];
+    for (const { visitor, device } of [phone, laptop]) joined.push((await site.post("/v1/identify", { token, visitor, device })).body);
+    expect(joined[0]?.["merged"]).toBe(false);
+    expect(joined[1]).toMatchObject({ visitor: joined[0]?.["visitor"], merged: true });
+    await site.post("/v1/erasures", { person: { site: "acme", subject: "customer-43" } }, authorised);
+    const [one, other] = [await shownTo(pick(joined[0])), await shownTo(pick(joined[1]))];
+    expect(one["status"]).toBe("assigned");
+    expect(other["status"]).toBe("assigned");
+    expect(other["number"]).not.toBe(one["number"]);
+    expect(new Set([joined[0]?.["visitor"], one["visitor"], other["visitor"]]).size).toBe(3);
+    // The old token, as a page that missed the answer sends it, is the same device.
+    expect(await shownTo(pick(joined[0]))).toMatchObject({ number: one["number"], visitor: one["visitor"] });
+    // Whoever logs in is known again, and is nobody of before.
+    const again = (await site.post("/v1/identify", { token, ...pick(joined[1]) })).body;
+    expect(again).toMatchObject({ visitor: other["visitor"], merged: false });
   });
 
   it("leaves nobody of whom a release could make somebody known again", async () => {

@@ -44,7 +44,7 @@ function hashOf({ site, subject }: Pick<Identification, "site" | "subject">): Bu
 async function ensureDevice(client: pg.PoolClient, { prospect, device }: Identification): Promise<void> {
   await client.query(
     `with newcomer as materialized (
-       select $1::uuid as device, coalesce((select merged_into from prospect where id = $2::uuid), $2::uuid) as prospect
+       select $1::uuid as device, coalesce((select merged_into from prospect where id = $2::uuid), newcomer($2::uuid, $1::uuid)) as prospect
        where not exists (select from device where id = $1::uuid)
      ),
      owner as (

@@ -543,7 +543,7 @@ declare
   prospects uuid[];
   are_known boolean;
 begin
-  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, r.visitor) order by r.ord), bool_and(d.id is not null)
+  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id, newcomer(r.visitor, r.device)) order by r.ord), bool_and(d.id is not null)
   into prospects, are_known
   from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
   left join device d on d.id = r.device
@@ -565,6 +565,21 @@ begin
     on conflict (id) do nothing;
   end if;
   return prospects;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.newcomer(visitor uuid, device uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if exists (select from erasure) and not exists (select from prospect p where p.id = visitor)
+    and exists (select from erasure e where e.subject = erasure_subject('prospect', visitor::text))
+  then
+    return encode(substring(sha256(convert_to(visitor || ' ' || device, 'UTF8')) for 16), 'hex')::uuid;
+  end if;
+  return visitor;
 end
 $function$;
 

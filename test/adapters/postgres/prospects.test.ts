@@ -262,6 +262,21 @@ describe("an erasure", () => {
     expect((await read()) - before).toBeLessThan(50_000);
   });
 
+  test("makes each device that comes back somebody new, by itself or by a log-in, and one and the same however often it asks at once", async () => {
+    const [ann, laptop] = [await world.visitor(), randomUUID()];
+    await meet(world.database.pool, [{ prospect: ann.prospect, device: laptop }]);
+    await world.stores.prospects.erase(ann.prospect);
+    const [phone, other] = [ann, { prospect: ann.prospect, device: laptop }];
+    const met = (await Promise.all(Array.from({ length: 4 }, () => meet(world.database.pool, [phone, phone])))).flat();
+    expect(new Set(met).size).toBe(1);
+    const { prospect } = await identify("bob", other);
+    expect(new Set([ann.prospect, met[0], prospect]).size).toBe(3);
+    expect(await whoseIs(laptop)).toBe(prospect);
+    expect((await world.rows<{ id: string }>("select id from prospect")).map(({ id }) => id).sort()).toEqual([met[0], prospect].sort());
+    await world.stores.prospects.erase(prospect);
+    expect(await meet(world.database.pool, [{ prospect, device: laptop }])).not.toEqual([prospect]);
+  });
+
   test("of somebody unknown changes nothing", async () => {
     const ann = await world.visitor();
     await world.stores.prospects.erase(randomUUID());
