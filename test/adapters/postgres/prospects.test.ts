@@ -181,6 +181,15 @@ describe("a device that two people share", () => {
     expect(bob.prospect).not.toBe(ann.prospect);
   });
 
+  test("belongs to whoever logged in last also where the log-ins are two systems': that it is one person nobody can know", async () => {
+    const kitchen = await world.visitor();
+    const inTheShop = await identify("ann", kitchen, "shop");
+    const inTheForum = await identify("ann42", { ...kitchen, prospect: inTheShop.prospect }, "forum");
+    expect(inTheForum).toMatchObject({ merged: false });
+    expect(inTheForum.prospect).not.toBe(inTheShop.prospect);
+    expect(await identify("ann", { ...kitchen, prospect: inTheForum.prospect }, "shop")).toEqual({ prospect: inTheShop.prospect, merged: false });
+  });
+
   test("gets a prospect of its own at log-out, and its next person is somebody else", async () => {
     const laptop = await world.visitor();
     const ann = await identify("ann", laptop);
