@@ -1,4 +1,4 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { watch } from "chokidar";
 import { messageOf } from "../../domain/errors.ts";
@@ -7,9 +7,12 @@ import type { AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
 import type { IdentityRegister } from "./identity.ts";
 import type { LastGood } from "./last-good.ts";
+import { SETTLE_MILLISECONDS, Settling, type Version } from "./settling.ts";
 
 /** What a reader makes of one file; a file with any problem is not taken at all. */
 export interface FileContent {
+  /** How many objects it holds, of whatever kind and whether they are valid or not. */
+  readonly objects: number;
   readonly resources: readonly AnyResource[];
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
   readonly problems: readonly SourceProblem[];
@@ -28,41 +31,128 @@ export interface DirectoryOptions {
 /** Waits for an editor or a copy to finish a burst of writes before reading. */
 const DEBOUNCE_MILLISECONDS = 100;
 const MANIFEST = /\.(ya?ml|json)$/;
-const EMPTY: FileContent = { resources: [], credentials: new Map(), problems: [] };
+const EMPTY: FileContent = { objects: 0, resources: [], credentials: new Map(), problems: [] };
+const GONE: Version = { id: "gone", writtenAt: null };
+
+/** What one process knows of the folder. */
+interface Memory {
+  /** The last good state of each file. */
+  readonly good: Map<string, FileContent>;
+  readonly settling: Settling;
+  /** Files whose present version is not taken yet. */
+  waiting: readonly string[];
+}
 
 /** Resources from the manifests of one folder (not its sub-folders), re-read when something in it changes. */
 export function directorySource(options: DirectoryOptions): ResourceSource {
-  const good = new Map<string, FileContent>();
+  const memory: Memory = { good: new Map(), settling: new Settling(), waiting: [] };
   return {
-    read: () => readAll(options, good),
-    watch: (listener) => watchDirectory(options, listener),
+    read: () => readAll(options, memory),
+    watch: (listener) => watchDirectory(options, memory, listener),
   };
 }
 
-/** @param good the last good state of each file, as far as this process knows it */
-async function readAll(options: DirectoryOptions, good: Map<string, FileContent>): Promise<Declared> {
+/** A file as it is now. */
+interface Found {
+  readonly name: string;
+  readonly version: Version;
+  readonly text?: string;
+  readonly content: FileContent;
+}
+
+/**
+ * What a file no longer declares is deleted, perhaps with its history, so it has to be meant: a file is empty for a moment when a shell
+ * writes into it, and holds its first documents only while it is copied.
+ */
+async function readAll(options: DirectoryOptions, memory: Memory): Promise<Declared> {
+  const { good } = memory;
   const names = (await readdir(options.directory)).filter((name) => MANIFEST.test(name) && !name.startsWith(".")).sort();
-  for (const gone of [...good.keys()].filter((name) => !names.includes(name))) good.delete(gone);
-  const problems: SourceProblem[] = [];
+  const gone = [...good.keys()].filter((name) => !names.includes(name)).map((name) => ({ name, version: GONE, content: EMPTY }));
+  const files: Found[] = [...gone];
   for (const name of names) {
-    const { text, content } = await readOne(options, name);
-    problems.push(...content.problems);
-    const state = content.problems.length === 0 ? content : (good.get(name) ?? (await ofEarlierStart(options, name)));
-    if (state !== undefined) good.set(name, state);
-    if (state === content && text !== undefined) await keep(options, name, text);
+    files.push(await readOne(options, name));
+    const earlier = good.has(name) ? undefined : await ofEarlierStart(options, name);
+    if (earlier !== undefined) good.set(name, earlier);
   }
-  await options.lastGood?.only(names);
-  const merged = merge(names.map((name) => ({ name, content: good.get(name) ?? EMPTY })));
+  const problems = await takeGood(options, memory, files);
+  const kept = [...new Set([...names, ...good.keys()])].sort();
+  await options.lastGood?.only(kept);
+  const merged = merge(kept.map((name) => ({ name, content: good.get(name) ?? EMPTY })));
   const resources = await identify(options, merged.resources);
   return { resources, credentials: merged.credentials, problems: [...problems, ...merged.problems] };
 }
 
-async function readOne(options: DirectoryOptions, name: string): Promise<{ readonly text?: string; readonly content: FileContent }> {
+/** @returns what keeps files from being taken */
+async function takeGood(options: DirectoryOptions, memory: Memory, files: readonly Found[]): Promise<SourceProblem[]> {
+  const { good, settling } = memory;
+  const problems: SourceProblem[] = [];
+  const waiting: string[] = [];
+  // Before any file is taken: an object that moves from one file to another is in neither of them lost.
+  const lost = lostObjects(files, good);
+  for (const file of files) {
+    const { name } = file;
+    const isSettled = settling.isSettled(name, file.version, options.clock.now().getTime());
+    const losses = lost.get(name) ?? [];
+    const faults = faultsOf(file, losses);
+    problems.push(...faults);
+    if (faults.length > 0) continue;
+    if (losses.length === 0 || isSettled) {
+      await take(options, memory, file);
+    } else {
+      waiting.push(name);
+      if (!memory.waiting.includes(name)) options.logger.info({ file: name, objects: losses.slice(0, MOST_NAMES), count: losses.length }, "a manifest declares less than before: it is taken when it has been left alone for 2 s");
+    }
+  }
+  memory.waiting = waiting;
+  return problems;
+}
+
+/** Enough to see what it is about. */
+const MOST_NAMES = 5;
+
+/** By file what it declared when it was good last, and no file declares now. */
+function lostObjects(files: readonly Found[], good: ReadonlyMap<string, FileContent>): ReadonlyMap<string, readonly string[]> {
+  const declared = new Set(files.flatMap(({ name, content }) => objectIds(content.problems.length === 0 ? content : good.get(name))));
+  return new Map(files.map(({ name }) => [name, objectIds(good.get(name)).filter((id) => !declared.has(id))]));
+}
+
+function objectIds({ resources, credentials }: FileContent = EMPTY): string[] {
+  return [...resources.map(objectId), ...[...credentials.keys()].map((key) => `Secret ${key}`)];
+}
+
+function faultsOf({ name, version, content }: Found, losses: readonly string[]): readonly SourceProblem[] {
+  if (content.problems.length > 0 || content.objects > 0 || version === GONE || losses.length === 0) return content.problems;
+  return [{ file: name, document: null, field: null, message: "declares nothing any more: delete the file to delete what it declared" }];
+}
+
+async function take(options: DirectoryOptions, { good, settling }: Memory, { name, version, text, content }: Found): Promise<void> {
+  if (version === GONE) {
+    good.delete(name);
+    settling.forget(name);
+  } else {
+    good.set(name, content);
+    if (text !== undefined) await keep(options, name, text);
+  }
+}
+
+async function readOne(options: DirectoryOptions, name: string): Promise<Found> {
+  const path = join(options.directory, name);
   try {
-    const text = await readFile(join(options.directory, name), "utf8");
-    return { text, content: options.parse(text, name) };
+    const text = await readFile(path, "utf8");
+    // Afterwards: what was written meanwhile must not pass for the version before.
+    return { name, version: await versionOf(path), text, content: options.parse(text, name) };
   } catch (error) {
-    return { content: { ...EMPTY, problems: [{ file: name, document: null, field: null, message: `must be readable: ${messageOf(error)}` }] } };
+    const problem = { file: name, document: null, field: null, message: `must be readable: ${messageOf(error)}` };
+    return { name, version: await versionOf(path), content: { ...EMPTY, problems: [problem] } };
+  }
+}
+
+async function versionOf(path: string): Promise<Version> {
+  try {
+    const { ino, size, mtimeMs } = await stat(path);
+    return { id: `${ino} ${size} ${mtimeMs}`, writtenAt: mtimeMs };
+  } catch (error) {
+    return { id: messageOf(error), writtenAt: null };
   }
 }
 
@@ -82,7 +172,7 @@ async function keep({ lastGood, logger }: DirectoryOptions, name: string, text: 
 }
 
 /** One object may be declared once; a second declaration is refused, the first (by file name) stays. */
-function merge(files: readonly { readonly name: string; readonly content: FileContent }[]): FileContent {
+function merge(files: readonly { readonly name: string; readonly content: FileContent }[]): Omit<FileContent, "objects"> {
   const resources = new Map<string, AnyResource>();
   const credentials = new Map<ResourceKey, Credentials>();
   const problems: SourceProblem[] = [];
@@ -117,7 +207,7 @@ function objectId(resource: AnyResource): string {
   return `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
 }
 
-async function watchDirectory(options: DirectoryOptions, listener: () => void): Promise<() => Promise<void>> {
+async function watchDirectory(options: DirectoryOptions, memory: Memory, listener: () => void): Promise<() => Promise<void>> {
   let timer: NodeJS.Timeout | undefined;
   const watcher = watch(options.directory, { ignoreInitial: true, depth: 0 });
   watcher.on("all", () => {
@@ -126,8 +216,12 @@ async function watchDirectory(options: DirectoryOptions, listener: () => void): 
   });
   watcher.on("error", (error) => options.logger.error({ error: messageOf(error) }, "cannot watch the manifests folder"));
   await new Promise<void>((resolve) => watcher.once("ready", resolve));
+  const waiting = setInterval(() => {
+    if (memory.waiting.length > 0) listener();
+  }, SETTLE_MILLISECONDS).unref();
   return async () => {
     clearTimeout(timer);
+    clearInterval(waiting);
     await watcher.close();
   };
 }

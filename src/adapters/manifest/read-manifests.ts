@@ -19,6 +19,8 @@ export interface ManifestProblem extends SourceProblem {
 
 /** What a file declares. With any problem the caller should take nothing of it. */
 export interface Manifests {
+  /** How many objects it holds, of whatever kind and whether they are valid or not. */
+  readonly objects: number;
   readonly resources: readonly AnyResource[];
   /** By `namespace/name` of the Secret. */
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
@@ -32,6 +34,7 @@ export interface Manifests {
 const MAX_PROBLEMS_A_DOCUMENT = 20;
 
 interface Collected {
+  objects: number;
   readonly resources: AnyResource[];
   readonly credentials: Map<ResourceKey, Credentials>;
   readonly problems: ManifestProblem[];
@@ -46,6 +49,7 @@ interface Collected {
 export function readManifests(schemas: Schemas, text: string, file: string): Manifests {
   const { documents, problems } = parseManifests(text);
   const collected: Collected = {
+    objects: 0,
     resources: [],
     credentials: new Map(),
     problems: problems.map((problem) => ({ ...problem, file, field: null, object: null })),
@@ -71,6 +75,7 @@ function readDocument(context: Context, document: ManifestDocument, collected: C
     items.forEach((item, index) => readDocument(context, { ...document, value: item, lineOf: (path) => document.lineOf(["items", index, ...path]) }, collected));
     return;
   }
+  collected.objects += 1;
   if (isForeign(context.schemas, value)) {
     collected.passedOver.push(objectOf(value, "") ?? "an object without a name");
     return;

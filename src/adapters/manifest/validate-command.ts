@@ -96,7 +96,7 @@ async function readStream(stream: AsyncIterable<unknown>): Promise<string> {
 
 function unreadable(file: string, message: string): Outcome {
   const problem = { file, document: null, line: null, object: null, field: null, message };
-  return { file, resources: [], credentials: new Map(), problems: [problem], warnings: [], passedOver: [] };
+  return { file, objects: 0, resources: [], credentials: new Map(), problems: [problem], warnings: [], passedOver: [] };
 }
 
 /** One object in two files: the later file's is refused. Within one file the reader itself says so. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, symlink, unlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -26,7 +26,7 @@ function parse(text: string, file: string): FileContent {
     const [name, priority] = line.split(" ");
     return { kind: "RoutingRule", metadata: { name, namespace: "default" }, spec: { priority } } as unknown as AnyResource;
   });
-  return { resources: problems.length > 0 ? [] : resources, credentials: new Map(), problems };
+  return { objects: lines.length, resources: problems.length > 0 ? [] : resources, credentials: new Map(), problems };
 }
 
 async function source(): Promise<ResourceSource> {
@@ -35,7 +35,15 @@ async function source(): Promise<ResourceSource> {
 }
 
 const put = (name: string, text: string) => writeFile(join(folder, name), text);
+const later = (milliseconds: number) => (now = new Date(now.getTime() + milliseconds));
 const namesOf = (declared: Declared) => declared.resources.map((resource) => resource.metadata.name);
+
+/** Read, and once more when it has been left alone for long enough. */
+async function settled(folderSource: ResourceSource): Promise<Declared> {
+  await folderSource.read();
+  later(2_000);
+  return folderSource.read();
+}
 
 describe("resources from a folder", () => {
   it("reads every manifest of the folder and nothing else", async () => {
@@ -67,7 +75,7 @@ describe("resources from a folder", () => {
     await put("a.yaml", "one 3");
     expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "3" }]);
     await unlink(join(folder, "a.yaml"));
-    expect((await folderSource.read()).resources).toEqual([]);
+    expect(namesOf(await settled(folderSource))).toEqual([]);
   });
 
   it("keeps it over a restart as well, for nobody else's eyes, and not when it was deleted meanwhile", async () => {
@@ -101,6 +109,89 @@ describe("resources from a folder", () => {
   });
 });
 
+describe("a file that declares less than before", () => {
+  it.each([
+    ["is empty", ""],
+    ["holds its first documents only", "one 1\n"],
+  ])("and %s for a moment loses nothing", async (_, half) => {
+    await put("a.yaml", "one 1\ntwo 2");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", half);
+    expect(namesOf(await folderSource.read())).toEqual(["one", "two"]);
+    later(1_900);
+    expect(namesOf(await folderSource.read())).toEqual(["one", "two"]);
+    await put("a.yaml", "one 1\ntwo 3");
+    expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "1" }, { priority: "3" }]);
+  });
+
+  it("is taken when it has been left alone for 2 s, and not while it grows", async () => {
+    await put("a.yaml", "one 1\ntwo 2\nthree 3");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", "one 1\n");
+    await folderSource.read();
+    later(2_000);
+    await put("a.yaml", "one 1\ntwo 2\n");
+    expect(namesOf(await folderSource.read())).toEqual(["one", "two", "three"]);
+    later(2_000);
+    expect(await folderSource.read()).toMatchObject({ resources: [{ metadata: { name: "one" } }, { metadata: { name: "two" } }], problems: [] });
+  });
+
+  it("and holds no object at all is a problem for as long as it is there, over a restart as well", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", "");
+    const problem = { file: "a.yaml", document: null, field: null, message: "declares nothing any more: delete the file to delete what it declared" };
+    for (const from of [folderSource, await source()]) {
+      const declared = await settled(from);
+      expect([namesOf(declared), declared.problems]).toEqual([["one"], [problem]]);
+    }
+    await unlink(join(folder, "a.yaml"));
+    expect(await settled(folderSource)).toMatchObject({ resources: [], problems: [] });
+  });
+
+  it("because it is gone is waited for too: a folder is removed and copied anew", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    const { uid } = (await folderSource.read()).resources[0]!.metadata;
+    await unlink(join(folder, "a.yaml"));
+    expect(namesOf(await folderSource.read())).toEqual(["one"]);
+    await put("a.yaml", "one 1");
+    expect((await settled(folderSource)).resources[0]!.metadata.uid).toBe(uid);
+  });
+
+  it("because another one declares it now is taken at once, also when nothing is left in it", async () => {
+    await put("a.yaml", "one 1\ntwo 2");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", "");
+    await put("b.yaml", "one 2\ntwo 3");
+    expect(await folderSource.read()).toMatchObject({ resources: [{ spec: { priority: "2" } }, { spec: { priority: "3" } }], problems: [] });
+  });
+
+  it("since before this start is taken at once: it was not written just now", async () => {
+    await put("a.yaml", "one 1\ntwo 2");
+    await (await source()).read();
+    await put("a.yaml", "one 1");
+    await utimes(join(folder, "a.yaml"), now, now);
+    later(2_000);
+    expect(namesOf(await (await source()).read())).toEqual(["one"]);
+  });
+
+  it("is read again by itself when that time is over", async () => {
+    await put("a.yaml", "one 1\ntwo 2");
+    const folderSource = await source();
+    await folderSource.read();
+    await put("a.yaml", "one 1");
+    await folderSource.read();
+    let unwatch: () => Promise<void> = () => Promise.resolve();
+    await new Promise<void>((resolve) => void folderSource.watch(resolve).then((stop) => (unwatch = stop)));
+    await unwatch();
+  });
+});
+
 describe("identity of objects in a folder", () => {
   it("keeps uid and creation time over a restart and counts changes of spec", async () => {
     await put("a.yaml", "one 1");
@@ -122,7 +213,7 @@ describe("identity of objects in a folder", () => {
     const folderSource = await source();
     const first = (await folderSource.read()).resources[0]!.metadata.uid;
     await unlink(join(folder, "a.yaml"));
-    await folderSource.read();
+    await settled(folderSource);
     await put("a.yaml", "one 1");
     expect((await folderSource.read()).resources[0]!.metadata.uid).not.toBe(first);
   });
