@@ -5,9 +5,10 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Clock, Credentials, Declared, Logger, ResourceSource, SourceProblem } from "../../domain/ports.ts";
 import type { AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
+import { repeat } from "../../shared/repeat.ts";
 import type { IdentityRegister } from "./identity.ts";
 import type { LastGood } from "./last-good.ts";
-import { SETTLE_MILLISECONDS, Settling, type Version } from "./settling.ts";
+import { Settling, type Version } from "./settling.ts";
 
 /** What a reader makes of one file; a file with any problem is not taken at all. */
 export interface FileContent {
@@ -30,6 +31,8 @@ export interface DirectoryOptions {
 
 /** Waits for an editor or a copy to finish a burst of writes before reading. */
 const DEBOUNCE_MILLISECONDS = 100;
+/** What is replaced with all that is watched in it tells nothing: a symbolic link to a folder, a folder that is made anew. */
+const LOOK_MILLISECONDS = 2_000;
 const MANIFEST = /\.(ya?ml|json)$/;
 const EMPTY: FileContent = { objects: 0, resources: [], credentials: new Map(), problems: [] };
 const GONE: Version = { id: "gone", writtenAt: null };
@@ -41,11 +44,13 @@ interface Memory {
   readonly settling: Settling;
   /** Files whose present version is not taken yet. */
   waiting: readonly string[];
+  /** The versions of all files when they were read last. */
+  read: string;
 }
 
 /** Resources from the manifests of one folder (not its sub-folders), re-read when something in it changes. */
 export function directorySource(options: DirectoryOptions): ResourceSource {
-  const memory: Memory = { good: new Map(), settling: new Settling(), waiting: [] };
+  const memory: Memory = { good: new Map(), settling: new Settling(), waiting: [], read: "" };
   return {
     read: () => readAll(options, memory),
     watch: (listener) => watchDirectory(options, memory, listener),
@@ -66,7 +71,7 @@ interface Found {
  */
 async function readAll(options: DirectoryOptions, memory: Memory): Promise<Declared> {
   const { good } = memory;
-  const names = (await readdir(options.directory)).filter((name) => MANIFEST.test(name) && !name.startsWith(".")).sort();
+  const names = await manifestsIn(options.directory);
   const gone = [...good.keys()].filter((name) => !names.includes(name)).map((name) => ({ name, version: GONE, content: EMPTY }));
   const files: Found[] = [...gone];
   for (const name of names) {
@@ -74,12 +79,21 @@ async function readAll(options: DirectoryOptions, memory: Memory): Promise<Decla
     const earlier = good.has(name) ? undefined : await ofEarlierStart(options, name);
     if (earlier !== undefined) good.set(name, earlier);
   }
+  memory.read = versionsOf(files.filter(({ version }) => version !== GONE));
   const problems = await takeGood(options, memory, files);
   const kept = [...new Set([...names, ...good.keys()])].sort();
   await options.lastGood?.only(kept);
   const merged = merge(kept.map((name) => ({ name, content: good.get(name) ?? EMPTY })));
   const resources = await identify(options, merged.resources);
   return { resources, credentials: merged.credentials, problems: [...problems, ...merged.problems] };
+}
+
+async function manifestsIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => MANIFEST.test(name) && !name.startsWith(".")).sort();
+}
+
+function versionsOf(files: readonly Pick<Found, "name" | "version">[]): string {
+  return JSON.stringify(files.map(({ name, version }) => [name, version.id]));
 }
 
 /** @returns what keeps files from being taken */
@@ -216,12 +230,28 @@ async function watchDirectory(options: DirectoryOptions, memory: Memory, listene
   });
   watcher.on("error", (error) => options.logger.error({ error: messageOf(error) }, "cannot watch the manifests folder"));
   await new Promise<void>((resolve) => watcher.once("ready", resolve));
-  const waiting = setInterval(() => {
-    if (memory.waiting.length > 0) listener();
-  }, SETTLE_MILLISECONDS).unref();
+  const looks = repeat(lookAt(options.directory, memory, listener), {
+    everyMs: LOOK_MILLISECONDS,
+    failed: (error, again) => {
+      // Who reads says what is wrong.
+      if (!again) options.logger.debug({ error: messageOf(error) }, "the manifests folder could not be looked at");
+    },
+  });
   return async () => {
     clearTimeout(timer);
-    clearInterval(waiting);
+    await looks.stop();
     await watcher.close();
+  };
+}
+
+/** Tells when the folder holds other versions than were read, once of each, and as long as some wait to be taken. */
+function lookAt(directory: string, memory: Memory, listener: () => void): () => Promise<void> {
+  let told = "";
+  return async () => {
+    const files = await Promise.all((await manifestsIn(directory)).map(async (name) => ({ name, version: await versionOf(join(directory, name)) })));
+    const now = versionsOf(files);
+    const isNew = now !== memory.read && now !== told;
+    told = now;
+    if (isNew || memory.waiting.length > 0) listener();
   };
 }

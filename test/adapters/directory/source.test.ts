@@ -1,6 +1,7 @@
-import { mkdtemp, rm, stat, symlink, unlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, stat, symlink, unlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IdentityRegister } from "../../../src/adapters/directory/identity.ts";
 import { lastGoodIn } from "../../../src/adapters/directory/last-good.ts";
@@ -29,9 +30,9 @@ function parse(text: string, file: string): FileContent {
   return { objects: lines.length, resources: problems.length > 0 ? [] : resources, credentials: new Map(), problems };
 }
 
-async function source(): Promise<ResourceSource> {
+async function source(directory = folder): Promise<ResourceSource> {
   const identities = await IdentityRegister.open(join(folder, ".identities.json"));
-  return directorySource({ directory: folder, parse, identities, lastGood: lastGoodIn(join(folder, "kept")), clock: { now: () => now }, logger: silent });
+  return directorySource({ directory, parse, identities, lastGood: lastGoodIn(join(folder, "kept")), clock: { now: () => now }, logger: silent });
 }
 
 const put = (name: string, text: string) => writeFile(join(folder, name), text);
@@ -43,6 +44,19 @@ async function settled(folderSource: ResourceSource): Promise<Declared> {
   await folderSource.read();
   later(2_000);
   return folderSource.read();
+}
+
+/** Resolves when the source tells of a change after it was made. */
+async function told(folderSource: ResourceSource, change: () => Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const unwatch = await folderSource.watch(() => {
+    if (isDone) resolve(undefined);
+  });
+  await change();
+  isDone = true;
+  await promise;
+  await unwatch();
 }
 
 describe("resources from a folder", () => {
@@ -186,9 +200,7 @@ describe("a file that declares less than before", () => {
     await folderSource.read();
     await put("a.yaml", "one 1");
     await folderSource.read();
-    let unwatch: () => Promise<void> = () => Promise.resolve();
-    await new Promise<void>((resolve) => void folderSource.watch(resolve).then((stop) => (unwatch = stop)));
-    await unwatch();
+    await told(folderSource, () => Promise.resolve());
   });
 });
 
@@ -237,5 +249,53 @@ describe("watching a folder", () => {
     }
     await unwatch();
     expect(changes).toBeGreaterThanOrEqual(3);
+  });
+
+  it("tells of a symbolic link that points to another folder", async () => {
+    for (const version of ["v1", "v2"]) {
+      await mkdir(join(folder, version));
+      await put(`${version}/a.yaml`, `one ${version}`);
+    }
+    const current = join(folder, "current");
+    await symlink("v1", current);
+    const folderSource = await source(current);
+    await folderSource.read();
+    await told(folderSource, async () => {
+      await symlink("v2", join(folder, "next"));
+      await rename(join(folder, "next"), current);
+    });
+    expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "v2" }]);
+  });
+
+  it("tells of a folder that is removed and made again", async () => {
+    const inner = join(folder, "manifests");
+    await mkdir(inner);
+    await put("manifests/a.yaml", "one 1");
+    const folderSource = await source(inner);
+    await folderSource.read();
+    await told(folderSource, async () => {
+      await rm(inner, { recursive: true });
+      await sleep(300);
+      await mkdir(inner);
+      await sleep(300);
+      return put("manifests/a.yaml", "one 2");
+    });
+    expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "2" }]);
+  });
+
+  it("tells of the swap by which a mounted ConfigMap is updated", async () => {
+    for (const version of ["..v1", "..v2"]) {
+      await mkdir(join(folder, version));
+      await put(`${version}/a.yaml`, `one ${version}`);
+    }
+    await symlink("..v1", join(folder, "..data"));
+    await symlink("..data/a.yaml", join(folder, "a.yaml"));
+    const folderSource = await source();
+    await folderSource.read();
+    await told(folderSource, async () => {
+      await symlink("..v2", join(folder, "..data_tmp"));
+      await rename(join(folder, "..data_tmp"), join(folder, "..data"));
+    });
+    expect((await folderSource.read()).resources.map((r) => r.spec)).toEqual([{ priority: "..v2" }]);
   });
 });
