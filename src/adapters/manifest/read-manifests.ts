@@ -1,7 +1,7 @@
 import type { Credentials, SourceProblem } from "../../domain/ports.ts";
 import { API, type AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
-import { errorAt, fieldName, type Finding } from "../../domain/validate/finding.ts";
+import { errorAt, fieldName, type FieldPath, type Finding } from "../../domain/validate/finding.ts";
 import { isRecord } from "../../shared/json.ts";
 import type { Schemas } from "./load-schemas.ts";
 import { readSecret } from "./secret.ts";
@@ -72,7 +72,7 @@ function readDocument(context: Context, document: ManifestDocument, collected: C
   const { value } = document;
   const items = itemsOf(value);
   if (items !== null) {
-    items.forEach((item, index) => readDocument(context, { ...document, value: item, lineOf: (path) => document.lineOf(["items", index, ...path]) }, collected));
+    items.forEach((item, index) => readDocument(context, itemIn(document, item, index), collected));
     return;
   }
   collected.objects += 1;
@@ -89,11 +89,27 @@ function readDocument(context: Context, document: ManifestDocument, collected: C
   } else if (isRecord(value) && value["kind"] === "Secret") {
     refuse(takeSecret(value, collected));
   } else {
-    const validation = validateResource(context.schemas, value);
-    collected.warnings.push(...problemsOf(context.file, document, validation.warnings));
-    if (validation.ok) collected.resources.push(validation.resource);
-    else refuse(validation.errors);
+    const { warnings, errors } = takeResource(context.schemas, document, collected);
+    collected.warnings.push(...problemsOf(context.file, document, warnings));
+    refuse(errors);
   }
+}
+
+function takeResource(schemas: Schemas, document: ManifestDocument, collected: Collected): Record<"warnings" | "errors", readonly Finding[]> {
+  const misread = document.misread([]);
+  const validation = validateResource(schemas, document.value);
+  const { warnings } = validation;
+  if (!validation.ok) {
+    const said = new Set(misread.map(({ path }) => fieldName(path)));
+    return { warnings, errors: [...misread, ...validation.errors.filter(({ path }) => !said.has(fieldName(path)))] };
+  }
+  if (misread.length === 0) collected.resources.push(validation.resource);
+  return { warnings, errors: misread };
+}
+
+function itemIn(document: ManifestDocument, value: unknown, index: number): ManifestDocument {
+  const inside = (path: FieldPath): FieldPath => ["items", index, ...path];
+  return { number: document.number, value, lineOf: (path) => document.lineOf(inside(path)), misread: (object) => document.misread(inside(object)) };
 }
 
 /** Of what `kubectl get -o yaml` writes of several objects. */

@@ -1,6 +1,7 @@
 import { LineCounter, parseAllDocuments, type Document } from "yaml";
 import { messageOf } from "../../domain/errors.ts";
-import type { FieldPath } from "../../domain/validate/finding.ts";
+import type { FieldPath, Finding } from "../../domain/validate/finding.ts";
+import { misreadScalars } from "./misread-scalars.ts";
 
 /** One object of a file, not yet validated. */
 export interface ManifestDocument {
@@ -9,6 +10,8 @@ export interface ManifestDocument {
   readonly value: unknown;
   /** 1-based line of a field, or of the nearest field around it; null when it can't be told. */
   lineOf(path: FieldPath): number | null;
+  /** What kubectl would read otherwise in an object of it; its paths begin at that object. */
+  misread(object: FieldPath): Finding[];
 }
 
 export interface YamlProblem {
@@ -33,7 +36,7 @@ const MAX_DEPTH = 500;
 const COMPACT_NESTING = new RegExp(`(?:[-?:][ \\t]+){${MAX_DEPTH}}`);
 
 /**
- * Reads the YAML 1.2 (or JSON) documents of a file; empty ones are passed over, as kubectl does.
+ * Reads the YAML 1.2 (or JSON) documents of a file, whatever version they say they are of; empty ones are passed over, as kubectl does.
  * Duplicate keys are errors. Nothing is thrown, whatever the text.
  */
 export function parseManifests(text: string): ParsedManifests {
@@ -41,7 +44,7 @@ export function parseManifests(text: string): ParsedManifests {
   if (nestsTooDeep(text)) return unreadable(`must nest at most ${MAX_DEPTH} deep`);
   const lines = new LineCounter();
   try {
-    const parsed = parseAllDocuments(text, { lineCounter: lines, merge: true, uniqueKeys: true, prettyErrors: false, logLevel: "silent" });
+    const parsed = parseAllDocuments(text, { lineCounter: lines, schema: "core", merge: true, uniqueKeys: true, prettyErrors: false, logLevel: "silent" });
     return Array.isArray(parsed) ? readAll(parsed as Document[], lines) : { documents: [], problems: [] };
   } catch (error) {
     return unreadable(`must be YAML: ${messageOf(error)}`);
@@ -71,7 +74,7 @@ function readAll(parsed: readonly Document[], lines: LineCounter): ParsedManifes
   for (const [index, document] of parsed.entries()) {
     const result = readOne(document, index + 1, lines);
     problems.push(...result.problems);
-    if (result.value !== null) documents.push({ number: index + 1, value: result.value, lineOf: (path) => lineOf(document, path, lines) });
+    if (result.value !== null) documents.push({ number: index + 1, value: result.value, lineOf: (path) => lineOf(document, path, lines), misread: (object) => misreadScalars(nodeAt(document, object)) });
   }
   return { documents, problems };
 }
@@ -88,10 +91,14 @@ function readOne(document: Document, number: number, lines: LineCounter): { valu
 
 function lineOf(document: Document, path: FieldPath, lines: LineCounter): number | null {
   for (let length = path.length; length >= 0; length--) {
-    const node = (length === 0 ? document.contents : document.getIn(path.slice(0, length), true)) as { range?: [number, number, number] | null } | null | undefined;
+    const node = nodeAt(document, path.slice(0, length)) as { range?: [number, number, number] | null } | null | undefined;
     if (node?.range) return lineAt(node.range[0], lines);
   }
   return null;
+}
+
+function nodeAt(document: Document, path: FieldPath): unknown {
+  return path.length === 0 ? document.contents : document.getIn(path, true);
 }
 
 function lineAt(offset: number, lines: LineCounter): number | null {

@@ -199,6 +199,55 @@ describe("text that is no manifest", () => {
   });
 });
 
+describe("what kubectl reads otherwise", () => {
+  const pool = (seconds: string): string => `apiVersion: dialplane.io/v1alpha1
+kind: NumberPool
+metadata: {name: sales}
+spec:
+  numbers: ["+12025550110"]
+  trunkRef: {name: carrier}
+  defaultDestination: {number: "+12025550199"}
+  assignment: {leaseSeconds: ${seconds}}
+`;
+  const labelled = (label: string): string => trunk("{host: a.example}").replace("{name: carrier}", `{name: carrier, labels: {${label}}}`);
+
+  // What kubectl 1.35 makes of them was asked of it.
+  it.each(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"])("is a boolean: %s", (value) => {
+    const { resources, problems } = read(labelled(`team: ${value}`));
+    expect(resources).toEqual([]);
+    expect(problems).toMatchObject([{ line: 3, object: "SipTrunk default/carrier", field: "metadata.labels.team", message: "must be written in quotes: kubectl takes it for a boolean" }]);
+  });
+
+  it.each(["0600", "0100", "-0600", "0777"])("is octal: %s", (value) => {
+    expect(read(pool(value)).problems).toMatchObject([{ field: "spec.assignment.leaseSeconds", message: "must be written without the leading zero, or in quotes: kubectl takes it for octal" }]);
+  });
+
+  it.each(["1_800", "1_", "0_600", "-1_0", "+1_0", "2024_11", "0b101", "0B101", "-0o17", "0O17", "-0x1F", "0X1F", "0x1_F", "1_000.5", "1_0e3", "1e_3", ".5_0"])("is a number: %s", (value) => {
+    const { problems } = read(labelled(`team: ${value}`));
+    expect(problems).toMatchObject([{ field: "metadata.labels.team", message: "must be written in quotes, or in decimal digits alone: kubectl takes it for a number" }]);
+  });
+
+  it.each(["'on'", '"0600"', "!!str no", "yEs", "oFF", "_1", "1_a", "a_1", "0b2", "09a", "2024-11-30T"])("is not a string that is one for both: %s", (value) => {
+    expect(read(labelled(`team: ${value}`)).problems.filter(({ message }) => message.includes("kubectl"))).toEqual([]);
+  });
+
+  it.each(["600", "0", "00", "0x258", "0o1130", "6e2", "089", "1.5", "09:00"])("is not a number or time that is the same for both: %s", (value) => {
+    expect(read(pool(value)).problems.filter(({ message }) => message.includes("kubectl"))).toEqual([]);
+  });
+
+  it("may be the name of a field, stand in a list of objects, and is no matter in objects of others", () => {
+    expect(read(labelled("on: x")).problems).toMatchObject([{ field: "metadata.labels.on", message: "must have its name in quotes: kubectl takes it for another one" }]);
+    const list = `apiVersion: v1\nkind: List\nitems:\n  - {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {mode: 0644}}\n  - {apiVersion: dialplane.io/v1alpha1, kind: SipTrunk, metadata: {name: t}, spec: {host: a.example, port: 5060}}\n`;
+    expect(read(list).problems).toEqual([]);
+    expect(read(list.replace("5060", "05060")).problems).toMatchObject([{ line: 5, object: "SipTrunk default/t", field: "spec.port" }]);
+  });
+
+  it("is not made more by what the file says of its version", () => {
+    expect(read(`%YAML 1.1\n---\n${labelled('team: "x"')}`).problems).toEqual([]);
+    expect(read(`%YAML 1.1\n---\n${labelled("team: 09:00")}`).problems[0]?.message).not.toContain("in quotes");
+  });
+});
+
 describe("a Secret", () => {
   const secret = (rest: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: carrier, namespace: shop}\n${rest}\n`;
 
