@@ -5,6 +5,7 @@ import { messageOf } from "../../domain/errors.ts";
 import type { Clock, Credentials, Declared, Logger, ResourceSource, SourceProblem } from "../../domain/ports.ts";
 import type { AnyResource } from "../../domain/resources.ts";
 import type { ResourceKey } from "../../domain/types.ts";
+import { namedSecrets } from "../../domain/world/trunks.ts";
 import { repeat } from "../../shared/repeat.ts";
 import type { IdentityRegister } from "./identity.ts";
 import type { LastGood } from "./last-good.ts";
@@ -16,6 +17,8 @@ export interface FileContent {
   readonly objects: number;
   readonly resources: readonly AnyResource[];
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
+  /** By Secret what is wrong with it: problems only where a trunk of any file names it. */
+  readonly secretProblems?: ReadonlyMap<ResourceKey, readonly SourceProblem[]>;
   readonly problems: readonly SourceProblem[];
 }
 
@@ -80,12 +83,22 @@ async function readAll(options: DirectoryOptions, memory: Memory): Promise<Decla
     if (earlier !== undefined) good.set(name, earlier);
   }
   memory.read = versionsOf(files.filter(({ version }) => version !== GONE));
-  const problems = await takeGood(options, memory, files);
+  const problems = await takeGood(options, memory, judgeSecrets(files, good));
   const kept = [...new Set([...names, ...good.keys()])].sort();
   await options.lastGood?.only(kept);
   const merged = merge(kept.map((name) => ({ name, content: good.get(name) ?? EMPTY })));
   const resources = await identify(options, merged.resources);
   return { resources, credentials: merged.credentials, problems: [...problems, ...merged.problems] };
+}
+
+/** Trunks count of the state that will be in force, and that is not known before: of both. */
+function judgeSecrets(files: readonly Found[], good: ReadonlyMap<string, FileContent>): Found[] {
+  const named = namedSecrets([...files.map(({ content }) => content), ...good.values()].flatMap(({ resources }) => resources));
+  return files.map((file) => {
+    const { secretProblems = new Map<ResourceKey, readonly SourceProblem[]>(), problems } = file.content;
+    const judged = [...secretProblems].flatMap(([key, found]) => (named.has(key) ? found : []));
+    return judged.length === 0 ? file : { ...file, content: { ...file.content, problems: [...problems, ...judged] } };
+  });
 }
 
 async function manifestsIn(directory: string): Promise<string[]> {

@@ -24,6 +24,8 @@ export interface Manifests {
   readonly resources: readonly AnyResource[];
   /** By `namespace/name` of the Secret. */
   readonly credentials: ReadonlyMap<ResourceKey, Credentials>;
+  /** What is wrong with a Secret, by `namespace/name`: problems only where a SipTrunk names it. All others are somebody else's. */
+  readonly secretProblems: ReadonlyMap<ResourceKey, readonly ManifestProblem[]>;
   readonly problems: readonly ManifestProblem[];
   readonly warnings: readonly ManifestProblem[];
   /** Objects of other APIs, which stand beside ours in many a repository: `Namespace shop`. */
@@ -37,6 +39,7 @@ interface Collected {
   objects: number;
   readonly resources: AnyResource[];
   readonly credentials: Map<ResourceKey, Credentials>;
+  readonly secretProblems: Map<ResourceKey, readonly ManifestProblem[]>;
   readonly problems: ManifestProblem[];
   readonly warnings: ManifestProblem[];
   readonly passedOver: string[];
@@ -52,6 +55,7 @@ export function readManifests(schemas: Schemas, text: string, file: string): Man
     objects: 0,
     resources: [],
     credentials: new Map(),
+    secretProblems: new Map(),
     problems: problems.map((problem) => ({ ...problem, file, field: null, object: null })),
     warnings: [],
     passedOver: [],
@@ -84,10 +88,11 @@ function readDocument(context: Context, document: ManifestDocument, collected: C
   const object = objectOf(value);
   const earlier = object === null ? undefined : context.seen.get(object);
   if (object !== null && earlier === undefined) context.seen.set(object, document.number);
-  if (earlier !== undefined) {
-    refuse([errorAt(["metadata", "name"], `must be unique, but document ${earlier} declares the same object`)]);
-  } else if (isRecord(value) && value["kind"] === "Secret") {
-    refuse(takeSecret(value, collected));
+  const again = earlier === undefined ? [] : [errorAt(["metadata", "name"], `must be unique, but document ${earlier} declares the same object`)];
+  if (isRecord(value) && value["kind"] === "Secret") {
+    takeSecret(context.file, { document, secret: value, again }, collected);
+  } else if (again.length > 0) {
+    refuse(again);
   } else {
     const { warnings, errors } = takeResource(context.schemas, document, collected);
     collected.warnings.push(...problemsOf(context.file, document, warnings));
@@ -125,10 +130,20 @@ function isForeign(schemas: Schemas, value: unknown): boolean {
   return !apiVersion.startsWith(`${API.group}/`);
 }
 
-function takeSecret(secret: Record<string, unknown>, collected: Collected): readonly Finding[] {
-  const { key, credentials, errors } = readSecret(secret);
-  if (key !== null && credentials !== null) collected.credentials.set(key, credentials);
-  return errors;
+interface FoundSecret {
+  readonly document: ManifestDocument;
+  readonly secret: Record<string, unknown>;
+  /** That another document declares it. */
+  readonly again: readonly Finding[];
+}
+
+function takeSecret(file: string, { document, secret, again }: FoundSecret, collected: Collected): void {
+  const { key, credentials, lacking, errors } = readSecret(secret);
+  if (lacking.length > 0) return;
+  const found = problemsOf(file, document, again.length > 0 ? again : [...document.misread([]), ...errors]);
+  if (key === null) collected.problems.push(...found);
+  else if (found.length > 0) collected.secretProblems.set(key, [...(collected.secretProblems.get(key) ?? []), ...found]);
+  else if (credentials !== null) collected.credentials.set(key, credentials);
 }
 
 function problemsOf(file: string, document: ManifestDocument, findings: readonly Finding[]): ManifestProblem[] {

@@ -9,28 +9,40 @@ const MAX_LENGTH = 256;
 
 const UNWRITABLE = /[\p{Cc}\u2028\u2029]|^\s|\s$/u;
 
+const KEYS = ["username", "password"];
+
 export interface ReadSecret {
-  /** `namespace/name`; null when the metadata has errors. */
+  /** `namespace/name`; null when it has no name. */
   readonly key: ResourceKey | null;
-  /** null when the Secret does not hold both keys: it is then somebody else's. */
+  /** null when the Secret does not hold both keys, it is then somebody else's, and when it has errors. */
   readonly credentials: Credentials | null;
   /** Of the two keys those that it does not hold. */
   readonly lacking: readonly string[];
+  /** None of a Secret that lacks a key. */
   readonly errors: readonly Finding[];
 }
 
 /** A trunk's credentials out of a Secret of Kubernetes v1. No message ever holds a value. */
 export function readSecret(secret: Record<string, unknown>): ReadSecret {
+  const key = keyOf(secret["metadata"]);
+  const lacking = KEYS.filter((name) => !holds(secret["stringData"], name) && !holds(secret["data"], name));
+  if (lacking.length > 0) return { key, credentials: null, lacking, errors: [] };
   const errors = [...metadataFindings(secret["metadata"])];
   if (secret["apiVersion"] !== "v1") errors.push(errorAt(["apiVersion"], "must be v1"));
   const username = valueOf(secret, "username", errors);
   const password = valueOf(secret, "password", errors);
-  if (errors.length > 0 || !isRecord(secret["metadata"])) return { key: null, credentials: null, lacking: [], errors };
-  const { namespace, name } = readMetadata(secret["metadata"]);
-  const key = `${namespace}/${name}`;
-  if (username !== undefined && password !== undefined) return { key, credentials: { username, password }, lacking: [], errors };
-  const lacking = [...(username === undefined ? ["username"] : []), ...(password === undefined ? ["password"] : [])];
-  return { key, credentials: null, lacking, errors };
+  const credentials = errors.length > 0 || username === undefined || password === undefined ? null : { username, password };
+  return { key, credentials, lacking, errors };
+}
+
+function keyOf(metadata: unknown): ResourceKey | null {
+  if (!isRecord(metadata) || typeof metadata["name"] !== "string") return null;
+  const { namespace, name } = readMetadata(metadata);
+  return `${namespace}/${name}`;
+}
+
+function holds(data: unknown, key: string): boolean {
+  return isRecord(data) && data[key] !== undefined;
 }
 
 /** `stringData` comes before `data` (base64), as in the API server. */

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../domain/errors.ts";
+import { namedSecrets } from "../../domain/world/trunks.ts";
 import { loadSchemas } from "./load-schemas.ts";
 import { readManifests, type ManifestProblem, type Manifests } from "./read-manifests.ts";
 import { MAX_FILE_BYTES } from "./yaml-documents.ts";
@@ -40,7 +41,7 @@ export async function validateCommand(args: readonly string[], io: CommandIo): P
     return 2;
   }
   const outcomes = await readAll(names, io);
-  const problems = [...outcomes.flatMap((outcome) => outcome.problems), ...declaredTwice(outcomes)];
+  const problems = [...outcomes.flatMap((outcome) => outcome.problems), ...ofNamedSecrets(outcomes), ...declaredTwice(outcomes)];
   const print = args.includes("--json") ? printJson : printText;
   print(outcomes, problems, io);
   return problems.length === 0 ? 0 : 2;
@@ -96,7 +97,12 @@ async function readStream(stream: AsyncIterable<unknown>): Promise<string> {
 
 function unreadable(file: string, message: string): Outcome {
   const problem = { file, document: null, line: null, object: null, field: null, message };
-  return { file, objects: 0, resources: [], credentials: new Map(), problems: [problem], warnings: [], passedOver: [] };
+  return { file, objects: 0, resources: [], credentials: new Map(), secretProblems: new Map(), problems: [problem], warnings: [], passedOver: [] };
+}
+
+function ofNamedSecrets(outcomes: readonly Outcome[]): ManifestProblem[] {
+  const named = namedSecrets(outcomes.flatMap(({ resources }) => resources));
+  return outcomes.flatMap(({ secretProblems }) => [...secretProblems].flatMap(([key, problems]) => (named.has(key) ? problems : [])));
 }
 
 /** One object in two files: the later file's is refused. Within one file the reader itself says so. */

@@ -1,7 +1,7 @@
 import { Memo, StableList } from "../memo.ts";
 import { renderPjsip } from "../pjsip.ts";
 import type { Credentials, Declared, SecretFault, TrunkConfiguration, TrunkEntry } from "../ports.ts";
-import type { SipTrunk } from "../resources.ts";
+import type { AnyResource, SipTrunk } from "../resources.ts";
 import { resolveSources, sameConflicts, type SourceConflict } from "../sources.ts";
 import type { ResourceKey } from "../types.ts";
 import type { Findings } from "./findings.ts";
@@ -98,6 +98,11 @@ function faultOf({ key, known, fault }: NamedSecret, registration: SipTrunk["spe
   const { state, message } = fault ?? { state: "Absent", message: `Secret ${key} with the keys username and password does not exist` };
   const without = `without authentication${registration === "Enabled" ? " and registration" : ""}`;
   return { state, message: `${message}; meanwhile the trunk is used ${known === undefined ? without : "with the credentials that were seen last"}` };
+}
+
+/** The Secrets that trunks name. */
+export function namedSecrets(resources: readonly AnyResource[]): ReadonlySet<ResourceKey> {
+  return new Set(resources.flatMap((resource) => (resource.kind === "SipTrunk" ? (secretOf(resource) ?? []) : [])));
 }
 
 function secretOf(trunk: SipTrunk): ResourceKey | null {

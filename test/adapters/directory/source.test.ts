@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { IdentityRegister } from "../../../src/adapters/directory/identity.ts";
 import { lastGoodIn } from "../../../src/adapters/directory/last-good.ts";
 import { directorySource, type FileContent } from "../../../src/adapters/directory/source.ts";
+import { loadSchemas } from "../../../src/adapters/manifest/load-schemas.ts";
+import { readManifests } from "../../../src/adapters/manifest/read-manifests.ts";
 import type { Declared, ResourceSource } from "../../../src/domain/ports.ts";
 import type { AnyResource } from "../../../src/domain/resources.ts";
 import { silent } from "../../harness/logger.ts";
@@ -201,6 +203,32 @@ describe("a file that declares less than before", () => {
     await put("a.yaml", "one 1");
     await folderSource.read();
     await told(folderSource, () => Promise.resolve());
+  });
+});
+
+describe("Secrets of a folder", () => {
+  const trunk = "apiVersion: dialplane.io/v1alpha1\nkind: SipTrunk\nmetadata: {name: t}\nspec: {host: a.example, authentication: {secretRef: {name: c}}}\n";
+  const secret = (password: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: c}\nstringData: {username: u, password: ${password}}\n`;
+
+  async function manifests(): Promise<ResourceSource> {
+    const schemas = await loadSchemas();
+    const identities = await IdentityRegister.open(join(folder, ".identities.json"));
+    return directorySource({ directory: folder, parse: (text, name) => readManifests(schemas, text, name), identities, clock: { now: () => now }, logger: silent });
+  }
+
+  it("are judged when a trunk of any file names them, and their file's last good state stays", async () => {
+    await put("secret.yaml", secret("one"));
+    await put("trunk.yaml", trunk);
+    const folderSource = await manifests();
+    await folderSource.read();
+    await put("secret.yaml", secret("'two '"));
+    const { credentials, problems } = await folderSource.read();
+    expect([...credentials.values(), problems]).toMatchObject([{ password: "one" }, [{ file: "secret.yaml", field: "stringData.password" }]]);
+  });
+
+  it("of others keep nothing out of force", async () => {
+    await put("a.yaml", `${secret("a".repeat(400))}---\n${trunk.replace("secretRef: {name: c}", "secretRef: {name: d}")}`);
+    expect(await (await manifests()).read()).toMatchObject({ resources: [{ kind: "SipTrunk" }], problems: [] });
   });
 });
 

@@ -261,8 +261,8 @@ describe("a Secret", () => {
     expect([...credentials]).toEqual([["shop/carrier", { username: "acme", password: "s3cret" }]]);
   });
 
-  it("of somebody else is passed over", () => {
-    expect(read(secret("type: kubernetes.io/tls\ndata: {tls.crt: YQ==}"))).toMatchObject({ resources: [], problems: [], credentials: new Map() });
+  it.each(["type: kubernetes.io/tls\ndata: {tls.crt: YQ==}", 'stringData: {password: "of\\ntwo lines"}', "data: {username: no base64}"])("of somebody else is passed over, for it lacks a key: %s", (rest) => {
+    expect(read(secret(rest))).toMatchObject({ resources: [], problems: [], secretProblems: new Map(), credentials: new Map() });
   });
 
   it.each([
@@ -270,11 +270,12 @@ describe("a Secret", () => {
     ["data that is not base64", "data: {username: YWNtZQ==, password: s3cret!}", "data.password"],
     ["a space at its end", 'stringData: {username: acme, password: "s3cret "}', "stringData.password"],
     ["a number", "stringData: {username: acme, password: 123456}", "stringData.password"],
-  ])("with %s is refused without telling the value", (_, rest, field) => {
-    const { credentials, problems } = read(secret(rest));
-    expect(credentials.size).toBe(0);
-    expect(problems).toMatchObject([{ field }]);
-    expect(JSON.stringify(problems)).not.toMatch(/s3cret|123456/);
+    ["what kubectl takes for a boolean", "stringData: {username: acme, password: on}", "stringData.password"],
+  ])("with %s is refused where a trunk names it, without telling the value", (_, rest, field) => {
+    const { credentials, secretProblems, problems } = read(secret(rest));
+    expect([credentials.size, problems]).toEqual([0, []]);
+    expect([...secretProblems]).toMatchObject([["shop/carrier", [{ field }]]]);
+    expect(JSON.stringify([...secretProblems])).not.toMatch(/s3cret|123456/);
   });
 
   it("without metadata is refused", () => {

@@ -93,6 +93,15 @@ describe("dialplane validate", () => {
     expect(err).toBe(`${b}: SipTrunk default/carrier: metadata.name: must be unique, but ${a} declares the same object\n`);
   });
 
+  it("judges a Secret only where a trunk names it, in whatever file", async () => {
+    const git = await file("git.yaml", `apiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {username: git, password: ${"a".repeat(400)}}\n`);
+    expect(await run([git, await file("trunk.yaml", TRUNK)])).toMatchObject({ code: 0, err: "" });
+    const named = await file("named.yaml", TRUNK.replace("example}", "example, authentication: {secretRef: {name: git}}}"));
+    const { code, err } = await run([git, named]);
+    expect(code).toBe(2);
+    expect(err).toBe(`${git}:4: document 1 (Secret default/git): stringData.password: must be a string of 1 to 256 characters without line breaks, control characters and spaces at its ends\n`);
+  });
+
   it("warns, and answers 0, where the world may be stranger than we know", async () => {
     const path = await file("warn.yaml", TRUNK.replace("}\n", "}\n").replace("sip.carrier.example}", "sip.carrier.example, mediaEncryption: SDES, sourceAddresses: [0.0.0.0/0]}"));
     const { code, out, err } = await run([path]);
