@@ -144,7 +144,7 @@ function lostObjects(files: readonly Found[], good: ReadonlyMap<string, FileCont
 }
 
 function objectIds({ resources, credentials }: FileContent = EMPTY): string[] {
-  return [...resources.map(objectId), ...[...credentials.keys()].map((key) => `Secret ${key}`)];
+  return [...resources.map(objectId), ...[...credentials.keys()].map(secretId)];
 }
 
 function faultsOf({ name, version, content }: Found, losses: readonly string[]): readonly SourceProblem[] {
@@ -200,24 +200,21 @@ async function keep({ lastGood, logger }: DirectoryOptions, name: string, text: 
 
 /** One object may be declared once; a second declaration is refused, the first (by file name) stays. */
 function merge(files: readonly { readonly name: string; readonly content: FileContent }[]): Omit<FileContent, "objects"> {
-  const resources = new Map<string, AnyResource>();
+  const resources: AnyResource[] = [];
   const credentials = new Map<ResourceKey, Credentials>();
   const problems: SourceProblem[] = [];
   const declaredIn = new Map<string, string>();
   for (const { name, content } of files) {
-    for (const resource of content.resources) {
-      const id = objectId(resource);
+    const isFirst = (id: string): boolean => {
       const first = declaredIn.get(id);
-      if (first === undefined) {
-        declaredIn.set(id, name);
-        resources.set(id, resource);
-      } else {
-        problems.push({ file: name, document: null, field: "metadata.name", message: `${id} must be declared once; it is already in ${first}` });
-      }
-    }
-    for (const [key, value] of content.credentials) credentials.set(key, value);
+      if (first === undefined) declaredIn.set(id, name);
+      else problems.push({ file: name, document: null, field: "metadata.name", message: `${id} must be declared once; it is already in ${first}` });
+      return first === undefined;
+    };
+    resources.push(...content.resources.filter((resource) => isFirst(objectId(resource))));
+    for (const [key, value] of content.credentials) if (isFirst(secretId(key))) credentials.set(key, value);
   }
-  return { resources: [...resources.values()], credentials, problems };
+  return { resources, credentials, problems };
 }
 
 async function identify(options: DirectoryOptions, resources: readonly AnyResource[]): Promise<AnyResource[]> {
@@ -232,6 +229,10 @@ async function identify(options: DirectoryOptions, resources: readonly AnyResour
 
 function objectId(resource: AnyResource): string {
   return `${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
+}
+
+function secretId(key: ResourceKey): string {
+  return `Secret ${key}`;
 }
 
 async function watchDirectory(options: DirectoryOptions, memory: Memory, listener: () => void): Promise<() => Promise<void>> {

@@ -108,15 +108,15 @@ function ofNamedSecrets(outcomes: readonly Outcome[]): ManifestProblem[] {
 /** One object in two files: the later file's is refused. Within one file the reader itself says so. */
 function declaredTwice(outcomes: readonly Outcome[]): ManifestProblem[] {
   const first = new Map<string, string>();
-  return outcomes.flatMap(({ file, resources }) =>
-    resources.flatMap(({ kind, metadata }) => {
-      const object = `${kind} ${metadata.namespace}/${metadata.name}`;
+  return outcomes.flatMap(({ file, resources, credentials }) => {
+    const objects = [...resources.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`), ...[...credentials.keys()].map((key) => `Secret ${key}`)];
+    return objects.flatMap((object) => {
       const earlier = first.get(object);
       if (earlier === undefined) first.set(object, file);
       if (earlier === undefined) return [];
       return [{ file, document: null, line: null, object, field: "metadata.name", message: `must be unique, but ${earlier} declares the same object` }];
-    }),
-  );
+    });
+  });
 }
 
 function printText(outcomes: readonly Outcome[], problems: readonly ManifestProblem[], io: CommandIo): void {

@@ -226,6 +226,14 @@ describe("Secrets of a folder", () => {
     expect([...credentials.values(), problems]).toMatchObject([{ password: "one" }, [{ file: "secret.yaml", field: "stringData.password" }]]);
   });
 
+  it("are declared once: the first file's stays, and the other is told", async () => {
+    await put("a.yaml", secret("one"));
+    await put("b.yaml", secret("two"));
+    const { credentials, problems } = await (await manifests()).read();
+    expect([...credentials.values()]).toEqual([{ username: "u", password: "one" }]);
+    expect(problems).toMatchObject([{ file: "b.yaml", message: "Secret default/c must be declared once; it is already in a.yaml" }]);
+  });
+
   it("of others keep nothing out of force", async () => {
     await put("a.yaml", `${secret("a".repeat(400))}---\n${trunk.replace("secretRef: {name: c}", "secretRef: {name: d}")}`);
     expect(await (await manifests()).read()).toMatchObject({ resources: [{ kind: "SipTrunk" }], problems: [] });

@@ -93,6 +93,12 @@ describe("dialplane validate", () => {
     expect(err).toBe(`${b}: SipTrunk default/carrier: metadata.name: must be unique, but ${a} declares the same object\n`);
   });
 
+  it("refuses one Secret declared in two files", async () => {
+    const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: c}\nstringData: {username: u, password: one}\n";
+    const [a, b] = [await file("s1.yaml", secret), await file("s2.yaml", secret.replace("one", "two"))];
+    expect(await run([a, b])).toMatchObject({ code: 2, err: `${b}: Secret default/c: metadata.name: must be unique, but ${a} declares the same object\n` });
+  });
+
   it("judges a Secret only where a trunk names it, in whatever file", async () => {
     const git = await file("git.yaml", `apiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {username: git, password: ${"a".repeat(400)}}\n`);
     expect(await run([git, await file("trunk.yaml", TRUNK)])).toMatchObject({ code: 0, err: "" });
