@@ -67,13 +67,22 @@ interface Text {
 async function texts(name: string, io: CommandIo): Promise<Text[]> {
   try {
     if (name === "-") return [{ file: "(standard input)", text: await readStream(io.stdin) }];
-    if (!(await stat(name)).isDirectory()) return [await readText(name)];
+    if (!(await stat(name)).isDirectory()) return [await textOf(name)];
     const files = (await readdir(name)).filter((file) => /^[^.].*\.(ya?ml|json)$/.test(file)).sort();
     if (files.length === 0) return [{ file: name, text: "", failure: "must hold at least one *.yaml, *.yml or *.json" }];
-    return await Promise.all(files.map((file) => readText(join(name, file))));
+    return await Promise.all(files.map((file) => textOf(join(name, file))));
   } catch (error) {
-    return [{ file: name, text: "", failure: `must be readable: ${messageOf(error)}` }];
+    return [notReadable(name, error)];
   }
+}
+
+/** A file that can't be read, such as a link that leads nowhere, hides nothing of the others. */
+function textOf(file: string): Promise<Text> {
+  return readText(file).catch((error: unknown) => notReadable(file, error));
+}
+
+function notReadable(file: string, error: unknown): Text {
+  return { file, text: "", failure: `must be readable: ${messageOf(error)}` };
 }
 
 async function readText(file: string): Promise<Text> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -124,6 +124,16 @@ describe("dialplane validate", () => {
     const large = await file("large.yaml", "#".repeat(4 * 1024 * 1024 + 1));
     expect(await run([large])).toMatchObject({ code: 2, err: `${large}: must be at most 4194304 bytes, but has 4194305\n` });
     expect(await run(["-"], "#".repeat(4 * 1024 * 1024 + 1))).toMatchObject({ code: 2, err: "(standard input): must be at most 4194304 bytes\n" });
+  });
+
+  it("says of a folder with a link that leads nowhere what is wrong in its other files too", async () => {
+    const linked = await mkdtemp(join(folder, "linked-"));
+    await symlink("/nowhere", join(linked, "b.yaml"));
+    await writeFile(join(linked, "c.yaml"), RULE);
+    const { code, out, err } = await run([linked]);
+    expect(code).toBe(2);
+    expect(err.split("\n")).toMatchObject([expect.stringContaining("b.yaml: must be readable: "), expect.stringContaining("c.yaml:8: document 1 (RoutingRule default/sales)"), ""]);
+    expect(out).toBe("2 files, 0 valid resources, 2 problems\n");
   });
 
   it("answers 2 with its usage when it is called wrongly, 0 with --help", async () => {
