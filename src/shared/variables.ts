@@ -8,7 +8,15 @@ export const DATABASE_URL_FORM = "must be postgres://user:password@host:port/dat
 /** Asked here and not by the driver: what it throws for a password with a # in it names nothing. */
 export const databaseUrl = z
   .string({ error: `is required and ${DATABASE_URL_FORM}` })
-  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), DATABASE_URL_FORM);
+  .refine(namesOneDatabase, DATABASE_URL_FORM);
+
+/** A folder with a socket is a host too; it stands percent-encoded in the host's place, or in `?host=`. */
+function namesOneDatabase(text: string): boolean {
+  const url = /^postgres(ql)?:\/\//.test(text) ? URL.parse(text) : null;
+  if (url === null) return false;
+  const host = url.searchParams.get("host") ?? url.hostname;
+  return host !== "" && !/,|%2c/i.test(host) && url.pathname.length > 1;
+}
 
 export const logLevel = z.enum(LOG_LEVELS, "must be debug, info, warn, error or silent").default("info");
 
