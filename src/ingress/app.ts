@@ -5,7 +5,7 @@ import type { SiteSecrets } from "../domain/person-token.ts";
 import { createTokenSigner, type SigningKey } from "../domain/puid.ts";
 import type { Clock, DevicePush, Logger, NumberClaims, PoolEntry, Presence, Prospects, PushBus, Records } from "../domain/ports.ts";
 import type { ResourceKey } from "../domain/types.ts";
-import type { Health } from "../shared/health.ts";
+import { ALIVE, type Health } from "../shared/health.ts";
 import { Admission } from "./admission.ts";
 import { ampRoute } from "./amp-route.ts";
 import { bearer, tokenAccess, type ReadAccess } from "./bearer.ts";
@@ -153,7 +153,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
 const notForHead: RequestHandler = (request, _response, next) => next(request.method === "GET" ? undefined : "route");
 
 function operations(app: Express, deps: Pick<IngressDeps, "health" | "metrics">): void {
-  app.get("/healthz", (_request, response) => void response.json({ alive: true }));
+  app.get("/healthz", (_request, response) => void response.json(ALIVE));
   app.get("/readyz", (_request, response) => {
     const report = deps.health.report();
     response.status(report.ready ? 200 : 503).json(report);

@@ -1,3 +1,6 @@
+/** What every program answers to `/healthz`: it answers. */
+export const ALIVE = { alive: true } as const;
+
 /** A part says whether it can do its job; `/readyz` asks all of them. */
 export type ReadinessCheck = () => { readonly ready: boolean; readonly reason: string };
 

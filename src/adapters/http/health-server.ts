@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Registry } from "prom-client";
 
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
-import type { Health } from "../../shared/health.ts";
+import { ALIVE, type Health } from "../../shared/health.ts";
 
 /** Answers one path, whatever the method. */
 export type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -41,7 +41,7 @@ export async function listenForHealth(port: number, deps: HealthServerDeps): Pro
 function standard({ health, registry }: HealthServerDeps): Record<string, Endpoint> {
   return {
     "/healthz": (_request, response) => {
-      response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
+      sendJson(response, 200, ALIVE);
       return Promise.resolve();
     },
     "/readyz": (_request, response) => {

@@ -17,3 +17,14 @@ test("a path whose answer fails is 500, one that nobody has 404, and a taken por
     await close();
   }
 });
+
+test("/healthz is the same JSON as of the ingress", async () => {
+  const port = await freeTcpPort();
+  const close = await listenForHealth(port, { health: new Health(), registry: new Registry() });
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(5_000) });
+    expect([response.headers.get("content-type"), await response.json()]).toEqual(["application/json", { alive: true }]);
+  } finally {
+    await close();
+  }
+});
