@@ -26,6 +26,8 @@ export interface CallsDeps {
 const STALLED_MS = 1_000;
 /** Then what Asterisk said meanwhile is read first: a leg may have answered long ago. */
 const CATCH_UP_MS = 500;
+/** Nobody can be given up, nor anybody else be called, nor is anybody hung up, before ARI is back and it is known what Asterisk did meanwhile. */
+const NEED_ARI: readonly TimerName[] = ["ring", "hangup"];
 /** Ends of adopted calls whose records are not found yet. */
 const MAX_UNRECORDED = 10_000;
 
@@ -198,10 +200,13 @@ export class Calls {
   #startTimer({ call, timers }: LiveCall, timer: TimerName, seconds: number): void {
     clearTimeout(timers.get(timer));
     const due = performance.now() + seconds * 1000;
+    let waits = false;
     const ring = () => {
-      // What Asterisk did meanwhile is found when ARI is back. Until then nobody can be given up, nor anybody else be called.
-      if (timer === "ring" && !this.#deps.connected()) timers.set(timer, setTimeout(ring, CATCH_UP_MS));
-      else if (performance.now() < due + STALLED_MS) this.dispatch(call.id, { type: "Deadline", timer });
+      if (NEED_ARI.includes(timer) && !this.#deps.connected()) {
+        timers.set(timer, setTimeout(ring, CATCH_UP_MS));
+        if (!waits) this.dispatch(call.id, { type: "Delayed", timer });
+        waits = true;
+      } else if (performance.now() < due + STALLED_MS) this.dispatch(call.id, { type: "Deadline", timer });
       else timers.set(timer, setTimeout(() => this.dispatch(call.id, { type: "Deadline", timer }), CATCH_UP_MS));
     };
     timers.set(timer, setTimeout(ring, seconds * 1000));

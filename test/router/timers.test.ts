@@ -1,8 +1,13 @@
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
+import type { Telephony } from "../../src/adapters/ari/telephony.ts";
+import { ExpectedError } from "../../src/domain/errors.ts";
+import type { CallRecord } from "../../src/domain/types.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
-import { aDecision, after, answered, decided, received } from "../domain/call/builders.ts";
+import type { TelephonyCommand } from "../../src/router/perform.ts";
+import { recover } from "../../src/router/recover.ts";
+import { aDecision, after, answered, AT, decided, gone, INBOUND, LEG, received } from "../domain/call/builders.ts";
 import { silent } from "../harness/logger.ts";
 import { testCalls } from "./builders.ts";
 
@@ -66,6 +71,50 @@ describe("a ring timer", () => {
     expect(kind()).toBe("dialing");
     await vi.advanceTimersByTimeAsync(CATCH_UP_MS);
     expect(kind()).toBe("ending");
+  });
+});
+
+describe("the hang-ups of a call that ended while ARI went away", () => {
+  const HANGUP_MS = 5_000;
+
+  /** The callee said no, and what the caller was to be told is lost with the socket. */
+  async function declined() {
+    const asterisk = { connected: true };
+    const saved: CallRecord[] = [];
+    const asked: TelephonyCommand[] = [];
+    const lost = () => Promise.reject(new ExpectedError("Unavailable", "ARI is not connected"));
+    const calls = testCalls({
+      clock: { now: () => AT },
+      perform: (command) => (asterisk.connected ? Promise.resolve(void asked.push(command)) : lost()),
+      save: (record) => void saved.push(record),
+      connected: () => asterisk.connected,
+    });
+    const { call, commands } = after(received(), decided(aDecision([["desk"]])));
+    calls.start(call, commands, silent);
+    asterisk.connected = false;
+    calls.dispatch(call.id, gone(LEG(0), 21, 603));
+    await vi.advanceTimersByTimeAsync(10 * HANGUP_MS);
+    return { asterisk, calls, call, saved, asked };
+  }
+
+  test("are not given up before it is back, and the record has the end already", async () => {
+    const { calls, call, saved } = await declined();
+    expect([calls.find(call.id)?.kind, calls.owns(INBOUND)]).toEqual(["ending", true]);
+    expect(saved.filter(({ end }) => end !== null)).toMatchObject([{ end: "declined", legs: [{ result: "declined" }] }]);
+  });
+
+  test("are asked for again when it is back: nobody else is rung for a caller who was declined", async () => {
+    const { asterisk, calls, call, saved, asked } = await declined();
+    asterisk.connected = true;
+    const telephony = {
+      ownChannels: () => Promise.resolve([INBOUND]),
+      channels: () => Promise.resolve([{ id: INBOUND, state: "Ring", callerNumber: "", context: "c", extension: "12025550101", createdAt: AT, protocolId: "one@carrier" }]),
+      bridges: () => Promise.resolve([]),
+    } as Partial<Telephony> as Telephony;
+    await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock: { now: () => AT }, logger: silent }, new Date(AT.getTime() + 60_000), false);
+    expect(asked.at(-1)).toEqual({ type: "HangUp", channel: INBOUND, cause: 21 });
+    calls.dispatch(call.id, gone(INBOUND, 21));
+    expect([calls.live, saved.at(-1)?.end]).toEqual([0, "declined"]);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Attempt, CallRecord, E164, ResourceKey, RouteDecision } from "../types.ts";
 
-/** `decision`: nobody decided; `silence`: nobody said that it rings; `ring`: nobody answered; `whisper`: heard enough; `proof`: neither usable nor gone; `duration`: talked long enough; `hangup`: channels that won't go. */
+/** `decision`: nobody decided; `silence`: nobody said that it rings; `ring`: nobody answered; `whisper`: heard enough; `proof`: neither usable nor gone; `duration`: talked long enough; `hangup`: channels that won't go. While ARI is away `ring` and `hangup` wait. */
 export type TimerName = "decision" | "silence" | "ring" | "whisper" | "proof" | "duration" | "hangup";
 
 /** What the machine wants done, in this order. */

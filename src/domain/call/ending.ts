@@ -94,6 +94,11 @@ export function save(call: Call): readonly CallCommand[] {
   return call.origin === null ? [] : [{ type: "SaveRecord", record: recordOf(call, call.origin) }];
 }
 
+/** The outcome stands, whenever the channels go: the record has it, should this process die before. The last one replaces it. */
+export function saveEnd(ending: Ending): readonly CallCommand[] {
+  return save({ ...ending, kind: "ended" });
+}
+
 function close(ending: Ending, commands: readonly CallCommand[]): Stepped {
   const ended: Ended = { ...ending, kind: "ended" };
   const bridge: readonly CallCommand[] = ending.bridgeMade ? [{ type: "DestroyBridge", bridge: ending.bridge }] : [];

@@ -41,6 +41,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Joined"; readonly channel: string }
   | { readonly type: "CommandFailed"; readonly command: CallCommand["type"]; readonly channel: string; readonly failure: CommandFailure }
   | { readonly type: "Deadline"; readonly timer: TimerName }
+  /** The timer has run out, and waits for ARI, which is away; told once. */
+  | { readonly type: "Delayed"; readonly timer: TimerName }
   /** Nothing is left of what it held. */
   | { readonly type: "AsteriskRestarted" }
   /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */

@@ -4,7 +4,7 @@ import type { CallEnd, Why } from "../types.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent, CommandFailure } from "./events.ts";
 import { connect, createBridge, dialEarly, dialGroup, endWhisper, joinWithCaller, legFailed, notProven, proven, ringTimeout, silentTooLong, takeAnswer, tellRinging } from "./dialing.ts";
-import { endCall, giveUp, handBack, hangUp, save, settle, type Stepped } from "./ending.ts";
+import { endCall, giveUp, handBack, hangUp, save, saveEnd, settle, type Stepped } from "./ending.ts";
 import { findLeg, withLeg } from "./legs.ts";
 import { isAttributionPending } from "./record.ts";
 import { recognise } from "./recognise.ts";
@@ -30,6 +30,7 @@ const HANDLERS: { readonly [T in CallEvent["type"]]: (call: Call, event: EventOf
   Joined: joined,
   CommandFailed: commandFailed,
   Deadline: (call, { timer, at }) => TIMED_OUT[timer](call, at),
+  Delayed: (call, { timer }) => [call, call.kind === "ending" && timer === "hangup" ? saveEnd(call) : []],
   AsteriskRestarted: (call, { at }) => asteriskRestarted(call, at),
   Resynced: (call, event) => resync(call, event, step),
 };

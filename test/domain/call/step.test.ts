@@ -57,6 +57,7 @@ const EVENTS = {
   "proof deadline": deadline("proof"),
   "duration deadline": deadline("duration"),
   "hangup deadline": deadline("hangup"),
+  "hangup delayed": { type: "Delayed", timer: "hangup" },
   AsteriskRestarted: { type: "AsteriskRestarted" },
   /** Of a call that is known: of one that was adopted it is told in recovery.test.ts. */
   Recognised: { type: "Recognised", record: closeUnobserved(theRecord(STATES.bridged()), AT) },
@@ -202,6 +203,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
     "Continue refused": ["ending", ["HangUp in 16"]],
     "hangup deadline": ["ended", ["HangUp in 16", "HangUp 0 16", "HangUp 1 16", "DestroyBridge", "SaveRecord max-duration"]],
+    "hangup delayed": ["ending", ["SaveRecord max-duration"]],
     AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord max-duration"]],
   },
@@ -212,6 +214,7 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "LegAnswered of nobody": ["ending", ["HangUp stranger 26"]],
     "Continue refused": ["ending", ["HangUp in 41"]],
     "hangup deadline": ["ended", ["Continue in", "HangUp 0 41", "HangUp 1 41", "DestroyBridge", "SaveRecord failed"]],
+    "hangup delayed": ["ending", ["SaveRecord failed"]],
     AsteriskRestarted: ["ended", ["DestroyBridge", "SaveRecord failed"]],
     "Resynced, nothing there": ["ended", ["DestroyBridge", "SaveRecord failed"]],
   },
