@@ -44,17 +44,19 @@ const AT_ONCE = 16;
  *
  * @param connectedAt channels that are younger announce themselves
  * @param restarted Asterisk is not the one of before: our calls were cut
+ * @param known our calls before Asterisk was asked anything: those that end meanwhile are still no calls of an earlier router
  */
-export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean): Promise<Found> {
-  const known = deps.calls.all();
+export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean, known = deps.calls.all()): Promise<Found> {
   const { own, channels, bridges } = await held(deps.telephony);
   for (const call of known) {
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.dispatch(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
   }
   // The application is told of callers who left it for the dialplan as well, where it was asked to watch them.
-  const orphans = channels.filter(({ id, createdAt, context }) => own.has(id) && !isFallbackContext(context) && !deps.calls.owns(id) && (createdAt === null || createdAt < connectedAt));
-  const mine = new Set(deps.calls.all().map(({ bridge }) => bridge));
+  const before = new Set(known.flatMap(({ inbound, legs }) => [inbound, ...legs]).map(({ channel }) => channel));
+  const isOurs = (id: string) => deps.calls.owns(id) || before.has(id);
+  const orphans = channels.filter(({ id, createdAt, context }) => own.has(id) && !isFallbackContext(context) && !isOurs(id) && (createdAt === null || createdAt < connectedAt));
+  const mine = new Set([...known, ...deps.calls.all()].map(({ bridge }) => bridge));
   const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
   const plan = planRecovery(orphans.map((channel) => asHeld(channel)), left);
   if (plan.length > 0) {

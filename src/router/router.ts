@@ -258,9 +258,10 @@ class RunningRouter implements Router {
   async #recover(connectedAt: Date): Promise<void> {
     const { logger, clock, store } = this.#deps;
     const pod = this.#pod;
+    const known = this.#calls.all();
     const startedAt = await this.#telephony.startedAt();
     const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
-    const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted);
+    const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted, known);
     this.#asteriskStartedAt = startedAt;
     this.#limits.keepSeats();
     const before = this.#settled ? null : connectedAt;

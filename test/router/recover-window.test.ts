@@ -7,7 +7,7 @@ import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
 import { recover } from "../../src/router/recover.ts";
-import { aDecision, after, AT, decided, INBOUND, received } from "../domain/call/builders.ts";
+import { aDecision, after, answered, AT, decided, gone, INBOUND, joined, LEG, received } from "../domain/call/builders.ts";
 import { silent as logger } from "../harness/logger.ts";
 import { testCalls } from "./builders.ts";
 
@@ -109,4 +109,24 @@ test("a caller who came after ARI was up is left alone: the event of it is on it
 
 test("the record of a caller who came before is on the disk when he is given to the default destination", async () => {
   expect(await foundWaiting(new Date(AT.getTime() + 1))).toEqual([`keep ${call} +12025550101 null`, `continue ${caller.id}`]);
+});
+
+test("a call of ours that ends while the lists are on their way is not taken for one of an earlier router, and its record stands", async () => {
+  const saved: CallRecord[] = [];
+  const asked: string[] = [];
+  const calls = testCalls({ clock, save: (record) => void saved.push(record) });
+  const talking = after(received(), decided(aDecision([["desk"]])), answered(0), joined(0)).call;
+  calls.start(talking, [], logger);
+  const list = [INBOUND, LEG(0)].map((one) => ({ ...caller, id: one }));
+  const telephony = {
+    ownChannels: () => Promise.resolve([INBOUND, LEG(0)]),
+    channels: () => {
+      for (const one of [INBOUND, LEG(0)]) calls.dispatchTo(one, gone(one));
+      return Promise.resolve(list);
+    },
+    bridges: () => Promise.resolve([{ id: talking.bridge, channels: [INBOUND, LEG(0)] }]),
+    destroyBridge: (one: string) => Promise.resolve(void asked.push(one)),
+  } as Partial<Telephony> as Telephony;
+  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger }, clock.now(), false);
+  expect([[...found.adopted], calls.live, asked, saved.at(-1)?.end]).toEqual([[], 0, [], "completed"]);
 });
