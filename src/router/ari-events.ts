@@ -17,6 +17,8 @@ export interface AriEventsDeps {
   /** Somebody else has it, or nobody any more. */
   readonly notOurs: (channel: string) => void;
   readonly takeCall: (channel: AriChannel, args: readonly string[]) => void;
+  /** A channel of no call answered. @returns true when recovery is under way and sees to it */
+  readonly cameUp: (channel: string) => boolean;
 }
 
 type HangupCause = Pick<Extract<AriEvent, { type: "ChannelDestroyed" }>, "cause" | "sipStatus">;
@@ -53,7 +55,7 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
         started(deps, event.channel, event.args);
         break;
       case "ChannelStateChange":
-        changed(calls, event.channel);
+        changed(deps, event.channel);
         break;
       case "PlaybackFinished":
         played(id);
@@ -71,9 +73,9 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
   };
 }
 
-function changed(calls: Calls, { id, state }: AriChannel): void {
+function changed({ calls, cameUp }: AriEventsDeps, { id, state }: AriChannel): void {
   if (state === "Ringing") calls.dispatchTo(id, { type: "LegRinging", channel: id });
-  if (state === "Up") calls.dispatchTo(id, { type: "LegUp", channel: id });
+  if (state === "Up" && !calls.dispatchTo(id, { type: "LegUp", channel: id })) cameUp(id);
 }
 
 /** Too late (404) and taken by another router (409) are normal. */
@@ -92,13 +94,13 @@ async function claim({ telephony, logger, offered, notOurs }: AriEventsDeps, cha
   }
 }
 
-function started({ calls, telephony, logger, takeCall }: AriEventsDeps, channel: AriChannel, args: readonly string[]): void {
+function started({ calls, telephony, logger, takeCall, cameUp }: AriEventsDeps, channel: AriChannel, args: readonly string[]): void {
   if (args[0] === "inbound") {
     takeCall(channel, args);
     return;
   }
   const type = args[0] === EARLY_LEG ? "LegReady" : "LegAnswered";
-  if (!calls.dispatchTo(channel.id, { type, channel: channel.id })) {
+  if (!calls.dispatchTo(channel.id, { type, channel: channel.id }) && !(type === "LegAnswered" && cameUp(channel.id))) {
     // Its call ended while it was answering.
     telephony.hangUp(channel.id, CAUSE.normal).catch((error: unknown) => logger.debug({ channel: channel.id, error: messageOf(error) }, "a late leg went by itself"));
   }

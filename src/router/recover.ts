@@ -9,7 +9,7 @@ import { openChannels, youngLegs } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
 import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
-import { messageOf } from "../domain/errors.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { CAUSE } from "../domain/q850.ts";
 import type { Calls } from "./calls.ts";
@@ -23,6 +23,8 @@ export interface RecoverDeps {
   readonly records: Pick<RecordSink, "keep">;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Channels of no call that answered since ARI was lost; grows while it is looked at. */
+  readonly up: ReadonlySet<string>;
 }
 
 /** Calls of an earlier router, by id; their records are still to be settled. */
@@ -31,7 +33,12 @@ export interface Found {
   readonly handedBack: Map<string, Origin>;
   /** Calls that go on here, and whom to ask where one came from should no record say so. */
   readonly adopted: Map<string, () => Promise<Origin | null>>;
+  /** How soon to look at what is left: somebody answered meanwhile, or Asterisk did not. null: nothing is. */
+  lookAgainMs: number | null;
 }
+
+/** Asterisk did not answer in time. */
+export const LATER_MS = 1_000;
 
 /** Hang-ups carry their cause out before the bridge is taken away. */
 const BEFORE_BRIDGES_MS = 300;
@@ -52,19 +59,31 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.dispatch(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
   }
+  return settleOrphans(deps, { known, connectedAt }, { own, channels, bridges });
+}
+
+/** The same for what is left once our own calls have caught up. */
+export async function recoverMore(deps: RecoverDeps, connectedAt: Date): Promise<Found> {
+  const known = deps.calls.all();
+  return settleOrphans(deps, { known, connectedAt }, await held(deps.telephony));
+}
+
+type Held = Awaited<ReturnType<typeof held>>;
+
+async function settleOrphans(deps: RecoverDeps, { known, connectedAt }: { readonly known: readonly Call[]; readonly connectedAt: Date }, { own, channels, bridges }: Held): Promise<Found> {
   // The application is told of callers who left it for the dialplan as well, where it was asked to watch them.
   const before = new Set(known.flatMap(({ inbound, legs }) => [inbound, ...legs]).map(({ channel }) => channel));
   const isOurs = (id: string) => deps.calls.owns(id) || before.has(id);
   const orphans = channels.filter(({ id, createdAt, context }) => own.has(id) && !isFallbackContext(context) && !isOurs(id) && (createdAt === null || createdAt < connectedAt));
   const mine = new Set([...known, ...deps.calls.all()].map(({ bridge }) => bridge));
   const left = bridges.filter(({ id }) => callOfBridge(id) !== undefined && !mine.has(id));
-  const plan = planRecovery(orphans.map((channel) => asHeld(channel)), left);
+  const plan = planRecovery(orphans.map((channel) => asHeld(channel, deps.up)), left);
   if (plan.length > 0) {
     deps.logger.info({ actions: counts(plan) }, "found calls of an earlier router");
   }
-  const found = await carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges });
+  const found = await carryOut(deps, plan, { channels: new Map(orphans.map((channel) => [channel.id, channel])), bridges, up: new Set(deps.up) });
   try {
-    await lookAgain(deps, found);
+    await endAlone(deps, found);
   } catch (error) {
     // What was adopted is looked at again now and then.
     deps.logger.warn({ error: messageOf(error) }, "whether the parties of adopted calls are still there could not be looked at");
@@ -73,7 +92,7 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
 }
 
 /** Who left after the lists were made and before the call was adopted was nobody's, and the event of it went unheard: the other side would stay for ever. */
-async function lookAgain({ calls, telephony }: RecoverDeps, { adopted }: Found): Promise<void> {
+async function endAlone({ calls, telephony }: RecoverDeps, { adopted }: Found): Promise<void> {
   const open = [...adopted.keys()].map((id) => calls.find(id)).filter((call) => call !== undefined);
   if (open.length === 0) return;
   const listed = new Set((await telephony.channels()).map(({ id }) => id));
@@ -83,9 +102,9 @@ async function lookAgain({ calls, telephony }: RecoverDeps, { adopted }: Found):
   }
 }
 
-function asHeld(channel: ListedChannel): HeldChannel {
+function asHeld(channel: ListedChannel, upNow: ReadonlySet<string>): HeldChannel {
   const { id, state } = channel;
-  return { id, up: state === "Up", call: callOfLeg(id) === undefined ? callId(channel) : null };
+  return { id, up: state === "Up" || upNow.has(id), call: callOfLeg(id) === undefined ? callId(channel) : null };
 }
 
 async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly ListedChannel[]; bridges: readonly AriBridge[] }> {
@@ -119,10 +138,12 @@ function counts(plan: readonly RecoveryAction[]): Record<string, number> {
 interface HeldNow {
   readonly channels: ReadonlyMap<string, ListedChannel>;
   readonly bridges: readonly AriBridge[];
+  /** What had answered since the lists, when it was planned what to do. */
+  readonly up: ReadonlySet<string>;
 }
 
 async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now: HeldNow): Promise<Found> {
-  const found: Found = { handedBack: new Map(), adopted: new Map() };
+  const found: Found = { handedBack: new Map(), adopted: new Map(), lookAgainMs: null };
   // Phones that ring for nobody are silent before the default destination's ring.
   for (const types of [["adopt", "connect", "hangUp"], ["handBack"]]) {
     const waiting = plan.filter(({ type }) => types.includes(type));
@@ -134,7 +155,7 @@ async function carryOut(deps: RecoverDeps, plan: readonly RecoveryAction[], now:
   const bridges = plan.filter((action) => action.type === "destroyBridge");
   if (bridges.length > 0) {
     await sleep(BEFORE_BRIDGES_MS);
-    await Promise.allSettled(bridges.map(({ bridge }) => deps.telephony.destroyBridge(bridge)));
+    await Promise.allSettled(bridges.filter(({ bridge }) => !isOutdated(deps, bridge, now)).map(({ bridge }) => deps.telephony.destroyBridge(bridge)));
   }
   return found;
 }
@@ -143,8 +164,22 @@ async function carryOutOne(deps: RecoverDeps, action: RecoveryAction, now: HeldN
   try {
     await perform(deps, action, now, found);
   } catch (error) {
+    if (isUnavailable(error)) found.lookAgainMs ??= LATER_MS;
     deps.logger.warn({ action: action.type, error: messageOf(error) }, "a call of an earlier router was not settled");
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof ExpectedError && error.code === "Unavailable";
+}
+
+/** Since it was planned a channel of the call that this channel or bridge is of has answered: whoever talks is not hung up, and nobody is rung after an answer. */
+function isOutdated({ up }: RecoverDeps, object: string, { channels, up: planned }: HeldNow): boolean {
+  const callOf = (id: string) => {
+    const caller = channels.get(id);
+    return callOfLeg(id) ?? callOfBridge(id) ?? (caller === undefined ? id : callId(caller));
+  };
+  return [...up].some((id) => !planned.has(id) && callOf(id) === callOf(object));
 }
 
 async function perform(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, found: Found): Promise<void> {
@@ -160,10 +195,11 @@ async function perform(deps: RecoverDeps, action: RecoveryAction, now: HeldNow, 
       await handBack(deps, action, now, found);
       break;
     case "hangUp":
-      await telephony.hangUp(action.channel, CAUSE.normal);
+      if (isOutdated(deps, action.channel, now)) found.lookAgainMs = 0;
+      else await telephony.hangUp(action.channel, CAUSE.normal);
       break;
     case "destroyBridge":
-      await telephony.destroyBridge(action.bridge);
+      // Later, with all the others.
       break;
   }
 }
@@ -180,9 +216,9 @@ function adopt(deps: RecoverDeps, action: ActionOf<"adopt">, { channels }: HeldN
 async function connect(deps: RecoverDeps, action: ActionOf<"connect">, { channels, bridges }: HeldNow, found: Found): Promise<void> {
   const { calls, clock, logger, telephony } = deps;
   const inbound = channels.get(action.inbound);
-  // When the caller has left meanwhile, nobody else would hang up the leg.
+  // When the caller has left meanwhile, nobody else would hang up the leg. While Asterisk does not answer, both are still there.
   const callerLeft = async (error: unknown) => {
-    await telephony.hangUp(action.leg, CAUSE.normal);
+    if (!isUnavailable(error)) await telephony.hangUp(action.leg, CAUSE.normal);
     throw error;
   };
   const origin = inbound === undefined ? null : await askOrigin(deps, inbound).catch(callerLeft);
@@ -192,14 +228,18 @@ async function connect(deps: RecoverDeps, action: ActionOf<"connect">, { channel
   catchUp(calls, call, { channels: [...channels.values()], bridges, asOf: clock.now() });
 }
 
-async function handBack({ records, ...deps }: RecoverDeps, { channel, call }: ActionOf<"handBack">, { channels }: HeldNow, found: Found): Promise<void> {
-  const held = channels.get(channel);
+async function handBack(deps: RecoverDeps, { channel, call }: ActionOf<"handBack">, now: HeldNow, found: Found): Promise<void> {
+  const held = now.channels.get(channel);
   const origin = held === undefined ? null : await askOrigin(deps, held);
+  if (isOutdated(deps, channel, now)) {
+    found.lookAgainMs = 0;
+    return;
+  }
   if (call === null || origin === null) {
     await deps.telephony.hangUp(channel, CAUSE.normal);
     return;
   }
-  records.keep(firstRecord(call, origin));
+  deps.records.keep(firstRecord(call, origin));
   found.handedBack.set(call, origin);
   await deps.telephony.continueAt(channel, { context: fallbackContext(origin.pool), extension: origin.did.slice(1) });
 }

@@ -32,7 +32,8 @@ import { startLostCalls } from "./lost-calls.ts";
 import { perform } from "./perform.ts";
 import { diskJournal, noJournal } from "./record-journal.ts";
 import { type RecordSink, SpooledRecordSink } from "./record-sink.ts";
-import { recover } from "./recover.ts";
+import { type Found, recover } from "./recover.ts";
+import { Recovery, type RecoveryDeps } from "./recovery.ts";
 import { type ServedCalls, startServedCalls } from "./served-calls.ts";
 import { countStrangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
@@ -79,6 +80,7 @@ class RunningRouter implements Router {
   readonly #served: ServedCalls;
   readonly #strangers: Repeated;
   readonly #audit: Audit;
+  readonly #recovery: Recovery;
   readonly #records: RecordSink;
   readonly #routing: RoutingWatch;
   readonly #rollout: PodRollout;
@@ -108,7 +110,7 @@ class RunningRouter implements Router {
       logger,
       onEvent: (event) => this.#onEvent(event),
       onUp: () => this.#onUp(),
-      onDown: () => this.#metrics.ariConnected.set(0),
+      onDown: () => this.#onDown(),
       onReplaced: () => this.#replaced(),
     });
     this.#telephony = createTelephony(this.#ari, STASIS_APP, createAriHttp({ ...config.ari, requestTimeoutMs: LISTS_MS }));
@@ -128,6 +130,8 @@ class RunningRouter implements Router {
     const served = { pod: config.pod, dir: config.asteriskConfigDir, counter: this.#metrics.servedCalls };
     this.#served = startServedCalls({ ...served, store, records: this.#records, logger });
     this.#audit = startAudit({ calls: this.#calls, telephony: this.#telephony, clock, logger, connected: () => this.#ari.connected });
+    const settle: RecoveryDeps["settle"] = (found, connectedAt) => this.#settle(found, connectedAt);
+    this.#recovery = new Recovery({ pod: config.pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger, settle, signal: this.#ending.signal });
     this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
     this.#onEvent = this.#events(config);
@@ -160,6 +164,7 @@ class RunningRouter implements Router {
         if (!this.drain.draining) offers.add(channel, args);
       },
       notOurs: (channel) => offers.take(channel),
+      cameUp: (channel) => this.#recovery.cameUp(channel),
       takeCall: (channel, args) => {
         const prepared = offers.take(channel.id);
         // Claimed just before the end: the next router finds it.
@@ -242,11 +247,18 @@ class RunningRouter implements Router {
     void this.#recoverAgain(clock.now(), this.#connection);
   }
 
+  #onDown(): void {
+    this.#metrics.ariConnected.set(0);
+    this.#recovery.begin();
+  }
+
   /** Until it was done: whom an earlier router left would wait for nobody. @param connection later ones see to it themselves */
   async #recoverAgain(connectedAt: Date, connection: number): Promise<void> {
-    while (connection === this.#connection && this.#ari.connected && !this.#stopping) {
+    const goesOn = () => connection === this.#connection && this.#ari.connected && !this.#stopping;
+    while (goesOn()) {
       try {
-        await this.#recover(connectedAt);
+        const found = await this.#recover(connectedAt);
+        await this.#recovery.finish(found, connectedAt, goesOn);
         return;
       } catch (error) {
         this.#deps.logger.error({ error: messageOf(error), retryMilliseconds: RECOVER_AGAIN_MS }, "what Asterisk holds could not be compared; will retry");
@@ -255,20 +267,22 @@ class RunningRouter implements Router {
     }
   }
 
-  async #recover(connectedAt: Date): Promise<void> {
-    const { logger, clock, store } = this.#deps;
-    const pod = this.#pod;
+  async #recover(connectedAt: Date): Promise<Found> {
     const known = this.#calls.all();
     const startedAt = await this.#telephony.startedAt();
     const restarted = this.#asteriskStartedAt !== null && startedAt !== this.#asteriskStartedAt;
-    const found = await recover({ pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger }, connectedAt, restarted, known);
+    const found = await recover(this.#recovery.deps, connectedAt, restarted, known);
     this.#asteriskStartedAt = startedAt;
     this.#limits.keepSeats();
+    this.#audit.soon();
+    return found;
+  }
+
+  async #settle(found: Found, connectedAt: Date): Promise<void> {
+    const { logger, clock, store } = this.#deps;
     const before = this.#settled ? null : connectedAt;
     this.#settled = true;
-    const { signal } = this.#ending;
-    this.#audit.soon();
-    await settleRecords({ pod, store, records: this.#records, calls: this.#calls, clock, logger, signal }, found, before);
+    await settleRecords({ pod: this.#pod, store, records: this.#records, calls: this.#calls, clock, logger, signal: this.#ending.signal }, found, before);
   }
 
   /** The calls are the other router's: hanging up or dialling for them would be one too many. */

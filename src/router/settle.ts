@@ -29,7 +29,7 @@ const RETRY_MS = 500;
  * @param found in Asterisk just now
  * @param before calls of this pod received later are this router's own; null: the pod's other calls have been settled already
  */
-export async function settleRecords(deps: SettleDeps, { handedBack, adopted }: Found, before: Date | null): Promise<void> {
+export async function settleRecords(deps: SettleDeps, { handedBack, adopted }: Pick<Found, "handedBack" | "adopted">, before: Date | null): Promise<void> {
   if (before === null && handedBack.size + adopted.size === 0) return;
   const open = await openCalls(deps, before, [...handedBack.keys(), ...adopted.keys()]);
   // Stopped meanwhile: the next router settles what the disk and the database say.

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import type { ListedChannel } from "../../src/adapters/ari/events.ts";
 import type { Telephony } from "../../src/adapters/ari/telephony.ts";
@@ -6,9 +6,14 @@ import { fallbackContext } from "../../src/domain/asterisk-names.ts";
 import { bridgeId, callId, legId } from "../../src/domain/call/ids.ts";
 import type { CallRecord } from "../../src/domain/types.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
+import { createAriEvents } from "../../src/router/ari-events.ts";
 import { recover } from "../../src/router/recover.ts";
+import { Recovery } from "../../src/router/recovery.ts";
 import { aDecision, after, answered, AT, decided, gone, INBOUND, joined, LEG, received } from "../domain/call/builders.ts";
+import { ExpectedError } from "../../src/domain/errors.ts";
+import { AriError } from "../../src/domain/ports.ts";
 import { silent as logger } from "../harness/logger.ts";
+import { eventually } from "../harness/process.ts";
 import { testCalls } from "./builders.ts";
 
 /** The moment between Asterisk's list and the adoption is too short to be hit on purpose in a real one. */
@@ -30,7 +35,7 @@ async function recoveredWith(stay: readonly ListedChannel[]) {
     channels: () => Promise.resolve(lists.shift() ?? stay),
     bridges: () => Promise.resolve([{ id: bridgeId(call), channels: [caller.id, callee.id] }]),
   } as Partial<Telephony> as Telephony;
-  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, clock.now(), false);
+  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger, up: new Set() }, clock.now(), false);
   expect([...found.adopted.keys()]).toEqual([call]);
   return { asked, calls };
 }
@@ -62,7 +67,7 @@ test("who talks to the default destination is left alone, even where the applica
     hangUp: (id: string) => Promise.resolve(void asked.push(id)),
     continueAt: (id: string) => Promise.resolve(void asked.push(id)),
   } as Partial<Telephony> as Telephony;
-  await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, clock.now(), false);
+  await recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger, up: new Set() }, clock.now(), false);
   expect(asked).toEqual([]);
 });
 
@@ -78,7 +83,7 @@ test("a call that came after ARI was up again is left alone, although Asterisk's
     channels: () => Promise.resolve([{ ...caller, id: INBOUND, state: "Ring" }]),
     bridges: () => Promise.resolve([]),
   } as Partial<Telephony> as Telephony;
-  const since = (ms: number) => recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger }, new Date(AT.getTime() + ms), false);
+  const since = (ms: number) => recover({ pod: "pod-0", calls, telephony, records: { keep: nothing }, clock, logger, up: new Set() }, new Date(AT.getTime() + ms), false);
   await since(-100);
   expect([asked, calls.find(fresh.id)?.kind]).toEqual([[], "dialing"]);
   // One that was dialled before ARI went away is missing.
@@ -99,7 +104,7 @@ async function foundWaiting(connectedAt: Date) {
     continueAt: (id: string) => Promise.resolve(void done.push(`continue ${id}`)),
   } as Partial<Telephony> as Telephony;
   const keep = ({ id, did, end }: CallRecord) => void done.push(`keep ${id} ${did} ${end}`);
-  await recover({ pod: "pod-0", calls, telephony, records: { keep }, clock, logger }, connectedAt, false);
+  await recover({ pod: "pod-0", calls, telephony, records: { keep }, clock, logger, up: new Set() }, connectedAt, false);
   return done;
 }
 
@@ -127,6 +132,153 @@ test("a call of ours that ends while the lists are on their way is not taken for
     bridges: () => Promise.resolve([{ id: talking.bridge, channels: [INBOUND, LEG(0)] }]),
     destroyBridge: (one: string) => Promise.resolve(void asked.push(one)),
   } as Partial<Telephony> as Telephony;
-  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger }, clock.now(), false);
+  const found = await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger, up: new Set() }, clock.now(), false);
   expect([[...found.adopted], calls.live, asked, saved.at(-1)?.end]).toEqual([[], 0, [], "completed"]);
+});
+
+/** A caller for whom a leg of an earlier router rings, and a new router that recovers; `when` says what happens at which request. */
+function ringing(when: Partial<Record<"listed" | "asked" | "hangUp leg", () => void>> = {}, over: Partial<Telephony> = {}, early = false) {
+  const leg: ListedChannel = { ...callee, state: "Ringing" };
+  const waiting: ListedChannel = { ...caller, state: "Ring" };
+  const [channels, done] = [new Map([waiting, leg].map((one) => [one.id, one])), [] as string[]];
+  const calls = testCalls({ clock, perform: ({ type }) => Promise.resolve(void done.push(type)) });
+  const nameOf = (id: string) => (id === leg.id ? "leg" : "caller");
+  const note = (what: string) => {
+    done.push(what);
+    return Promise.resolve();
+  };
+  const telephony = {
+    ownChannels: () => Promise.resolve([...channels.keys()]),
+    channels: async () => {
+      const list = [...channels.values()];
+      await Promise.resolve();
+      when.listed?.();
+      return list;
+    },
+    bridges: () => Promise.resolve(early ? [{ id: bridgeId(call), channels: [waiting.id, leg.id] }] : []),
+    variable: (_: string, name: string) => {
+      if (name === "DIALPLANE_POOL") when.asked?.();
+      return Promise.resolve(name === "DIALPLANE_POOL" ? "default/sales" : "allowed");
+    },
+    hangUp: (id: string) => {
+      channels.delete(id);
+      when[`hangUp ${nameOf(id)}` as "hangUp leg"]?.();
+      return note(`hang up ${nameOf(id)}`);
+    },
+    continueAt: () => note("continue"),
+    destroyBridge: () => note("destroy"),
+    ...over,
+  } as Partial<Telephony> as Telephony;
+  const settled: string[][] = [];
+  const settle = ({ adopted, handedBack }: { adopted: ReadonlyMap<string, unknown>; handedBack: ReadonlyMap<string, unknown> }) => Promise.resolve(void settled.push([...adopted.keys(), ...handedBack.keys()]));
+  const recovery = new Recovery({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger, settle, signal: new AbortController().signal });
+  const nothing = () => undefined;
+  const tell = createAriEvents({ calls, telephony, logger, accepting: () => true, offered: nothing, notOurs: nothing, takeCall: nothing, cameUp: (one) => recovery.cameUp(one) });
+  const up = (one: ListedChannel) => {
+    channels.set(one.id, { ...one, state: "Up" });
+    return { ...one, state: "Up" };
+  };
+  return {
+    calls,
+    done,
+    settled,
+    recovery,
+    answers: () => tell({ type: "StasisStart", channel: up(leg), args: ["leg"] }),
+    answersEarly: () => {
+      for (const one of [waiting, leg]) tell({ type: "ChannelStateChange", channel: up(one) });
+    },
+    lateAnswer: () => tell({ type: "StasisStart", channel: { ...leg, id: legId(call, 7), state: "Up" }, args: ["leg"] }),
+    recovered: async () => recovery.finish(await recover(recovery.deps, clock.now(), false), clock.now(), () => true),
+  };
+}
+
+describe("a leg that answers while recovery is at work", () => {
+  const moments = ["listed", "asked", "hangUp leg"] as const;
+
+  test.each(moments)("is connected to its caller (%s)", async (moment) => {
+    let answered = false;
+    const answer = () => {
+      if (!answered) world.answers();
+      answered = true;
+    };
+    const world = ringing({ [moment]: answer });
+    await world.recovered();
+    expect(world.calls.all().map(({ id, kind }) => [id, kind])).toEqual([[call, "bridged"]]);
+    expect(world.done).not.toContain("continue");
+    expect(world.settled).toEqual([[call]]);
+  });
+
+  test("and talks to its caller already is left alone", async () => {
+    const when: Parameters<typeof ringing>[0] = {};
+    const world = ringing(when, {}, true);
+    when.listed = () => {
+      delete when.listed;
+      world.answersEarly();
+    };
+    await world.recovered();
+    expect([world.calls.all().map(({ kind }) => kind), world.done]).toEqual([["bridged"], []]);
+  });
+
+  test("in vain, because it was hung up in the same moment, has its caller given to the default destination, and the bridge goes with that", async () => {
+    const world = ringing({}, {}, true);
+    await world.recovered();
+    expect(world.done).toEqual(["hang up leg", "continue", "destroy"]);
+  });
+
+  test("and talks to its caller, whose turn it was, is left alone, as their bridge is", async () => {
+    const when: Parameters<typeof ringing>[0] = {};
+    const world = ringing(when, {}, true);
+    when.asked = () => {
+      delete when.asked;
+      world.answersEarly();
+    };
+    await world.recovered();
+    expect([world.calls.all().map(({ kind }) => kind), world.done]).toEqual([["bridged"], ["hang up leg"]]);
+  });
+
+  test("and is nobody's is hung up when that is known, and afterwards at once", async () => {
+    const world = ringing();
+    world.lateAnswer();
+    expect(world.done).toEqual([]);
+    await world.recovered();
+    expect(world.done).toEqual(["hang up leg", "continue", "hang up caller"]);
+    world.lateAnswer();
+    expect(world.done).toHaveLength(4);
+  });
+});
+
+describe("whom Asterisk can't be asked about", () => {
+  const unavailable = () => Promise.reject(new ExpectedError("Unavailable", "ARI did not answer within 5000 ms"));
+  const gone = () => Promise.reject(new AriError(404, "GET variable", "no such channel"));
+
+  test.each([
+    ["a caller for whom it rings", false, ["hang up leg", "continue"], 0],
+    ["a caller whose callee has answered", true, [], 1],
+  ])("in time is looked at again: %s", async (_, answered, expected, live) => {
+    let asked = 0;
+    const variable = (_channel: string, name: string) => (name !== "DIALPLANE_POOL" ? Promise.resolve("allowed") : (asked += 1) === 1 ? unavailable() : Promise.resolve("default/sales"));
+    const world = ringing({}, { variable });
+    if (answered) world.answers();
+    await world.recovered();
+    expect([world.done.filter((one) => /[a-z]/.test(one[0]!)).slice(0, 2), world.calls.live]).toEqual([expected, live]);
+  });
+
+  test("because he has left is not waited for: the callee who answered is hung up", async () => {
+    const world = ringing({}, { variable: gone });
+    world.answers();
+    await world.recovered();
+    expect([world.done, world.calls.live]).toEqual([["hang up leg", "hang up leg"], 0]);
+  });
+
+  test("for seconds holds up neither the records of the others nor the end of legs that answer too late", async () => {
+    let answers = false;
+    const world = ringing({}, { variable: () => (answers ? Promise.resolve("default/sales") : unavailable()) });
+    const over = world.recovered();
+    await eventually("the records of the others are settled", () => world.settled.length === 1);
+    world.lateAnswer();
+    expect(world.done.at(-1)).toBe("hang up caller");
+    answers = true;
+    await over;
+    expect([world.done.at(-1), world.settled.at(-1)]).toEqual(["continue", [call]]);
+  });
 });

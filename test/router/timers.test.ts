@@ -111,7 +111,7 @@ describe("the hang-ups of a call that ended while ARI went away", () => {
       channels: () => Promise.resolve([{ id: INBOUND, state: "Ring", callerNumber: "", context: "c", extension: "12025550101", createdAt: AT, protocolId: "one@carrier" }]),
       bridges: () => Promise.resolve([]),
     } as Partial<Telephony> as Telephony;
-    await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock: { now: () => AT }, logger: silent }, new Date(AT.getTime() + 60_000), false);
+    await recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock: { now: () => AT }, logger: silent, up: new Set() }, new Date(AT.getTime() + 60_000), false);
     expect(asked.at(-1)).toEqual({ type: "HangUp", channel: INBOUND, cause: 21 });
     calls.dispatch(call.id, gone(INBOUND, 21));
     expect([calls.live, saved.at(-1)?.end]).toEqual([0, "declined"]);
