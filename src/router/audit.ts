@@ -1,6 +1,6 @@
 import { messageOf } from "../domain/errors.ts";
 import type { Telephony } from "../adapters/ari/telephony.ts";
-import { youngLegs } from "../domain/call/legs.ts";
+import { openChannelIds, youngLegs } from "../domain/call/legs.ts";
 import type { Call } from "../domain/call/states.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { repeat } from "../shared/repeat.ts";
@@ -51,7 +51,7 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
   const before = clock.now().getTime() - LEG_MS;
   const live = calls.all();
   if (!connected() || live.length === 0) return;
-  const channels = await telephony.channels();
+  const channels = await telephony.channels(openChannelIds(live));
   // Afterwards: a call that comes in between is the application's before it is ours.
   const own = await telephony.ownChannels();
   const listed = new Map(channels.map(({ id, state }) => [id, { up: state === "Up" }]));

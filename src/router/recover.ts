@@ -5,7 +5,7 @@ import type { Telephony } from "../adapters/ari/telephony.ts";
 import { fallbackContext, isFallbackContext } from "../domain/asterisk-names.ts";
 import type { SeenChannel } from "../domain/call/events.ts";
 import { callId, callOfBridge, callOfLeg } from "../domain/call/ids.ts";
-import { openChannels, youngLegs } from "../domain/call/legs.ts";
+import { openChannelIds, openChannels, youngLegs } from "../domain/call/legs.ts";
 import { type HeldChannel, planRecovery, type RecoveryAction } from "../domain/call/recovery.ts";
 import { adoptAnswered, adoptCall, firstRecord } from "../domain/call/start.ts";
 import type { Call, Origin } from "../domain/call/states.ts";
@@ -54,7 +54,7 @@ const AT_ONCE = 16;
  * @param known our calls before Asterisk was asked anything: those that end meanwhile are still no calls of an earlier router
  */
 export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean, known = deps.calls.all()): Promise<Found> {
-  const { own, channels, bridges } = await held(deps.telephony);
+  const { own, channels, bridges } = await held(deps.telephony, known);
   for (const call of known) {
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.dispatch(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
@@ -65,7 +65,7 @@ export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: b
 /** The same for what is left once our own calls have caught up. */
 export async function recoverMore(deps: RecoverDeps, connectedAt: Date): Promise<Found> {
   const known = deps.calls.all();
-  return settleOrphans(deps, { known, connectedAt }, await held(deps.telephony));
+  return settleOrphans(deps, { known, connectedAt }, await held(deps.telephony, known));
 }
 
 type Held = Awaited<ReturnType<typeof held>>;
@@ -95,7 +95,7 @@ async function settleOrphans(deps: RecoverDeps, { known, connectedAt }: { readon
 async function endAlone({ calls, telephony }: RecoverDeps, { adopted }: Found): Promise<void> {
   const open = [...adopted.keys()].map((id) => calls.find(id)).filter((call) => call !== undefined);
   if (open.length === 0) return;
-  const listed = new Set((await telephony.channels()).map(({ id }) => id));
+  const listed = new Set((await telephony.channels(openChannelIds(open))).map(({ id }) => id));
   for (const call of open) {
     const gone = openChannels(call).filter(({ channel }) => !listed.has(channel));
     for (const { channel } of gone) calls.dispatch(call.id, { type: "ChannelGone", channel, cause: null, sipStatus: null });
@@ -107,8 +107,8 @@ function asHeld(channel: ListedChannel, upNow: ReadonlySet<string>): HeldChannel
   return { id, up: state === "Up" || upNow.has(id), call: callOfLeg(id) === undefined ? callId(channel) : null };
 }
 
-async function held(telephony: Telephony): Promise<{ own: ReadonlySet<string>; channels: readonly ListedChannel[]; bridges: readonly AriBridge[] }> {
-  const [own, channels, bridges] = await Promise.all([telephony.ownChannels(), telephony.channels(), telephony.bridges()]);
+async function held(telephony: Telephony, known: readonly Call[]): Promise<{ own: ReadonlySet<string>; channels: readonly ListedChannel[]; bridges: readonly AriBridge[] }> {
+  const [own, channels, bridges] = await Promise.all([telephony.ownChannels(), telephony.channels(openChannelIds(known)), telephony.bridges()]);
   return { own: new Set(own), channels, bridges };
 }
 

@@ -8,6 +8,7 @@ import { adoptCall } from "../../src/domain/call/start.ts";
 import { audit, startAudit } from "../../src/router/audit.ts";
 import { takeAwayEmpty } from "../../src/router/empty-bridges.ts";
 import type { TelephonyCommand } from "../../src/router/perform.ts";
+import { AriError } from "../../src/domain/ports.ts";
 import { aDestination } from "../domain/builders.ts";
 import { silent } from "../harness/logger.ts";
 import { eventually } from "../harness/process.ts";
@@ -52,6 +53,21 @@ describe("a live call is compared with Asterisk's channels", () => {
     ["ARI is away", [], 60_000, false],
   ])("nothing is done while %s", async (_, there, afterMs, connected) => {
     expect(await audited(there, afterMs, connected)).toEqual({ asked: [], live: 1, watched: [] });
+  });
+
+  test("nothing is done while Asterisk can't tell of one channel, and has made the application anew", async () => {
+    const asked: string[] = [];
+    const calls = testCalls({ perform: ({ type }) => Promise.resolve(void asked.push(type)) });
+    calls.start(adoptCall(id, { bridge: bridgeId(id), inbound: caller.id, leg: callee }, START), [], silent);
+    const ari = {
+      request: (method: string, path: string) => {
+        if (path === "/channels") return Promise.reject(new AriError(500, `${method} ${path}`, "a Call-ID that is not UTF-8"));
+        if (path.startsWith("/applications/")) return Promise.resolve({ channel_ids: [] });
+        return Promise.resolve({ id: decodeURIComponent(path.slice("/channels/".length)), state: "Up" });
+      },
+    };
+    await audit({ calls, telephony: createTelephony(ari, STASIS_APP), clock: { now: () => new Date(START.getTime() + 60_000) }, logger: silent, connected: () => true });
+    expect([asked, calls.live]).toEqual([[], 1]);
   });
 
   test("those of its channels that the application has lost are watched again, and nobody else's", async () => {

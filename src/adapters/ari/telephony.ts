@@ -45,7 +45,8 @@ export interface Telephony {
   ownChannels(): Promise<readonly string[]>;
   /** The channel's events come to us, whichever application it entered, and when. */
   watch(channel: string): Promise<unknown>;
-  channels(): Promise<readonly ListedChannel[]>;
+  /** @param ours channels that are asked for in any case, where Asterisk can't tell of all */
+  channels(ours?: readonly string[]): Promise<readonly ListedChannel[]>;
   bridges(): Promise<readonly AriBridge[]>;
   /** When Asterisk was started, as it writes times: another one is another Asterisk. */
   startedAt(): Promise<string>;
@@ -76,7 +77,7 @@ export function createTelephony(ari: AriRest, app: string, lists: AriRest = ari)
     variable: async (id, name) => asString(asObject(await ari.request("GET", `${channel(id)}/variable`, { variable: name }))["value"]),
     ownChannels: () => channelsOf(lists, app),
     watch: (id) => ari.request("POST", `/applications/${encodeURIComponent(app)}/subscription`, { eventSource: `channel:${id}` }),
-    channels: async () => parseAll(await listOfChannels(lists, app), parseListed),
+    channels: async (ours = []) => parseAll(await listOfChannels(lists, app, ours), parseListed),
     bridges: async () => parseAll(await lists.request("GET", "/bridges"), parseBridge),
     startedAt: async () => asString(asObject(asObject(await ari.request("GET", "/asterisk/info", { only: "status" }))["status"])["startup_time"]),
   };
@@ -88,21 +89,22 @@ async function channelsOf(lists: AriRest, app: string): Promise<readonly string[
 
 /**
  * One channel that Asterisk (22.10) can't tell of, because the Call-ID that a caller made up is not UTF-8, fails the list of all with 500. It
- * is none of ours: no event could be made of it either. Then those that are ours are asked for one by one.
+ * is none of ours: no event could be made of it either. Then those that are ours are asked for one by one. An application that Asterisk has
+ * made anew knows nothing of the channels of the old one.
  */
-async function listOfChannels(lists: AriRest, app: string): Promise<unknown> {
+async function listOfChannels(lists: AriRest, app: string, ours: readonly string[]): Promise<unknown> {
   try {
     return await lists.request("GET", "/channels");
   } catch (error) {
     if (!(error instanceof AriError) || error.status !== 500) throw error;
-    return await oneByOne(lists, await channelsOf(lists, app));
+    return await oneByOne(lists, new Set([...(await channelsOf(lists, app)), ...ours]));
   }
 }
 
 /** Requests at once: each has a connection of its own. */
 const AT_ONCE = 8;
 
-async function oneByOne(lists: AriRest, ids: readonly string[]): Promise<readonly unknown[]> {
+async function oneByOne(lists: AriRest, ids: ReadonlySet<string>): Promise<readonly unknown[]> {
   const waiting = [...ids];
   const found: unknown[] = [];
   const worker = async (): Promise<void> => {

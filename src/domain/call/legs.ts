@@ -49,3 +49,8 @@ export function youngLegs({ legs }: Call, since: Date): readonly (readonly [stri
 export function openChannels(call: Call): readonly { readonly channel: string; readonly hungUp: boolean }[] {
   return [call.inbound, ...call.legs].filter((leg) => !leg.gone);
 }
+
+/** Of all these calls. */
+export function openChannelIds(calls: readonly Call[]): readonly string[] {
+  return calls.flatMap((call) => openChannels(call).map(({ channel }) => channel));
+}
