@@ -12,6 +12,8 @@ export interface AriEventsDeps {
   readonly logger: Logger;
   /** False: calls are left to other routers or to the dialplan's default. */
   readonly accepting: (channel: string) => boolean;
+  /** Settles with the answer: the call may have become ours. */
+  readonly claiming: (claim: Promise<void>) => void;
   /** May become ours. */
   readonly offered: (channel: AriChannel, args: readonly string[]) => void;
   /** Somebody else has it, or nobody any more. */
@@ -49,7 +51,7 @@ export function createAriEvents(deps: AriEventsDeps): (event: AriEvent) => void 
     const { id } = event.channel;
     switch (event.type) {
       case "CallBroadcast":
-        if (deps.accepting(id)) void claim(deps, event.channel, event.args);
+        if (deps.accepting(id)) deps.claiming(claim(deps, event.channel, event.args));
         break;
       case "StasisStart":
         started(deps, event.channel, event.args);

@@ -19,10 +19,11 @@ import type { Repeated } from "../shared/repeat.ts";
 import { createAriEvents } from "./ari-events.ts";
 import { type Audit, startAudit } from "./audit.ts";
 import { Calls } from "./calls.ts";
+import { Claims } from "./claims.ts";
 import type { RouterConfig } from "./config.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
-import { prepare, takeCall } from "./inbound.ts";
+import { originOf, prepare, takeCall } from "./inbound.ts";
 import { Limits } from "./limits.ts";
 import { createLaterLookUp, createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
@@ -81,6 +82,7 @@ class RunningRouter implements Router {
   readonly #strangers: Repeated;
   readonly #audit: Audit;
   readonly #recovery: Recovery;
+  readonly #claims: Claims;
   readonly #records: RecordSink;
   readonly #routing: RoutingWatch;
   readonly #rollout: PodRollout;
@@ -134,6 +136,7 @@ class RunningRouter implements Router {
     this.#recovery = new Recovery({ pod: config.pod, calls: this.#calls, telephony: this.#telephony, records: this.#records, clock, logger, settle, signal: this.#ending.signal });
     this.#strangers = countStrangers({ dir: config.asteriskConfigDir, counter: this.#metrics.strangers, logger });
     this.drain = createDrain({ telephony: this.#telephony, calls: this.#calls, records: this.#records, served: this.#served, metrics: this.#metrics, logger });
+    this.#claims = new Claims(this.#telephony, logger);
     this.#onEvent = this.#events(config);
     this.#ari.start();
   }
@@ -160,6 +163,7 @@ class RunningRouter implements Router {
       logger,
       // Without a snapshot, or before all of ARI is up, the dialplan's own default is the better answer. Draining, calls are taken to be refused.
       accepting: (channel) => !this.#stopping && (this.drain.draining || (this.#ari.connected && this.#routing.table !== null && this.#keepsUp(channel))),
+      claiming: (claim) => this.#claims.add(claim),
       offered: (channel, args) => {
         if (!this.drain.draining) offers.add(channel, args);
       },
@@ -167,9 +171,9 @@ class RunningRouter implements Router {
       cameUp: (channel) => this.#recovery.cameUp(channel),
       takeCall: (channel, args) => {
         const prepared = offers.take(channel.id);
-        // Claimed just before the end: the next router finds it.
-        if (this.#stopping) return;
+        const origin = this.#stopping ? originOf(inbound, channel, args) : null;
         if (this.drain.draining) this.drain.refuse(channel.id);
+        else if (origin !== null) this.#claims.give(channel.id, origin);
         else takeCall(inbound, channel, args, prepared);
       },
     });
@@ -224,6 +228,7 @@ class RunningRouter implements Router {
     this.#stopping = true;
     this.#ending.abort();
     await handOver(this.#calls);
+    await this.#claims.answered();
     await this.#rollout.stop();
     await this.#routing.stop();
     this.#limits.stop();

@@ -16,6 +16,8 @@ async function startYesMan() {
   const asked: string[] = [];
   const sockets: WebSocket[] = [];
   const events: WebSocket[] = [];
+  /** Claims that are not answered before it is said so. */
+  let held: (() => void)[] | undefined;
   const http = createServer((_, response) => response.writeHead(404).end());
   const server = new WebSocketServer({ server: http });
   server.on("connection", (socket, { url }) => {
@@ -24,13 +26,19 @@ async function startYesMan() {
     socket.on("message", (data: Buffer) => {
       const { request_id, method, uri } = JSON.parse(data.toString("utf8")) as { request_id: string; method: string; uri: string };
       asked.push(`${method} ${uri}`);
-      socket.send(JSON.stringify({ type: "RESTResponse", request_id, status_code: 200, message_body: "[]" }));
+      const answer = () => socket.send(JSON.stringify({ type: "RESTResponse", request_id, status_code: 200, message_body: "[]" }));
+      if (uri.startsWith("events/claim") && held !== undefined) held.push(answer);
+      else answer();
     });
   });
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/ari`,
     asked,
+    holdClaims: () => {
+      held = [];
+    },
+    answerClaims: () => held?.forEach((answer) => answer()),
     tell: (event: object) => events.forEach((socket) => socket.send(JSON.stringify(event))),
     stop: async () => {
       sockets.forEach((socket) => socket.terminate());
@@ -85,6 +93,9 @@ async function aCall(rule?: Parameters<typeof aRule>[0]) {
   return {
     store: router.store,
     liveCalls: () => router.liveCalls(),
+    holdClaims: () => asterisk.holdClaims(),
+    answerClaims: () => asterisk.answerClaims(),
+    stop: () => router.stop(),
     replaced: () => asterisk.tell({ type: "ApplicationReplaced", application: "dialplane" }),
     offer: () => asterisk.tell({ type: "CallBroadcast", channel: inbound }),
     enter: () => asterisk.tell({ type: "StasisStart", args: ["inbound", "default/sales"], channel: inbound }),
@@ -168,4 +179,26 @@ test("a router that another one replaced has no calls any more: they are the oth
   expect(call.liveCalls()).toBe(1);
   call.replaced();
   await eventually("it has none", () => call.liveCalls() === 0);
+});
+
+test("a call that becomes ours when the router is ending is given to the default destination, and the sockets are open until then", async () => {
+  await using call = await aCall();
+  call.holdClaims();
+  call.offer();
+  await call.expectAsked(CLAIM);
+  const stopped = call.stop();
+  call.answerClaims();
+  call.enter();
+  await stopped;
+  await call.expectAsked(CLAIM, "POST channels/inbound/continue");
+});
+
+test("a router that ends waits a second at most for an Asterisk that does not answer its claims", async () => {
+  await using call = await aCall();
+  call.holdClaims();
+  call.offer();
+  await call.expectAsked(CLAIM);
+  const began = performance.now();
+  await call.stop();
+  expect(performance.now() - began).toBeLessThan(4_000);
 });

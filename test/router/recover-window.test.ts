@@ -173,7 +173,7 @@ function ringing(when: Partial<Record<"listed" | "asked" | "hangUp leg", () => v
   const settle = ({ adopted, handedBack }: { adopted: ReadonlyMap<string, unknown>; handedBack: ReadonlyMap<string, unknown> }) => Promise.resolve(void settled.push([...adopted.keys(), ...handedBack.keys()]));
   const recovery = new Recovery({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger, settle, signal: new AbortController().signal });
   const nothing = () => undefined;
-  const tell = createAriEvents({ calls, telephony, logger, accepting: () => true, offered: nothing, notOurs: nothing, takeCall: nothing, cameUp: (one) => recovery.cameUp(one) });
+  const tell = createAriEvents({ calls, telephony, logger, accepting: () => true, claiming: nothing, offered: nothing, notOurs: nothing, takeCall: nothing, cameUp: (one) => recovery.cameUp(one) });
   const up = (one: ListedChannel) => {
     channels.set(one.id, { ...one, state: "Up" });
     return { ...one, state: "Up" };
