@@ -55,7 +55,7 @@ function surroundings(namespace: (typeof NAMESPACES)[number]): readonly object[]
   const objects = [
     ...secrets,
     aTrunk("carrier"),
-    aTrunk("pbx", { host: "2001:db8::99", transport: "TLS" }),
+    aTrunk("pbx", { host: "fd00::99", transport: "TLS" }),
     aPool("sales", numbers(1)),
     aPool("support.emea", numbers(2)),
     { ...labelled, metadata: { ...labelled.metadata, labels: { site: "web", "example.com/team": "" } } },
