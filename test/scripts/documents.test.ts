@@ -28,7 +28,7 @@ describe("documents say what the code does:", () => {
   test("test:kube runs every test that needs an API server", () => {
     const { scripts } = JSON.parse(textOf("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
     const asked = (scripts["test:kube"] ?? "").split(" ").filter((word) => word.startsWith("test/"));
-    const needing = filesOf("test").filter((path) => path.endsWith(".test.ts") && /harness\/kube(-servers)?\.ts"|operator\/world\.ts"/.test(textOf(path)));
+    const needing = filesOf("test").filter((path) => path.endsWith(".test.ts") && /harness\/kube(-servers)?\.ts"|operator\/world\.ts"|eachWithControlPlane\(/.test(textOf(path)));
     expect(needing.length).toBeGreaterThan(5);
     expect(needing.filter((path) => !asked.some((prefix) => path.startsWith(prefix)))).toEqual([]);
   });
