@@ -138,7 +138,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   // Before the admission, however its path is spelled: a stream would take up the room of a request for minutes.
   app.get("/v1/stream", notForHead, limited, streamRoute({ ...deps, identities, streams: parts.streams }));
   app.use("/v1", visitors);
-  app.get("/v1/amp", ampRoute(numbers));
+  app.get("/v1/amp", notForHead, ampRoute(numbers));
   app.post("/v1/erasures", bearer(secrets.apiTokens ?? []), erasureRoute({ ...deps, tokens }));
   app.use("/v1", deviceRoutes({ ...deps, ...parts, identities, newcomers: numbers.newcomers, leavers: newcomers(), sites: secrets.sites }));
 
@@ -149,7 +149,7 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   return app;
 }
 
-/** Express answers HEAD by what it has for GET, and would open a stream for whoever wants no body. */
+/** Express answers HEAD by what it has for GET, and would open a stream, or lend a number, for whoever wants no body. */
 const notForHead: RequestHandler = (request, _response, next) => next(request.method === "GET" ? undefined : "route");
 
 function operations(app: Express, deps: Pick<IngressDeps, "health" | "metrics">): void {

@@ -52,6 +52,12 @@ describe("GET /v1/amp", () => {
     expect(shown.map(({ mediaElement }) => mediaElement).sort()).toEqual(["footer", "hero"]);
   });
 
+  it("lends nothing to HEAD, which would not be told the number", async () => {
+    const before = await site.stores.counts();
+    const answer = await fetch(`${site.url}/v1/amp?pool=default/sales&mediaElement=hero&client=amp-head`, { method: "HEAD", headers: { Origin: cached, "User-Agent": browser } });
+    expect([answer.status, await site.stores.counts()]).toEqual([404, before]);
+  });
+
   it("is who the page's cookies say, where the browser sends them", async () => {
     const visitor = await site.post("/v1/numbers", { pool: "default/sales", mediaElement: "hero" }, { Origin: own, "Sec-Fetch-Site": "same-site" });
     const cookie = visitor.headers.getSetCookie().map((one) => one.split(";")[0]).join("; ");
