@@ -5,6 +5,7 @@ import { resolveOwnership, sameOwnership, type Ownership } from "../ownership.ts
 import type { Declared, DesiredState } from "../ports.ts";
 import { toE164Ranges } from "../ranges.ts";
 import type { NumberPool } from "../resources.ts";
+import { defaultAttempt } from "../routing.ts";
 import { namespaceOf } from "../seniority.ts";
 import { unreachableUris } from "../transports.ts";
 import type { ResourceKey } from "../types.ts";
@@ -101,8 +102,8 @@ function judgePool(findings: Findings, pool: NumberPool, owned: Ownership, { wan
   const inService = hasTrunks && problems.length === 0;
   // A source whose pool is missing is passed over; the pool itself goes on serving.
   const lacks = bothLacks(named, lacksOf("NumberPool", absent, presence));
-  const { number, sipUri, trunkRef = pool.spec.trunkRef } = pool.spec.defaultDestination;
-  const uris = sipUri === undefined ? [] : [{ field: "spec.defaultDestination.sipUri", uri: sipUri, trunks: trunkKeys([trunkRef.name], pool.metadata.namespace) }];
+  const { number, sipUri } = pool.spec.defaultDestination;
+  const uris = sipUri === undefined ? [] : [{ field: "spec.defaultDestination.sipUri", uri: sipUri, trunks: [defaultAttempt(entry).trunk] }];
   const warnings = [...findings.warnings(pool), ...loopOfPool(entry.key, number, met), ...unreachableUris(uris, trunks.usable)];
   return { entry, verdict: { problems, ...lacks, trunks: named.trunks, warnings, ownership: owned, inService } };
 }

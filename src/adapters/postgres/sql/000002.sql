@@ -14,7 +14,7 @@ declare
   prospects uuid[];
   are_known boolean;
 begin
-  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, r.visitor) order by r.ord), bool_and(d.id is not null)
+  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id, newcomer(r.visitor, r.device)) order by r.ord), bool_and(d.id is not null)
   into prospects, are_known
   from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
   left join device d on d.id = r.device
@@ -127,7 +127,7 @@ begin
     update number n set
       leased_from = case when n.leased_until > at then n.leased_from else at end,
       leased_until = greatest(n.leased_until, at + h.term),
-      free_at = greatest(n.leased_until, at + h.term) + h.cooldown
+      free_at = greatest(greatest(n.leased_until, at + h.term) + h.cooldown, n.promised_until)
     from (select h.*, case when h.leased_until > at then h.lease * 1.05 else h.lease end as term from held h join ours o on o.did = h.did) h
     where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
     returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
@@ -169,6 +169,7 @@ begin
     cross join lateral (
       select n.did, n.leased_until from number n
       where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
+        and (n.promised_until is null or n.promised_until <= at)
         and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
         and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
         and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
