@@ -262,8 +262,8 @@ export interface RoutingRuleSpec {
   readonly match: RoutingRuleMatch;
   /**
    * Sequential tries the destinations in order; Weighted draws the first by weight, and the others after it;
-   * RoundRobin starts with the next one at each call; Simultaneous rings all and connects who answers first;
-   * LeastCalls starts with who has the fewest live calls. Default Sequential.
+   * RoundRobin starts with the next one at each call that the rule takes; Simultaneous rings all and connects who
+   * answers first; LeastCalls starts with who has the fewest live calls. Default Sequential.
    */
   readonly strategy: RoutingStrategy;
   /** Who is called, 1 to 20. */

@@ -77,5 +77,4 @@ export const NOTHING_KNOWN: CallContext = {
   repeatCaller: false,
   lastAnsweredBy: null,
   liveCalls: {},
-  sequence: 0,
 };

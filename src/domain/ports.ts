@@ -1,5 +1,5 @@
 import type { CallCursor, CallFilter } from "./call-filter.ts";
-import type { CallContext, CallRecord, ClaimRequest, ClaimResult, ContextNeeds, E164, ResourceKey, Uuid } from "./types.ts";
+import type { CallContext, CallRecord, ClaimRequest, ClaimResult, E164, ResourceKey, Uuid } from "./types.ts";
 import type { AnyResource, ResourceKind } from "./resources.ts";
 import type { NumberPoolSpec, ReachabilityState, RegistrationState, RoutingRuleSpec, SipTrunkSpec } from "./api.generated.ts";
 import type { Demand } from "./sizing.ts";
@@ -213,9 +213,11 @@ export interface RouterStore {
   reportPod(report: PodReport): Promise<void>;
   /** The pod ends: nobody waits for it any more. */
   removePod(pod: string): Promise<void>;
-  /** One bounded query a call. What is not needed is left out; everything is needed unless told. */
-  callContext(input: CallQuestion & { readonly needs?: ContextNeeds }): Promise<CallContext>;
-  /** Of calls that are on their way already, in their order and in one query: neither the calls nor a destination's live ones are counted. */
+  /** One bounded query a call. @param input.liveCalls false: calls in progress by destination are not needed, and left out */
+  callContext(input: CallQuestion & { readonly liveCalls?: boolean }): Promise<CallContext>;
+  /** Counts a call that a RoundRobin rule takes. @returns how many it took before; null when there is no rule of this uid any more */
+  nextTurn(rule: string): Promise<number | null>;
+  /** Of calls that are on their way already, in their order and in one query: without calls in progress by destination. */
   callContexts(questions: readonly CallQuestion[]): Promise<readonly CallContext[]>;
   /** Insert or update by id; a replay of an older state never undoes a newer one. */
   saveCall(record: CallRecord): Promise<void>;

@@ -1,7 +1,7 @@
 import type { PoolSelector, PoolSelectorRequirement, RoutingRuleSpec } from "./api.generated.ts";
 import type { PoolEntry, RuleEntry } from "./ports.ts";
 import { bySeniority, namespaceOf } from "./seniority.ts";
-import type { ContextNeeds, ResourceKey } from "./types.ts";
+import type { ResourceKey } from "./types.ts";
 
 /** A snapshot made ready for calls: sorting is paid once a revision, not once a call. */
 export interface CompiledRules {
@@ -14,12 +14,9 @@ export function rulesOf(compiled: CompiledRules, pool: ResourceKey): readonly Ru
   return compiled.rules.get(pool) ?? NO_RULES;
 }
 
-/** What these rules ask of a call's context. */
-export function contextNeeds(rules: readonly RuleEntry[]): ContextNeeds {
-  return {
-    sequence: rules.some(({ spec }) => spec.strategy === "RoundRobin"),
-    liveCalls: rules.some(({ spec }) => spec.strategy === "LeastCalls" || spec.destinations.some(({ maxConcurrentCalls }) => maxConcurrentCalls !== undefined)),
-  };
+/** Whether one of these rules goes by the calls that its destinations have. */
+export function goByLiveCalls(rules: readonly RuleEntry[]): boolean {
+  return rules.some(({ spec }) => spec.strategy === "LeastCalls" || spec.destinations.some(({ maxConcurrentCalls }) => maxConcurrentCalls !== undefined));
 }
 
 const NO_RULES: readonly RuleEntry[] = [];

@@ -1,5 +1,5 @@
 import type { RoutingRuleDestination, RoutingStrategy } from "./api.generated.ts";
-import type { CallContext, CallFacts } from "./types.ts";
+import type { CallFacts } from "./types.ts";
 
 /** In what order, and which together, destinations are rung. Groups ring one after the other, the members of one group at once. */
 
@@ -9,8 +9,11 @@ export interface Candidate {
   readonly live: number;
 }
 
-/** `sequence`, the position of the call among those of the pool, is read for RoundRobin only, `random` for Weighted. */
-export type StrategyInput = Pick<CallFacts, "random"> & { readonly context: Pick<CallContext, "sequence"> };
+/** Each member is read for one strategy only. */
+export interface StrategyInput extends Pick<CallFacts, "random"> {
+  /** How many calls the rule has taken before this one: RoundRobin. */
+  readonly turn: number;
+}
 
 /**
  * @param all every destination of the rule, full ones too: round robin turns over all, so that one which is full for a moment
@@ -30,7 +33,7 @@ export function ringOrder(
     case "Weighted":
       return each(drawByWeight(open, input.random, (candidate) => candidate.destination.weight));
     case "RoundRobin":
-      return each(rotate(all, input.context.sequence).filter((candidate) => !isFull(candidate)));
+      return each(rotate(all, input.turn).filter((candidate) => !isFull(candidate)));
     case "LeastCalls":
       // The sort is stable: among equals the rule's order decides.
       return each([...open].sort((a, b) => a.live - b.live));

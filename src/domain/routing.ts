@@ -4,7 +4,7 @@ import type { PoolEntry, RuleEntry } from "./ports.ts";
 import { callerPrefix, mismatch } from "./routing-match.ts";
 import { CallReason, note } from "./call-reasons.ts";
 import { inOrder } from "./routing-rules.ts";
-import { isFull, ringOrder, type Candidate } from "./routing-strategy.ts";
+import { isFull, ringOrder, type Candidate, type StrategyInput } from "./routing-strategy.ts";
 import { namespaceOf } from "./seniority.ts";
 import type { Attempt, CallFacts, ResourceKey, RouteDecision, Why } from "./types.ts";
 
@@ -96,7 +96,7 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     const all = { rule: rule.key, matched: true, reason: CallReason.AllDestinationsFull, message };
     return routeToDefault(pool, [...before, all, ...full], `all destinations of ${rule.key} are at their limit`);
   }
-  const order = ringOrder(spec.strategy, candidates, facts);
+  const order = ringOrder(spec.strategy, candidates, strategyInput(facts, rule.key));
   const { groups, sticky } = spec.stickyCaller === "Enabled" ? lastAnswererFirst(order, facts.context.lastAnsweredBy) : { groups: order, sticky: null };
   const matched = { rule: rule.key, matched: true, reason: CallReason.Matched, message: describe(groups, spec.strategy) };
   return {
@@ -111,6 +111,16 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     maxCallSeconds: spec.maxCallSeconds,
     whenFull: defaultAttempt(pool),
     why: [...before, matched, ...full, ...(sticky === null ? [] : [whySticky(rule.key, sticky)])],
+  };
+}
+
+/** A turn is looked at where a rule goes by it only: whoever asks for it counts the call. */
+function strategyInput({ random, turns }: CallFacts, rule: ResourceKey): StrategyInput {
+  return {
+    random,
+    get turn() {
+      return turns[rule] ?? 0;
+    },
   };
 }
 

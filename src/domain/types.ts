@@ -93,8 +93,6 @@ export interface CallContext {
   readonly lastAnsweredBy: string | null;
   /** Calls in progress by destination (number or SIP URI), over all pods. */
   readonly liveCalls: Readonly<Record<string, number>>;
-  /** Counts the calls of the pool whose rules had to know who calls; the base of round robin. */
-  readonly sequence: number;
 }
 
 /** What is known of an inbound call when the rules are asked. */
@@ -105,6 +103,8 @@ export interface CallFacts {
   readonly caller: E164 | null;
   readonly at: Date;
   readonly context: CallContext;
+  /** How many calls each RoundRobin rule has taken before; 0 for one that is not named. */
+  readonly turns: Readonly<Record<ResourceKey, number>>;
   /** Uniform in [0, 1): the only randomness a decision may use (weighted choice). */
   readonly random: number;
 }
@@ -191,12 +191,4 @@ export interface CallRecord {
   readonly bridge: string | null;
   readonly legs: readonly LegRecord[];
   readonly why: readonly Why[];
-}
-
-/** What of a call's context costs something to know, and only some rules ask for. */
-export interface ContextNeeds {
-  /** The number of the call among those to its pool. */
-  readonly sequence: boolean;
-  /** Calls in progress by destination. */
-  readonly liveCalls: boolean;
 }

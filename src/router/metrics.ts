@@ -36,7 +36,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     recordsDropped: new Counter({ name: "dialplane_router_records_dropped_total", help: "Call records lost because neither memory nor disk had room", registers }),
     spoolBytes: new Gauge({ name: "dialplane_router_spool_bytes", help: "Call records on disk, in bytes", registers }),
     spoolRefused: new Counter({ name: "dialplane_router_spool_refused_total", help: "Writes and reads of the spool that failed: disk full, folder not writable, limit reached", registers }),
-    lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Look-ups of who is calling: answered, late, failed, or shed (not asked, too many are late)", labelNames: ["outcome"], registers }),
+    lookups: new Counter({ name: "dialplane_router_lookups_total", help: "Questions to the database for which a call waits, of who is calling or whose turn it is: answered, late, failed, or shed (not asked, too many are late)", labelNames: ["outcome"], registers }),
     shed: new Counter({ name: "dialplane_router_shed_total", help: "Calls left to the dialplan's default destination because Asterisk was behind with those it had", registers }),
     limited: new Counter({
       name: "dialplane_router_limited_total",

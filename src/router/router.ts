@@ -25,6 +25,7 @@ import { createDrain, type Drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { originOf, prepare, takeCall } from "./inbound.ts";
 import { Limits } from "./limits.ts";
+import { InTime } from "./in-time.ts";
 import { createLaterLookUp, createLookUp } from "./lookup.ts";
 import { type RouterMetrics, routerMetrics } from "./metrics.ts";
 import { Offers } from "./offers.ts";
@@ -38,6 +39,7 @@ import { Recovery, type RecoveryDeps } from "./recovery.ts";
 import { type ServedCalls, startServedCalls } from "./served-calls.ts";
 import { countStrangers } from "./strangers.ts";
 import { settleRecords } from "./settle.ts";
+import { createTurns } from "./turns.ts";
 import { startPodRollout, type PodRollout } from "./pod-rollout.ts";
 import { type CallLanes, createCallLanes } from "./call-lanes.ts";
 
@@ -145,13 +147,15 @@ class RunningRouter implements Router {
 
   #events(config: RouterConfig): (event: AriEvent) => void {
     const { store, logger, clock } = this.#deps;
+    const inTime = new InTime(config.lookUpTimeoutMs, this.#metrics);
     const inbound = {
       pod: config.pod,
       calls: this.#calls,
       clock,
       logger,
-      lookUp: createLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      lookUp: createLookUp(store, inTime),
       lookUpLater: createLaterLookUp(store, config.lookUpTimeoutMs, this.#metrics),
+      nextTurn: createTurns(store, inTime),
       table: () => this.#routing.table,
       random: Math.random,
       refuse: (channel: string) => this.#refuse(channel),

@@ -108,6 +108,7 @@ export function facts(
     caller: caller === undefined ? e164("+13125550123") : caller === null ? null : e164(caller),
     at: new Date("2026-06-01T12:00:00Z"),
     random: 0,
+    turns: {},
     ...rest,
     context: {
       attribution: "exclusive",
@@ -117,7 +118,6 @@ export function facts(
       repeatCaller: false,
       lastAnsweredBy: null,
       liveCalls: {},
-      sequence: 0,
       ...context,
     },
   };

@@ -10,12 +10,12 @@ import { aDestination, aPool, aRule, facts } from "./builders.ts";
 type Spec = NonNullable<Parameters<typeof aRule>[0]>;
 
 const pool = aPool();
-const known = facts();
+const nobodyKnown = { ...facts(), context: null, turns: {} };
 const allDay = { timeZone: "Europe/Berlin", windows: [{ days: ["Monday"], from: "00:00", to: "24:00" }] } as const;
 const two = [aDestination({ name: "a", number: "+12025550140" }), aDestination({ name: "b", number: "+12025550141" })];
 
 function ahead(...specs: readonly Spec[]) {
-  return routeAhead(known, pool, specs.map((spec, index) => aRule(spec, { key: `default/r${index}` })));
+  return routeAhead(nobodyKnown, pool, specs.map((spec, index) => aRule(spec, { key: `default/r${index}` })));
 }
 
 test.each<readonly [string, readonly Spec[], string | null]>([
@@ -28,11 +28,11 @@ test.each<readonly [string, readonly Spec[], string | null]>([
   ["a rule that matches before one that asks who calls", [{ priority: 1 }, { match: { attribution: ["Exclusive"] } }], "default/r0"],
   ["a rule that asks who calls, of other callers", [{ match: { callers: ["+49"], attribution: ["Exclusive"] } }, {}], "default/r1"],
 ])("decides at once by %s", (_name, specs, rule) => {
-  expect(ahead(...specs)?.rule).toBe(rule);
+  expect(ahead(...specs)).toMatchObject({ rule });
 });
 
 test("a blocked caller is refused at once", () => {
-  expect(routeAhead(known, aPool({ blockedCallers: ["+1312"] }), [])?.outcome).toBe("refuse");
+  expect(routeAhead(nobodyKnown, aPool({ blockedCallers: ["+1312"] }), [])).toMatchObject({ outcome: "refuse" });
 });
 
 test.each<readonly [string, Spec]>([
@@ -42,11 +42,27 @@ test.each<readonly [string, Spec]>([
   ["callers who called before", { match: { repeatCaller: "Only" } }],
   ["callers who never called", { match: { repeatCaller: "Never" } }],
   ["who answered last", { stickyCaller: "Enabled" }],
-  ["whose turn it is", { strategy: "RoundRobin", destinations: two }],
   ["who has the fewest calls", { strategy: "LeastCalls", destinations: two }],
   ["a limit of calls", { destinations: [aDestination({ maxConcurrentCalls: 2 })] }],
 ])("waits for the database where a rule goes by %s", (_name, spec) => {
-  expect(ahead(spec)).toBeUndefined();
+  expect(ahead(spec)).toEqual({ awaits: "context" });
+});
+
+const turning = { strategy: "RoundRobin", destinations: two } as const;
+
+test("waits for the turn of the rule that takes the call, and of no other", () => {
+  expect(ahead({ match: { callers: ["+49"] }, ...turning }, turning, { ...turning })).toEqual({ awaits: "turn", rule: "default/r1" });
+  const busy = turning.destinations.map((destination) => ({ ...destination, maxConcurrentCalls: 1 }));
+  const full = facts({ context: { liveCalls: { "+12025550140": 1, "+12025550141": 1 } } });
+  expect(routeAhead({ ...full, turns: {} }, pool, [aRule({ ...turning, destinations: busy })])).toMatchObject({ rule: null });
+});
+
+test("asks who calls before it asks whose turn it is", () => {
+  const rules = [aRule({ ...turning, match: { attribution: ["Exclusive"] } })];
+  expect(routeAhead(nobodyKnown, pool, rules)).toEqual({ awaits: "context" });
+  const context = facts({ context: { attribution: "exclusive" } }).context;
+  expect(routeAhead({ ...nobodyKnown, context }, pool, rules)).toEqual({ awaits: "turn", rule: "default/rule" });
+  expect(routeAhead({ ...nobodyKnown, context, turns: { "default/rule": 1 } }, pool, rules)).toMatchObject({ rule: "default/rule", groups: [[{ name: "b" }], [{ name: "a" }]] });
 });
 
 const match = fc.record(
@@ -73,18 +89,18 @@ const context: fc.Arbitrary<Partial<CallContext>> = fc.record({
   repeatCaller: fc.boolean(),
   lastAnsweredBy: fc.constantFrom(null, "+12025550141"),
   liveCalls: fc.constantFrom({}, { "+12025550140": 1 }),
-  sequence: fc.nat(5),
 });
 
-test("what is decided at once is what would have been decided, whoever calls", () => {
+test("what is decided at once is what would have been decided, whoever calls and whosever turn it is", () => {
   let atOnce = 0;
   fc.assert(
-    fc.property(fc.array(spec, { maxLength: 4 }), context, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (specs, of, random) => {
+    fc.property(fc.array(spec, { maxLength: 4 }), context, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), fc.nat(5), (specs, of, random, turn) => {
       const rules = specs.map((each, index) => aRule(each, { key: `default/r${index}` }));
-      const decision = routeAhead({ ...known, random }, pool, rules);
-      if (decision === undefined) return;
+      const decision = routeAhead({ ...nobodyKnown, random }, pool, rules);
+      if ("awaits" in decision) return;
       atOnce += 1;
-      expect(decision).toEqual(route(facts({ random, context: of }), pool, rules));
+      const turns = Object.fromEntries(rules.map(({ key }) => [key, turn]));
+      expect(decision).toEqual(route(facts({ random, turns, context: of }), pool, rules));
     }),
     { numRuns: 2_000 },
   );
@@ -94,5 +110,5 @@ test("what is decided at once is what would have been decided, whoever calls", (
 test("a rule that can't be asked fails as it would with everything known", () => {
   const broken = aRule({}, {});
   const throwing = { ...broken, spec: { ...broken.spec, get match(): never { throw new Error("broken"); } } };
-  expect(() => routeAhead(known, pool, [throwing])).toThrow("broken");
+  expect(() => routeAhead(nobodyKnown, pool, [throwing])).toThrow("broken");
 });

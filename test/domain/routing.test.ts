@@ -4,7 +4,7 @@ import type { RoutingRuleMatch, RoutingRuleSpec } from "../../src/domain/api.gen
 import type { RuleEntry } from "../../src/domain/ports.ts";
 import { route } from "../../src/domain/routing.ts";
 import { CallReason } from "../../src/domain/call-reasons.ts";
-import { contextNeeds, rulesOf } from "../../src/domain/routing-rules.ts";
+import { goByLiveCalls, rulesOf } from "../../src/domain/routing-rules.ts";
 import type { CallFacts, RouteDecision } from "../../src/domain/types.ts";
 import { aDestination, aPool, aRule, facts, tableOf } from "./builders.ts";
 
@@ -227,8 +227,8 @@ describe("strategies", () => {
     ["Sequential keeps the order", ring({}), [["a"], ["b"], ["c"]]],
     ["Simultaneous rings all at once", ring({ strategy: "Simultaneous" }), [["a", "b", "c"]]],
     ["RoundRobin begins with the first", ring({ strategy: "RoundRobin" }), [["a"], ["b"], ["c"]]],
-    ["RoundRobin goes on with the next", ring({ strategy: "RoundRobin" }, context({ sequence: 4 })), [["b"], ["c"], ["a"]]],
-    ["RoundRobin bears any count", ring({ strategy: "RoundRobin" }, context({ sequence: -1 })), [["c"], ["a"], ["b"]]],
+    ["RoundRobin goes on with the next", ring({ strategy: "RoundRobin" }, facts({ turns: { "default/rule": 4 } })), [["b"], ["c"], ["a"]]],
+    ["RoundRobin bears any count", ring({ strategy: "RoundRobin" }, facts({ turns: { "default/rule": -1 } })), [["c"], ["a"], ["b"]]],
     ["LeastCalls begins with the idle", ring({ strategy: "LeastCalls" }, context({ liveCalls: { "+12025550140": 2, "+12025550141": 1 } })), [["c"], ["b"], ["a"]]],
     ["LeastCalls keeps the order among equals", ring({ strategy: "LeastCalls" }), [["a"], ["b"], ["c"]]],
     ["Weighted with the lowest random takes the first", ring({ strategy: "Weighted" }), [["a"], ["b"], ["c"]]],
@@ -251,13 +251,13 @@ describe("strategies", () => {
     const strategy = fc.constantFrom("Sequential", "Weighted", "RoundRobin", "Simultaneous", "LeastCalls");
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
-      fc.property(fc.array(destination, { minLength: 1, maxLength: 20 }), strategy, fc.tuple(random, fc.integer()), (list, kind, [chance, sequence]) => {
+      fc.property(fc.array(destination, { minLength: 1, maxLength: 20 }), strategy, fc.tuple(random, fc.integer()), (list, kind, [chance, turn]) => {
         const destinations = list.map(({ weight, cap }, i) => {
           return aDestination({ name: `d${i}`, number: `+1202555${1000 + i}`, weight, ...(cap === undefined ? {} : { maxConcurrentCalls: cap }) });
         });
         const liveCalls = Object.fromEntries(list.map(({ live }, i) => [`+1202555${1000 + i}`, live]));
         const open = list.flatMap(({ cap, live }, i) => (cap === undefined || live < cap ? [`d${i}`] : []));
-        const decision = route(facts({ random: chance, context: { liveCalls, sequence } }), pool, [aRule({ strategy: kind, destinations })]);
+        const decision = route(facts({ random: chance, turns: { "default/rule": turn }, context: { liveCalls } }), pool, [aRule({ strategy: kind, destinations })]);
         expect(names(decision).flat().sort()).toEqual(open.length === 0 ? ["default"] : open.sort());
       }),
     );
@@ -274,7 +274,7 @@ describe("destinations at their limit of calls", () => {
   });
 
   test("keep their turn in a round", () => {
-    const call = context({ sequence: 1, liveCalls: { "+12025550140": 2 } });
+    const call = facts({ turns: { "default/rule": 1 }, context: { liveCalls: { "+12025550140": 2 } } });
     expect(ring({ strategy: "RoundRobin", destinations: capped }, call)).toEqual([["b"], ["c"]]);
   });
 
@@ -346,10 +346,9 @@ test("every reason is its own name", () => {
 });
 
 test.each([
-  ["nothing where no rule turns and none has a limit", [aRule(), aRule({ strategy: "Weighted" })], { sequence: false, liveCalls: false }],
-  ["the number of the call for round robin", [aRule(), aRule({ strategy: "RoundRobin" })], { sequence: true, liveCalls: false }],
-  ["the calls in progress for the least busy", [aRule({ strategy: "LeastCalls" })], { sequence: false, liveCalls: true }],
-  ["the calls in progress for a limit", [aRule({ destinations: [aDestination(), aDestination({ name: "b", maxConcurrentCalls: 2 })] })], { sequence: false, liveCalls: true }],
-] as const)("rules need of a call %s", (_, rules, expected) => {
-  expect(contextNeeds(rules)).toEqual(expected);
+  ["not where none has a limit", [aRule(), aRule({ strategy: "Weighted" }), aRule({ strategy: "RoundRobin" })], false],
+  ["for the least busy", [aRule(), aRule({ strategy: "LeastCalls" })], true],
+  ["for a limit", [aRule({ destinations: [aDestination(), aDestination({ name: "b", maxConcurrentCalls: 2 })] })], true],
+] as const)("rules go by calls in progress %s", (_, rules, expected) => {
+  expect(goByLiveCalls(rules)).toBe(expected);
 });

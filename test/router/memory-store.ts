@@ -57,6 +57,15 @@ export class MemoryStore implements RouterStore {
     return Promise.all(questions.map((question) => this.callContext(question)));
   }
 
+  /** Calls that each rule took, by its uid. */
+  readonly turns = new Map<string, number>();
+
+  nextTurn(rule: string): Promise<number | null> {
+    const before = this.turns.get(rule) ?? 0;
+    this.turns.set(rule, before + 1);
+    return Promise.resolve(before);
+  }
+
   async saveCall(record: CallRecord): Promise<void> {
     await this.onSave?.(record);
     this.records.push(record);

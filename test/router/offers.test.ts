@@ -8,7 +8,7 @@ import { Offers } from "../../src/router/offers.ts";
 const channel = (id: string): AriChannel => ({ id, state: "Ring", callerNumber: "", context: "", extension: "", protocolId: "" });
 const prepared = (pod: string): Prepared => {
   const origin = { pod, did: e164("+12025550101"), pool: "default/sales", caller: null, receivedAt: new Date() };
-  return { call: pod, origin, decision: undefined, context: Promise.resolve(facts().context) };
+  return { call: pod, origin, decision: null, context: Promise.resolve(facts().context) };
 };
 
 test("what was prepared when a call was offered is taken once", () => {

@@ -166,10 +166,11 @@ test("a call that is counted for round robin is counted when it is ours", async 
   await using call = await aCall({ strategy: "RoundRobin" });
   call.offer();
   await call.expectAsked(CLAIM);
-  expect(call.store.asked).toEqual([]);
+  expect(call.store.turns).toEqual(new Map());
   call.enter();
   await call.expectAsked(CLAIM, ORIGINATE);
-  expect(call.store.asked).toHaveLength(1);
+  expect([...call.store.turns.values()]).toEqual([1]);
+  await eventually("who called is asked for the record", () => call.store.asked.length === 1);
 });
 
 test("a router that another one replaced has no calls any more: they are the other one's", async () => {

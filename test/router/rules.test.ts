@@ -144,6 +144,14 @@ describe("with a database", () => {
     expect(turns[2]).toBe(turns[0]);
   });
 
+  test("RoundRobin: calls that another rule takes turn nothing on", async () => {
+    const turning = (name: string, callers: string) => aRule({ strategy: "RoundRobin", match: { callers: [callers] }, destinations: [to("ann"), to("ben")] }, { key: `default/${name}` });
+    await setRules(world, router, { rules: [turning("near", "+1312"), turning("far", "+44")] });
+    const answerers: (string | undefined)[] = [];
+    for (const caller of [from, "+442079460000", from, "+442079460000"]) answerers.push(answerer(await callRecord({ from: caller })));
+    expect(answerers).toEqual(["ann", "ann", "ben", "ben"]);
+  });
+
   test("LeastCalls: the one who has fewer calls, and of equals the first", async () => {
     await strategy({ strategy: "LeastCalls", destinations: [to("ann"), to("ben")] });
     const first = world.call({ from, holdMs: 3_000 });

@@ -1,11 +1,12 @@
 import type pg from "pg";
 import { attribute, NOTHING_KNOWN } from "../../domain/attribution.ts";
 import type { CallQuestion } from "../../domain/ports.ts";
-import type { CallContext, ContextNeeds, Uuid } from "../../domain/types.ts";
+import type { CallContext, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
 export interface ContextQuestion extends CallQuestion {
-  readonly needs?: ContextNeeds;
+  /** False: nobody goes by the calls in progress. Most calls only read what is their own, and wait for nobody. */
+  readonly liveCalls?: boolean;
 }
 
 interface Row {
@@ -20,7 +21,6 @@ interface Row {
   readonly repeat_caller: boolean;
   readonly last_answered_by: string | null;
   readonly live_calls: Record<string, number>;
-  readonly sequence: string;
 }
 
 /** One thing that the holder, or the prospect whom this caller reached before, was shown with the DID. */
@@ -39,9 +39,8 @@ interface Asked {
 
 const PARAMETERS: Asked = { did: "$1::bigint", pool: "$2::text", caller: "$3::text" };
 
-function contextQuery(counted: string, liveCalls: string, { did, pool, caller }: Asked = PARAMETERS): string {
-  return `with counted as (${counted}),
-    fact as materialized (
+function contextQuery(liveCalls: string, { did, pool, caller }: Asked = PARAMETERS): string {
+  return `with fact as materialized (
       select
         p.overflow is not distinct from ${did} as overflow,
         extract(epoch from p.attribution_window)::double precision as window_seconds,
@@ -77,8 +76,7 @@ function contextQuery(counted: string, liveCalls: string, { did, pool, caller }:
       (select c.answered_by from call c
         where c.pool_key = ${pool} and left(c.caller, 16) = ${caller} and c.caller = ${caller} and c.answered_by is not null
         order by c.received_at desc limit 1) as last_answered_by,
-      ${liveCalls} as live_calls,
-      coalesce((select value from counted), 0) as sequence
+      ${liveCalls} as live_calls
     from fact f`;
 }
 
@@ -90,34 +88,13 @@ const LIVE_CALLS = `coalesce((select jsonb_object_agg(l.destination, l.calls) fr
         group by l.destination
       ) l), '{}')`;
 const NO_LIVE_CALLS = "'{}'::jsonb";
-const NOT_COUNTED = "select null::bigint as value";
-
-/**
- * Counts the call. Its commit does not wait for the disk, which would hold the caller up, and with the row's lock everybody who calls
- * a number of the same pool: when the server crashes, round robin repeats itself by the calls of its last moments.
- */
-const COUNTED = `
-      insert into pool_sequence as s (pool_key, value)
-      select key, 1 from pool where key = $2::text and removed_at is null
-      on conflict (pool_key) do update set value = s.value + 1
-      returning value - 1 as value, set_config('synchronous_commit', 'off', true)
-    `;
-
 interface Query {
   readonly name: string;
   readonly text: string;
 }
 
-const EVERYTHING: ContextNeeds = { sequence: true, liveCalls: true };
-
-/** What no rule of the pool asks for is neither counted nor added up: most calls only read, and wait for nobody. */
-function callQuery({ sequence, liveCalls }: ContextNeeds): Query {
-  const text = contextQuery(sequence ? COUNTED : NOT_COUNTED, liveCalls ? LIVE_CALLS : NO_LIVE_CALLS);
-  return { name: `call-context${sequence ? "-counted" : ""}${liveCalls ? "-live" : ""}`, text };
-}
-
-/** Nothing is written: the right to read is enough, and round robin goes on where it was. */
-const PREVIEW: Query = { name: "call-context-preview", text: contextQuery("select value from pool_sequence where pool_key = $2::text", LIVE_CALLS) };
+const WITH_LIVE_CALLS: Query = { name: "call-context-live", text: contextQuery(LIVE_CALLS) };
+const WITHOUT: Query = { name: "call-context", text: contextQuery(NO_LIVE_CALLS) };
 
 /**
  * A row for each, in order. Not from arrays: how many there are of those is known when a plan is made, so that Postgres found a plan of its own
@@ -126,21 +103,16 @@ const PREVIEW: Query = { name: "call-context-preview", text: contextQuery("selec
 const TOGETHER: Query = {
   name: "call-contexts",
   text: `select known.* from jsonb_to_recordset($1::jsonb) as asked (turn int, did bigint, pool text, caller text)
-    left join lateral (${contextQuery(NOT_COUNTED, NO_LIVE_CALLS, { did: "asked.did", pool: "asked.pool", caller: "asked.caller" })}) known on true
+    left join lateral (${contextQuery(NO_LIVE_CALLS, { did: "asked.did", pool: "asked.pool", caller: "asked.caller" })}) known on true
     order by asked.turn`,
 };
 
-/** What would be known of a call if it came now. */
-export function previewCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
-  return read(pool, PREVIEW, question);
-}
-
-/** What is known of a call that comes in: one query. */
+/** What is known of a call that comes in: one query, which writes nothing. */
 export function readCallContext(pool: pg.Pool, question: ContextQuestion): Promise<CallContext> {
-  return read(pool, callQuery(question.needs ?? EVERYTHING), question);
+  return read(pool, question.liveCalls === false ? WITHOUT : WITH_LIVE_CALLS, question);
 }
 
-/** The same of many calls, in their order. Nothing is counted nor added up, whatever they need. */
+/** The same of many calls, in their order, without calls in progress. */
 export async function readCallContexts(pool: pg.Pool, questions: readonly CallQuestion[]): Promise<readonly CallContext[]> {
   const asked = questions.map(({ did, pool: key, caller }, turn) => ({ turn, did: toDid(did), pool: key, caller }));
   const { rows } = await pool.query<Row | { readonly overflow: null }>({ ...TOGETHER, values: [JSON.stringify(asked)] });
@@ -165,7 +137,6 @@ function contextOf(row: Row | { readonly overflow: null } | undefined, at: Date)
     repeatCaller: row.repeat_caller,
     lastAnsweredBy: row.last_answered_by,
     liveCalls: row.live_calls,
-    sequence: Number(row.sequence),
   };
 }
 

@@ -181,12 +181,6 @@ create table pool_remains (
   constraint pool_remains_pool_uid_fkey FOREIGN KEY (pool_uid) REFERENCES pool(uid) ON DELETE CASCADE
 );
 
-create unlogged table pool_sequence (
-  pool_key text not null,
-  value bigint not null,
-  constraint pool_sequence_pkey PRIMARY KEY (pool_key)
-);
-
 create table prospect (
   id uuid not null,
   created_at timestamp with time zone not null default now(),
@@ -230,6 +224,13 @@ create table rule (
   constraint rule_pkey PRIMARY KEY (uid)
 );
 CREATE INDEX rule_changed ON public.rule USING btree (changed_with);
+
+create unlogged table rule_turn (
+  rule_uid text not null,
+  calls bigint not null,
+  constraint rule_turn_pkey PRIMARY KEY (rule_uid),
+  constraint rule_turn_rule_uid_fkey FOREIGN KEY (rule_uid) REFERENCES rule(uid) ON DELETE CASCADE
+);
 
 create unlogged table seat (
   channel text not null,

@@ -18,6 +18,7 @@ import { readRevision } from "./revision.ts";
 import { readChanges, readDialplan, readDialplanHash, readSnapshot } from "./snapshot.ts";
 import { keepSeats, leaveSeat, takeSeat } from "./seats.ts";
 import { readTotals } from "./totals.ts";
+import { nextTurn } from "./turns.ts";
 
 export interface Stores {
   readonly claims: NumberClaims;
@@ -90,6 +91,7 @@ function routerStore(pool: pg.Pool, url: string, logger: Logger): RouterStore {
     reportPod: (report) => reportPod(pool, report),
     removePod: (pod) => removePod(pool, pod),
     callContext: (question) => readCallContext(pool, question),
+    nextTurn: (rule) => nextTurn(pool, rule),
     callContexts: (questions) => readCallContexts(pool, questions),
     saveCall: recordWriter(pool),
     saveServedCalls: (records) => saveServedCalls(pool, records),

@@ -52,7 +52,8 @@ async function explain(options: ExplainOptions, env: NodeJS.ProcessEnv): Promise
     }
     const shown = assumed.visitor === undefined ? null : await ground.shownTo(did, assumed.visitor);
     const context = assumedContext(await ground.known({ did, pool: pool.key, caller, at }), assumed, shown);
-    return { pool: pool.key, explanation: explainCall(ground.table, pool, { did, pool: pool.key, caller, at, context, random }), notInForce: ground.notInForce(pool.key) };
+    const turns = await ground.turns(pool.key);
+    return { pool: pool.key, explanation: explainCall(ground.table, pool, { did, pool: pool.key, caller, at, context, turns, random }), notInForce: ground.notInForce(pool.key) };
   } finally {
     await ground.close();
   }
@@ -82,5 +83,5 @@ function toText({ explanation, notInForce }: Answer): string {
 
 function toJson({ pool, explanation: { facts, decision, notAsked, groups }, notInForce }: Answer): object {
   const { outcome, rule, callerId, onBusy, onNoAnswer, earlyMedia, maxCallSeconds, why } = decision;
-  return { did: facts.did, caller: facts.caller, at: facts.at, pool, context: facts.context, outcome, rule, callerId, onBusy, onNoAnswer, earlyMedia, maxCallSeconds, why, notAsked, groups, notInForce };
+  return { did: facts.did, caller: facts.caller, at: facts.at, pool, context: facts.context, turns: facts.turns, outcome, rule, callerId, onBusy, onNoAnswer, earlyMedia, maxCallSeconds, why, notAsked, groups, notInForce };
 }

@@ -1,7 +1,8 @@
-import { previewCallContext } from "../../adapters/postgres/call-context.ts";
+import { readCallContext } from "../../adapters/postgres/call-context.ts";
 import { connect } from "../../adapters/postgres/connect.ts";
 import { readPoolOf, readShownTo } from "../../adapters/postgres/explain-number.ts";
 import { readSnapshot } from "../../adapters/postgres/snapshot.ts";
+import { readTurns } from "../../adapters/postgres/turns.ts";
 import type { Logger } from "../../domain/ports.ts";
 import { RoutingIndex } from "../../domain/routing-table.ts";
 import type { Ground } from "./ground.ts";
@@ -14,7 +15,8 @@ export async function databaseGround(url: string, logger: Logger): Promise<Groun
     return {
       table,
       poolOf: (did) => readPoolOf(pool, did),
-      known: (question) => previewCallContext(pool, question),
+      known: (question) => readCallContext(pool, question),
+      turns: (of) => readTurns(pool, of),
       shownTo: (did, visitor) => readShownTo(pool, did, visitor),
       notInForce: () => [],
       close: () => pool.end(),

@@ -20,6 +20,7 @@ export function declaredGround(declared: Declared): Ground {
       return Promise.resolve(owner?.key ?? null);
     },
     known: ({ did, pool }) => Promise.resolve({ ...NOTHING_KNOWN, attribution: overflowOf(table.pools.get(pool)) === did ? "overflow" : "none" }),
+    turns: () => Promise.resolve({}),
     shownTo: () => Promise.resolve(null),
     notInForce: (pool) => [...declared.problems.map(({ file, field, message }) => [file, field, message].filter((part) => part !== null).join(": ")), ...notInForce(world, pool)],
     close: () => Promise.resolve(),

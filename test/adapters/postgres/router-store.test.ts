@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test, vi } from "vitest";
 
-import { readCallContext } from "../../../src/adapters/postgres/call-context.ts";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { readCall, readCalls } from "../../../src/adapters/postgres/read-calls.ts";
+import { nextTurn, readTurns } from "../../../src/adapters/postgres/turns.ts";
 import { NOTHING_KNOWN } from "../../../src/domain/attribution.ts";
 import { closeUnobserved, POD_LOST } from "../../../src/domain/call/recognise.ts";
 import type { PodReport } from "../../../src/domain/ports.ts";
@@ -16,13 +16,13 @@ import { aCall, aDesiredPool, aLeg, aRequest, CALLER, desired, did, eachWithWorl
 
 const world = eachWithWorld();
 
-/** Asked by itself, which counts the call, and together with others, where it must be the same but for what is counted. */
+/** Asked by itself and together with others, where it must be the same but for the calls in progress. */
 async function context(of: Partial<Parameters<typeof world.stores.router.callContext>[0]> = {}): Promise<CallContext> {
   const question = { did: did(0), pool: SALES, caller: CALLER, at: new Date(), ...of };
   const nobody = { ...question, pool: "nobody/nothing" };
   const together = await world.stores.router.callContexts([nobody, question, nobody]);
   const alone = await world.stores.router.callContext(question);
-  expect(together).toEqual([NOTHING_KNOWN, { ...alone, liveCalls: {}, sequence: 0 }, NOTHING_KNOWN]);
+  expect(together).toEqual([NOTHING_KNOWN, { ...alone, liveCalls: {} }, NOTHING_KNOWN]);
   return alone;
 }
 
@@ -221,7 +221,7 @@ describe("a call is attributed", () => {
     await world.assigned(aRequest(ann.prospect, { ...ann, mediaElement: "footer", attributes: { utm_source: "search" } }));
     expect(await context()).toEqual({
       attribution: "exclusive", prospect: ann.prospect, mediaElements: ["footer", "hero"], attributes: { utm_source: "search" },
-      repeatCaller: false, lastAnsweredBy: null, liveCalls: {}, sequence: 0,
+      repeatCaller: false, lastAnsweredBy: null, liveCalls: {},
     });
   });
 
@@ -243,8 +243,7 @@ describe("a call is attributed", () => {
     await world.apply(aDesiredPool());
     expect(await context()).toMatchObject({ attribution: "none", prospect: null });
     expect(await context({ did: did(99) })).toMatchObject({ attribution: "none", prospect: null });
-    expect(await context({ pool: "shop/nowhere" })).toEqual({ attribution: "none", prospect: null, mediaElements: [], attributes: {}, repeatCaller: false, lastAnsweredBy: null, liveCalls: {}, sequence: 0 });
-    expect(await world.rows("select pool_key from pool_sequence")).toEqual([{ pool_key: SALES }]);
+    expect(await context({ pool: "shop/nowhere" })).toEqual({ attribution: "none", prospect: null, mediaElements: [], attributes: {}, repeatCaller: false, lastAnsweredBy: null, liveCalls: {} });
   });
 
   test("overflow for the pool's overflow number", async () => {
@@ -314,39 +313,51 @@ describe("a caller", () => {
   });
 });
 
-test("every pool counts its calls from 0, and no two calls get the same count", async () => {
-  await world.apply(aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [] }));
-  const counts = await Promise.all(Array.from({ length: 20 }, async () => (await context()).sequence));
-  expect([...counts].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
-  expect(await context({ pool: "shop/help" })).toMatchObject({ sequence: 0 });
-});
-
-test("a call whose rules ask for neither is not counted, and calls in progress are not added up", async () => {
+test("calls in progress are not added up for a call whose rules don't ask", async () => {
   await world.apply(aDesiredPool());
   await save(aCall({ legs: [aLeg("a")] }));
-  const needs = { sequence: false, liveCalls: false };
-  expect(await context({ needs })).toMatchObject({ sequence: 0, liveCalls: {} });
-  expect(await context({ needs: { ...needs, liveCalls: true } })).toMatchObject({ sequence: 0, liveCalls: { "+12025550141": 1 } });
-  expect(await world.rows("select from pool_sequence")).toEqual([]);
-  await context();
-  expect(await context({ needs: { ...needs, sequence: true } })).toMatchObject({ sequence: 1, liveCalls: {} });
+  expect(await context({ liveCalls: false })).toMatchObject({ liveCalls: {} });
+  expect(await context()).toMatchObject({ liveCalls: { "+12025550141": 1 } });
 });
 
-test("a call is counted without waiting for the disk, and what the same connection writes next waits again", async () => {
-  await world.apply(aDesiredPool());
-  const one = connect(world.database.url, createLogger("error"), { max: 1 });
-  const waits = async () => (await one.query<{ synchronous_commit: string }>("show synchronous_commit")).rows[0]?.synchronous_commit;
-  try {
-    // The server of the tests waits for no disk at all.
-    await one.query("set synchronous_commit to on");
-    await one.query("begin");
-    await readCallContext(one, { did: did(0), pool: SALES, caller: CALLER, at: new Date() });
-    expect(await waits()).toBe("off");
-    await one.query("commit");
-    expect(await waits()).toBe("on");
-  } finally {
-    await one.end();
-  }
+describe("whose turn it is", () => {
+  const [all, late] = [aRule({ strategy: "RoundRobin" }, { key: "shop/all", pools: [SALES] }), aRule({}, { key: "shop/late", pools: ["shop/help"] })];
+  const declare = (...rules: readonly (typeof all)[]) => world.stores.operator.apply(desired({ pools: [aDesiredPool(), aDesiredPool({ key: "shop/help", owned: [] })], rules }));
+
+  test("every rule counts its calls from 0, and no two calls get the same count", async () => {
+    await declare(all, late);
+    const counts = await Promise.all(Array.from({ length: 20 }, () => world.stores.router.nextTurn(all.uid)));
+    expect(counts.sort((a, b) => a! - b!)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect(await world.stores.router.nextTurn(late.uid)).toBe(0);
+    expect(await readTurns(world.database.pool, SALES)).toEqual({ "shop/all": 20 });
+    expect(await readTurns(world.database.pool, "shop/help")).toEqual({ "shop/late": 1 });
+  });
+
+  test("a rule that changes goes on, one that is gone is forgotten", async () => {
+    await declare(all, late);
+    for (const { uid } of [all, late]) await world.stores.router.nextTurn(uid);
+    await declare({ ...all, spec: { ...all.spec, priority: 7 } });
+    expect(await world.stores.router.nextTurn(all.uid)).toBe(1);
+    expect(await world.stores.router.nextTurn(late.uid)).toBeNull();
+    expect(await world.rows("select rule_uid, calls::int from rule_turn")).toEqual([{ rule_uid: all.uid, calls: 2 }]);
+  });
+
+  test("a call is counted without waiting for the disk, and what the same connection writes next waits again", async () => {
+    await declare(all);
+    const one = connect(world.database.url, createLogger("error"), { max: 1 });
+    const waits = async () => (await one.query<{ synchronous_commit: string }>("show synchronous_commit")).rows[0]?.synchronous_commit;
+    try {
+      // The server of the tests waits for no disk at all.
+      await one.query("set synchronous_commit to on");
+      await one.query("begin");
+      await nextTurn(one, all.uid);
+      expect(await waits()).toBe("off");
+      await one.query("commit");
+      expect(await waits()).toBe("on");
+    } finally {
+      await one.end();
+    }
+  });
 });
 
 describe("a call that the dialplan served", () => {
