@@ -60,7 +60,7 @@ export async function audit({ calls, telephony, clock, logger, connected }: Audi
     const call = calls.find(id);
     if (call === undefined || openOf(call, before).every((channel) => listed.has(channel))) continue;
     logger.warn({ call: id, state: call.kind }, "a channel is not there any more, and no event had told so");
-    calls.dispatch(id, { type: "Resynced", channels: new Map([...youngLegs(call, new Date(before)), ...listed]), inBridge: new Set([call.inbound.channel]) });
+    calls.dispatch(id, { type: "Resynced", channels: new Map([...youngLegs(call, new Date(before)), ...listed]), inBridge: null });
   }
 }
 

@@ -252,7 +252,8 @@ export class Calls {
     // Nobody is called, so nobody takes up room.
     if (command.type === "Originate" && failure.kind !== "unanswered") this.#deps.left(channel);
     logger.warn({ command: command.type, failure, error: messageOf(error) }, "Asterisk did not do what was asked");
-    if (failure.kind !== "unanswered" || this.#deps.connected()) {
+    // Without ARI nothing can be asked again. What it was whose answer is missing, only a `Dial` needs to know when ARI is back.
+    if (failure.kind !== "unanswered" || this.#deps.connected() || command.type === "Dial") {
       this.dispatch(call.id, { type: "CommandFailed", command: command.type, channel, failure });
     }
   }

@@ -9,6 +9,10 @@ export interface Wire {
   cut(): void;
   /** Connections stay and nothing comes through. */
   silence(): void;
+  /** Once the far side has said this, it hears nothing more, on any connection. */
+  deafAfter(said: RegExp): void;
+  /** Bytes that it did not hear. */
+  unheard(): number;
   /** Every answer comes later. */
   delay(milliseconds: number): void;
   mend(): void;
@@ -19,27 +23,39 @@ interface State {
   readonly cut: boolean;
   readonly silent: boolean;
   readonly delayMs: number;
+  readonly deafAfter: RegExp | null;
+  readonly deaf: boolean;
 }
 
-const WHOLE: State = { cut: false, silent: false, delayMs: 0 };
+const WHOLE: State = { cut: false, silent: false, delayMs: 0, deafAfter: null, deaf: false };
 
 /** A wire to a port of 127.0.0.1. */
 export async function startWire(target: number): Promise<Wire> {
   const sockets = new Set<Socket>();
   let state = WHOLE;
+  let unheard = 0;
   const server = createServer((near) => {
     if (state.cut) {
       near.resetAndDestroy();
       return;
     }
     const far = connect(target, "127.0.0.1");
-    join(near, far, () => 0);
-    join(far, near, () => state.delayMs);
+    const hears = (data: Buffer) => {
+      if (state.deaf) unheard += data.length;
+      return !state.deaf;
+    };
+    const says = (data: Buffer) => {
+      if (state.deafAfter?.test(data.toString("latin1")) === true) state = { ...state, deaf: true };
+      return true;
+    };
+    join(near, far, () => 0, hears);
+    join(far, near, () => state.delayMs, says);
   });
-  const join = (from: Socket, to: Socket, delayMs: () => number) => {
+  const join = (from: Socket, to: Socket, delayMs: () => number, passes: (data: Buffer) => boolean) => {
     sockets.add(from);
     from.setNoDelay(true);
     from.on("data", (data: Buffer) => {
+      if (!passes(data)) return;
       const wait = delayMs();
       if (wait === 0 && pending(from) === 0) write(to, data);
       else later(from, to, data, wait);
@@ -64,6 +80,8 @@ export async function startWire(target: number): Promise<Wire> {
       state = { ...WHOLE, silent: true };
       sockets.forEach((socket) => socket.pause());
     },
+    deafAfter: (said) => (state = { ...WHOLE, deafAfter: said }),
+    unheard: () => unheard,
     delay: (milliseconds) => (state = { ...WHOLE, delayMs: milliseconds }),
     mend: () => {
       state = WHOLE;

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { startWire, type Wire } from "../chaos/wire.ts";
 import { aDestination } from "../domain/builders.ts";
 import { eventually } from "../harness/process.ts";
 import { loopbackAddress } from "../harness/ports.ts";
@@ -9,6 +10,8 @@ import { CALLER_CANCELS } from "./scenarios.ts";
 import { type RuleSpec, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 let world: World;
+/** Between the router and Asterisk. */
+let wire: Wire;
 let router: RunningRouter;
 /** Their audio. */
 let caller: RtpPhone;
@@ -23,7 +26,12 @@ beforeAll(async () => {
   for (const name of ["answer-200", "busy-486", "no-answer-ring"]) servers[name] = parts.use(await startSippServer({ scenario: `${name}.xml` }));
   world = await startWorld(toUri(servers["answer-200"]!));
   parts.defer(() => world.stop());
-  router = await startTestRouter(world, { rule: null });
+  const { ari } = world.asterisk;
+  const url = new URL(ari.url);
+  wire = await startWire(Number(url.port));
+  parts.defer(() => wire.close());
+  url.port = String(wire.port);
+  router = await startTestRouter({ ...world, config: { ...world.config, ari: { ...ari, url: url.href } } }, { rule: null });
   parts.defer(() => router.stop());
 });
 afterAll(() => parts.disposeAsync());
@@ -100,6 +108,18 @@ describe("a rule that passes early media", () => {
     expect(await world.call({ scenario: CALLER_CANCELS })).toMatchObject({ exitCode: 0 });
     expect(await finalRecord(before)).toMatchObject({ end: "abandoned", answeredAt: null, legs: [{ result: "cancelled" }] });
     await eventually("CANCEL at the destination", async () => (await cancels()) > cancelled);
+  });
+
+  test("calls a destination when ARI is back whose call was lost with the socket", async () => {
+    await setRules(world, router, { rule: { earlyMedia: "Pass", destinations: [to("answer-200", 5)] } });
+    const before = router.store.final().length;
+    wire.deafAfter(/dialplane-[0-9a-f-]{36}\.0/);
+    const result = world.call();
+    await eventually("the call of the leg is lost", () => wire.unheard() > 0);
+    wire.cut();
+    wire.mend();
+    expect(await result).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    expect(await finalRecord(before)).toMatchObject({ end: "completed", answeredBy: toUri(servers["answer-200"]!), legs: [{ result: "answered" }] });
   });
 
   test("is answered by Asterisk itself: ten calls at once get ten bridges", async () => {

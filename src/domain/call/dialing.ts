@@ -61,11 +61,13 @@ export function dialEarly(call: Dialing, channel: string): Stepped {
     return [call, leg?.dialled === true ? [] : [hangUp(channel, CAUSE.elsewhere)]];
   }
   const { ringTimeoutSeconds = 0 } = call.decision.groups[call.group]?.[0] ?? {};
+  // In this order: one that is not in the bridge was not called either.
   const commands: readonly CallCommand[] = [
     { type: "AddToBridge", bridge: call.bridge, channel, caller: null },
     { type: "Dial", channel, seconds: ringTimeoutSeconds },
+    { type: "StartTimer", timer: "ring", seconds: ringTimeoutSeconds + RING_GRACE_SECONDS },
   ];
-  return [withLeg(call, channel, (old) => ({ ...old, dialled: true })), commands];
+  return [withLeg(call, channel, (old) => ({ ...old, dialled: true, unsure: false })), commands];
 }
 
 export function prepareBridge(call: Call): readonly CallCommand[] {

@@ -45,8 +45,8 @@ export type CallEvent = { readonly at: Date } & (
   | { readonly type: "Delayed"; readonly timer: TimerName }
   /** Nothing is left of what it held. */
   | { readonly type: "AsteriskRestarted" }
-  /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. */
-  | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, SeenChannel>; readonly inBridge: ReadonlySet<string> }
+  /** ARI was away and is back: what Asterisk holds now. Events in between are lost for ever. `inBridge` is null where nobody looked. */
+  | { readonly type: "Resynced"; readonly channels: ReadonlyMap<string, SeenChannel>; readonly inBridge: ReadonlySet<string> | null }
 );
 
 /** An event as who tells of it knows it; when it came is added where it is dispatched to its call. */

@@ -11,6 +11,7 @@ export const NEW_LEG = {
   whisper: null,
   early: false,
   dialled: false,
+  unsure: false,
   full: false,
   hungUp: false,
   gone: false,

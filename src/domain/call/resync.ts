@@ -15,15 +15,26 @@ type Step = (call: Call, event: CallEvent) => Stepped;
  */
 export function resync(before: Call, event: Resynced, step: Step): Stepped {
   if (wasAnswered(before, event)) return unobserved(before, event.at);
-  let call: Call = before;
+  let call = withoutLostDials(before, event);
   const commands: Stepped[1][number][] = [];
-  for (const missed of missedEvents(before, event)) {
+  for (const missed of missedEvents(call, event)) {
     const stepped = step(call, missed);
     const [next, wanted] = isSentAway(call, stepped) ? legsUnseen(call, missed) : asFarAsSeen(call, stepped);
     call = next;
     commands.push(...wanted);
   }
-  return [call, [...hangUpsAgain(before, event), ...commands, ...(commands.length > 0 ? [] : again(call, event))]];
+  // Whoever is called early goes into the bridge, which may be what was lost.
+  const repeated = commands.length === 0 || call.kind === "dialing" ? again(call, event) : [];
+  return [call, [...hangUpsAgain(before, event), ...repeated, ...commands]];
+}
+
+/**
+ * An early leg that is not in the bridge was never called: that is asked for behind its joining. Only then may it be called anew, because
+ * Asterisk (22.10) hangs up a channel that is dialled twice.
+ */
+function withoutLostDials(call: Call, { inBridge }: Resynced): Call {
+  if (inBridge === null || !call.legs.some((leg) => leg.unsure)) return call;
+  return { ...call, legs: call.legs.map((leg) => (leg.unsure && !inBridge.has(leg.channel) ? { ...leg, dialled: false } : leg)) };
 }
 
 /** Only an early leg that answers has the caller answered while nobody looks, by Asterisk. It is there and talks to him, or has left again. */
@@ -71,7 +82,7 @@ function isThere(seen: SeenChannel | undefined): boolean {
  */
 function talks(call: Bridging, { channels, inBridge }: Resynced): boolean {
   const parties = [call.inbound.channel, call.winner];
-  return !call.whispering && !call.unproven && parties.every((channel) => channels.get(channel)?.up === true && inBridge.has(channel));
+  return !call.whispering && !call.unproven && parties.every((channel) => channels.get(channel)?.up === true && inBridge?.has(channel) === true);
 }
 
 /** A leg that is missing would send the caller away: had he left himself, that would have been seen first. */
@@ -119,7 +130,7 @@ export function asteriskRestarted(call: Call, at: Date): Stepped {
 function again(call: Call, { inBridge }: Resynced): Stepped[1] {
   switch (call.kind) {
     case "dialing":
-      return !call.bridgeMade || inBridge.has(call.inbound.channel) ? [] : prepareBridge(call);
+      return call.bridgeMade && isOutside(call, inBridge) ? prepareBridge(call) : [];
     case "bridging":
       return connectAgain(call, inBridge);
     case "ending":
@@ -131,8 +142,12 @@ function again(call: Call, { inBridge }: Resynced): Stepped[1] {
   }
 }
 
-function connectAgain(call: Bridging, inBridge: ReadonlySet<string>): Stepped[1] {
-  const prepare = inBridge.has(call.inbound.channel) ? [] : prepareBridge(call);
+function isOutside({ inbound }: Call, inBridge: Resynced["inBridge"]): boolean {
+  return inBridge !== null && !inBridge.has(inbound.channel);
+}
+
+function connectAgain(call: Bridging, inBridge: Resynced["inBridge"]): Stepped[1] {
+  const prepare = isOutside(call, inBridge) ? prepareBridge(call) : [];
   // Its end is told, or the timer is.
   if (call.whispering) return prepare;
   // What a router before this one had begun to play goes on, a tone for ever, and until it ends the leg does nothing else.

@@ -32,6 +32,8 @@ export interface Leg {
   readonly early: boolean;
   /** An early leg is made first, and then called: it was called. */
   readonly dialled: boolean;
+  /** It may not have been called after all: Asterisk never answered. */
+  readonly unsure: boolean;
   /** It was not dialled, because its destination has as many calls as it may. */
   readonly full: boolean;
   /** Its hang-up was asked for. */

@@ -223,7 +223,7 @@ function commandFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
  */
 function originateFailed(before: Call, { command, channel, failure, at }: EventOf<"CommandFailed">): Stepped {
   if (failure.kind === "unanswered") {
-    return [before, []];
+    return [command === "Dial" ? withLeg(before, channel, (leg) => ({ ...leg, unsure: true })) : before, []];
   }
   const call = failure.kind === "limit" && failure.full ? withLeg(before, channel, (leg) => ({ ...leg, full: true })) : before;
   if (command === "Originate") {

@@ -42,8 +42,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     .tuple(fc.constantFrom<CallCommand["type"]>("Originate", "Dial", "CreateBridge", "AddToBridge", "Answer", "Ring", "Whisper", "HangUp", "Continue", "DestroyBridge"), fc.constantFrom(0, 404, 409, 500), channel)
     .map(([command, status, id]) => commandFailed(command, status, id)),
   fc.constantFrom<TimerName>("decision", "silence", "ring", "whisper", "proof", "duration", "hangup").chain((timer) => fc.constantFrom<Happening>({ type: "Deadline", timer }, { type: "Delayed", timer })),
-  fc.tuple(channelSet, fc.constantFrom({ up: true }, { up: false }, { up: false, young: true }), channelSet).map(([there, seen, members]): Happening => {
-    return { type: "Resynced", channels: new Map(there.map((id) => [id, seen])), inBridge: new Set(members) };
+  fc.tuple(channelSet, fc.constantFrom({ up: true }, { up: false }, { up: false, young: true }), fc.option(channelSet)).map(([there, seen, members]): Happening => {
+    return { type: "Resynced", channels: new Map(there.map((id) => [id, seen])), inBridge: members === null ? null : new Set(members) };
   }),
 );
 

@@ -378,7 +378,7 @@ describe("with early media one destination alone is in the bridge before it answ
   test("its channel is made, put into the bridge, and called", () => {
     expect(after(received(), early).commands).toMatchObject([{ type: "Originate", early: true }, { type: "CreateBridge", early: true }, {}, {}, {}]);
     expect(brief(after(received(), early).commands)).toEqual(["Originate 0 a", "CreateBridge", "AddToBridge in", "StartTimer ring 25", "SaveRecord received"]);
-    expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0 20"]);
+    expect(brief(after(made(), ready).commands)).toEqual(["AddToBridge 0", "Dial 0 20", "StartTimer ring 25"]);
     expect(brief(after(dialled(), ready).commands)).toEqual([]);
   });
 
@@ -441,12 +441,27 @@ describe("with early media one destination alone is in the bridge before it answ
   });
 
   test.each<readonly [string, { readonly up: boolean }, readonly string[], string, readonly string[]]>([
-    ["is there and was not called: it is called", { up: false }, [INBOUND], "dialing", ["AddToBridge 0", "Dial 0 20"]],
+    ["is there and was not called: it is called", { up: false }, [INBOUND], "dialing", ["AddToBridge 0", "Dial 0 20", "StartTimer ring 25"]],
     ["answered: they talk", { up: true }, [INBOUND, LEG(0)], "bridged", ["StartTimer duration 600", "SaveRecord bridged"]],
   ])("after ARI was away, one that %s", (...row) => {
     const [, state, members, kind, wanted] = row;
     const { call, commands } = after(made(), { type: "Resynced", channels: new Map([[INBOUND, { up: false }], [LEG(0), state]]), inBridge: new Set(members) });
     expect([call.kind, brief(commands)]).toEqual([kind, wanted]);
+  });
+
+  const DIALS = ["AddToBridge 0", "Dial 0 20", "StartTimer ring 25"];
+  test.each<readonly [string, readonly string[] | null, readonly string[]]>([
+    ["is called anew where it is not in the bridge: it was not called either", [INBOUND], DIALS],
+    ["is called anew in a bridge that was lost with it", [], ["CreateBridge", "AddToBridge in", ...DIALS]],
+    ["may have been called where it is in the bridge: twice would end it", [INBOUND, LEG(0)], []],
+    ["is left alone where nobody looked into the bridge", null, []],
+  ])("one whose call was lost with the socket %s", (_, members, wanted) => {
+    const lost = after(dialled(), commandFailed("Dial", 0, LEG(0))).call;
+    const found: Happening = { type: "Resynced", channels: new Map([[INBOUND, { up: false }], [LEG(0), { up: false }]]), inBridge: members === null ? null : new Set(members) };
+    const { call, commands } = after(lost, found);
+    expect([call.kind, brief(commands)]).toEqual(["dialing", wanted]);
+    expect(brief(after(dialled(), found).commands).filter((command) => command.startsWith("Dial"))).toEqual([]);
+    if (wanted.length > 0) expect(brief(after(call, found).commands).filter((command) => command.startsWith("Dial"))).toEqual([]);
   });
 });
 
