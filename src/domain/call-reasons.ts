@@ -48,7 +48,7 @@ export const CallReason = {
   DecisionTimeout: "DecisionTimeout",
   /** The router: it was stopped before anybody answered, and gave the caller to the pool's default destination. */
   RouterStopped: "RouterStopped",
-  /** The router: Asterisk could not bring the two parties together, so the caller was given to the pool's default destination. */
+  /** The router: Asterisk did not bring the two parties together. A caller who was not answered yet was given to the pool's default destination. */
   BridgeFailed: "BridgeFailed",
   /** The router: somebody answered while no router was connected to Asterisk and was hung up, so the caller was given to the pool's default destination. */
   AnsweredUnseen: "AnsweredUnseen",

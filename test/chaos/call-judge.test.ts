@@ -18,8 +18,8 @@ const evidence = (of: Partial<Evidence> = {}): Evidence => ({
 
 describe("a run of chaos", () => {
   test("in which every promise was kept", () => {
-    const { broken, faults } = judge(evidence());
-    expect(broken).toEqual([]);
+    const { broken, faults, wronged } = judge(evidence());
+    expect([broken, wronged]).toEqual([[], []]);
     expect(faults).toEqual([{ fault: "router killed", times: 1, setUp: 1, bridged: 0, byDefault: 0, pickedUpInVain: 0, reachedNobody: 0, bridgedLost: 0, longestWaitSeconds: 1 }]);
   });
 
@@ -47,6 +47,12 @@ describe("a run of chaos", () => {
     ["after which a bridge is left", { left: { channels: 0, bridges: 1, liveLegs: 0 } }, "1 bridges were left behind"],
   ] satisfies readonly (readonly [string, Partial<Evidence>, string])[])("%s is told", (_, of, sentence) => {
     expect(judge(evidence(of)).broken).toEqual([sentence]);
+  });
+
+  test("names whom a promise was broken to", () => {
+    const other = { caller: "+13000000002", end: "completed", answered: true };
+    const untrue = { id: "one", caller: CALLER, end: "abandoned", answered: true };
+    expect(judge(evidence({ stories: [aStory(), aStory({ caller: other.caller })], records: [untrue, { id: "two", ...other }] })).wronged).toEqual([CALLER]);
   });
 
   test.each([

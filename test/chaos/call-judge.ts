@@ -68,6 +68,8 @@ export interface Verdict {
   readonly faults: readonly FaultRow[];
   /** One sentence a broken promise. */
   readonly broken: readonly string[];
+  /** Callers of whom a promise was broken, each once. */
+  readonly wronged: readonly string[];
 }
 
 /** Compares what callers and called wrote down with what the product recorded. */
@@ -86,10 +88,19 @@ export function judge(evidence: Evidence): Verdict {
     records: { all: records.length, ...recorded },
     left,
   };
-  return { ...counted, faults: faultRows(evidence), broken: brokenPromises(counted) };
+  return { ...counted, faults: faultRows(evidence), broken: brokenPromises(counted), wronged: wrongedOf(evidence) };
 }
 
-function brokenPromises({ records, left, ...calls }: Omit<Verdict, "faults" | "broken">): readonly string[] {
+function wrongedOf({ stories, records }: Evidence): readonly string[] {
+  const byCaller = Map.groupBy(records, ({ caller }) => caller);
+  const isWronged = (story: CallStory) => {
+    const own = byCaller.get(story.caller) ?? [];
+    return reachedNobody(story) || story.cut !== null || dialledAfterAnswer(story) || own.length !== 1 || own.some((record) => record.end === null || isUntrue(story, record));
+  };
+  return stories.filter(isWronged).map(({ caller }) => caller);
+}
+
+function brokenPromises({ records, left, ...calls }: Omit<Verdict, "faults" | "broken" | "wronged">): readonly string[] {
   const counts: readonly (readonly [number, string])[] = [
     [calls.calls === 0 ? 1 : 0, "run without calls"],
     [calls.reachedNobody, "calls reached nobody"],

@@ -81,6 +81,6 @@ export async function readTaken(folder: string): Promise<ReadonlySet<string>> {
   return taken;
 }
 
-function linesOf(file: string): AsyncIterable<string> {
+export function linesOf(file: string): AsyncIterable<string> {
   return createInterface({ input: createReadStream(file), crlfDelay: Infinity });
 }

@@ -16,7 +16,7 @@ const row = ({ fault, times, setUp, bridged, byDefault, pickedUpInVain, reachedN
   `| ${[fault, times, setUp, bridged, byDefault, longestWaitSeconds, pickedUpInVain, reachedNobody, bridgedLost].join(" | ")} |`;
 
 console.log(`${rate} calls/s for ${minutes} minutes, rung 1 s and held 5 s, while router, Postgres and network break at random; ${cpus().length} CPUs, Node ${process.version}`);
-const { faults, broken, ...counts } = await runCallsChaos({
+const { faults, broken, wronged, ...counts } = await runCallsChaos({
   seconds: minutes * 60,
   rate,
   holdMs: 5_000,
@@ -26,6 +26,10 @@ const { faults, broken, ...counts } = await runCallsChaos({
     for (const { id, received_at, answered_at, bridged_at } of open) console.log(`  open: ${JSON.stringify([id, received_at, answered_at, bridged_at])}`);
     console.log(`channels that went without an event: ${unheard}; times that live calls were not the application's: ${unwatched}`);
   },
+  onWronged: ({ story, records, log }) => {
+    console.log(`  a promise was broken: ${JSON.stringify({ story, records })}`);
+    for (const line of log) console.log(`    ${line}`);
+  },
   onFault: ({ fault, to }) => console.log(`  ${new Date(to).toISOString()} ${fault} (load ${loadavg()[0]?.toFixed(1)})`),
 });
 console.log("| fault | times | calls in set-up | bridged calls | answered by the default destination | longest wait, s | picked up in vain | reached nobody | bridged lost |");
@@ -34,5 +38,5 @@ for (const one of faults) console.log(row(one));
 console.log(JSON.stringify(counts, null, 2));
 for (const sentence of broken) console.log(sentence);
 console.log(`${counts.calls} calls: ${broken.length === 0 ? "every promise held" : "promises were broken"}`);
-if (flags.json) console.log(JSON.stringify({ chaos: "calls", minutes, rate, ...counts, faults, broken }));
+if (flags.json) console.log(JSON.stringify({ chaos: "calls", minutes, rate, ...counts, faults, broken, wronged }));
 process.exit(broken.length > 0 ? 1 : 0);

@@ -2,11 +2,13 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import pg from "pg";
+
 import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
 import { eventually } from "../harness/process.ts";
 import { callFaults, type Fault, type FaultTimes } from "./call-faults.ts";
 import { type Evidence, type FaultWindow, judge, type StoredCall, type Verdict } from "./call-judge.ts";
-import { readStories, readTaken } from "./call-log.ts";
+import { type CallStory, linesOf, readStories, readTaken } from "./call-log.ts";
 import { type CallWorld, heldBy, LOGS, sippCounts, startCallWorld } from "./call-world.ts";
 
 export interface CallsChaosOptions {
@@ -20,6 +22,17 @@ export interface CallsChaosOptions {
   readonly times: FaultTimes;
   readonly onFault?: (window: FaultWindow) => void;
   readonly onEnd?: (aftermath: Aftermath) => void;
+  /** The first few calls of which a promise was broken. */
+  readonly onWronged?: (call: Wronged) => void;
+}
+
+/** To find out why, when a promise was broken. */
+export interface Wronged {
+  /** What callers and called wrote down of it. */
+  readonly story: CallStory | undefined;
+  readonly records: readonly Readonly<Record<string, unknown>>[];
+  /** What routers logged of it. */
+  readonly log: readonly string[];
 }
 
 /** To find out why, when something was left behind. */
@@ -33,6 +46,7 @@ export interface Aftermath {
 }
 
 const QUIET_AGAIN_MS = 60_000;
+const MOST_WRONGED = 5;
 
 /** Calls all the time, and one fault after the other, each kind equally often, in random order. */
 export async function runCallsChaos(options: CallsChaosOptions): Promise<Verdict> {
@@ -45,7 +59,17 @@ export async function runCallsChaos(options: CallsChaosOptions): Promise<Verdict
   const windows = await faultsUntil(callers.exited, world, options);
   const left = await leftAfterwards(world);
   options.onEnd?.(await aftermathOf(world));
-  return judge(await evidenceOf(world, windows, left));
+  const evidence = await evidenceOf(world, windows, left);
+  const verdict = judge(evidence);
+  for (const caller of verdict.wronged.slice(0, MOST_WRONGED)) options.onWronged?.(await wronged(world, evidence, caller));
+  return verdict;
+}
+
+async function wronged(world: CallWorld, { stories }: Evidence, caller: string): Promise<Wronged> {
+  const rows = await world.query<Record<string, unknown> & { readonly id: string }>(`select * from call where caller = ${pg.escapeLiteral(caller)}`);
+  const log: string[] = [];
+  for await (const line of linesOf(join(world.folder, LOGS.router))) if (rows.some(({ id }) => line.includes(id))) log.push(line);
+  return { story: stories.find((story) => story.caller === caller), records: rows, log };
 }
 
 async function faultsUntil(done: Promise<unknown>, world: CallWorld, { times, quietMs, onFault }: CallsChaosOptions): Promise<readonly FaultWindow[]> {

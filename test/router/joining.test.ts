@@ -13,8 +13,9 @@ import { testCalls } from "./builders.ts";
 function connecting(answering: () => Promise<unknown> = () => Promise.resolve()) {
   const answers: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   const records: CallRecord[] = [];
+  let now = new Date("2026-06-01T12:00:10Z");
   const calls = testCalls({
-    clock: { now: () => new Date("2026-06-01T12:00:10Z") },
+    clock: { now: () => now },
     perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : command.type === "Answer" ? answering() : Promise.resolve()),
     save: (record) => records.push(record),
   });
@@ -30,7 +31,8 @@ function connecting(answering: () => Promise<unknown> = () => Promise.resolve())
     await settled();
     return [calls.live, records.at(-1)?.end, records.at(-1)?.why.map(({ reason }) => reason)];
   };
-  return { calls, call, answer, over };
+  const pass = (seconds: number) => void (now = new Date(now.getTime() + seconds * 1000));
+  return { calls, call, answer, over, pass };
 }
 
 test("who hangs up before the answer is read, and was connected, has talked", async () => {
@@ -68,6 +70,14 @@ test("who hangs up and was or was not connected: nobody knows", async () => {
   calls.dispatch(call.id, gone(INBOUND));
   answer.reject(new ExpectedError("Unavailable", "no answer in time"));
   expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
+});
+
+test("who was answered, heard nobody for seconds and left has not given up: they were not brought together", async () => {
+  const { calls, call, answer, over, pass } = connecting();
+  pass(5);
+  calls.dispatch(call.id, gone(INBOUND));
+  answer.reject(new AriError(404, "POST /bridges/b/addChannel", "no such channel"));
+  expect(await over()).toEqual([0, "failed", ["BridgeFailed"]]);
 });
 
 test("once they are connected, who hangs up is not waited for", async () => {

@@ -160,12 +160,24 @@ function inboundGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">):
     case "dialing":
       return endCall(call, { end: "abandoned", cause: CAUSE.normal }, event.at);
     case "bridging":
-      return partyLeft(event.unanswered === true ? { ...call, answeredAt: null } : call, "abandoned", event);
+      return callerLeft(call, event);
     case "bridged":
       return partyLeft(call, "abandoned", event);
     case "ending":
       return settle(call, []);
   }
+}
+
+/** Who is answered and hears nobody for so long leaves because of us, and has not given up. */
+const CONNECT_SECONDS = 2;
+
+function callerLeft(call: Bridging, event: EventOf<"ChannelGone">): Stepped {
+  if (event.unanswered === true) return partyLeft({ ...call, answeredAt: null }, "abandoned", event);
+  const isConnecting = !call.whispering && !call.unproven && call.answeredAt !== null;
+  const waitedSeconds = isConnecting ? (event.at.getTime() - call.answeredAt.getTime()) / 1000 : 0;
+  if (waitedSeconds < CONNECT_SECONDS) return partyLeft(call, "abandoned", event);
+  const because = note(CallReason.BridgeFailed, `the caller was answered and left after ${waitedSeconds.toFixed(1)} s in which the two were not brought together`);
+  return partyLeft({ ...call, notes: [...call.notes, because] }, "failed", event);
 }
 
 function legGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">): Stepped {
