@@ -19,12 +19,16 @@ describe("withLock", () => {
   test("lets one action run at a time and tells the other whom it waits for", async () => {
     const order: string[] = [];
     const notes: string[] = [];
+    const told = Promise.withResolvers<undefined>();
     const action = (name: string) => async () => {
       order.push(`${name} begins`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await told.promise;
       order.push(`${name} ends`);
     };
-    const note = (text: string): void => void notes.push(text);
+    const note = (text: string): void => {
+      notes.push(text);
+      told.resolve(undefined);
+    };
     await Promise.all([withLock(lock, action("a"), note), withLock(lock, action("b"), note)]);
     expect(order.map((line) => line.slice(2))).toEqual(["begins", "ends", "begins", "ends"]);
     expect(notes).toEqual([`waiting for another set-up (process ${process.pid})`]);

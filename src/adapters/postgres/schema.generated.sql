@@ -299,138 +299,184 @@ AS $function$
 #variable_conflict use_column
 declare
   at timestamptz := clock_timestamp();
+  -- One of each for every request, in their order. A state is UnknownPool, Missing (holds nothing), Due (holds a number, which is to be promised
+  -- anew), Busy (somebody else writes that number now), Kept or Given.
+  pools text[];
+  owners uuid[];
+  dids bigint[];
+  froms timestamptz[];
+  untils timestamptz[];
+  states text[];
+  is_all_as_before boolean;
 begin
-  return query
-  with request as materialized (
-    select r.ord, p.uid as pool_uid, p.lease, p.cooldown, p.on_exhausted, p.overflow,
-      coalesce((select m.merged_into from prospect m where m.id = r.prospect_id), r.prospect_id) as prospect_id,
-      r.device_id, r.media_element, r.attributes
+  -- What the prospect holds, or held last and nobody got since. A number taken out of the pool is honoured while leased. A promise that reaches far
+  -- enough, or of a number that is leaving, stands as it is: no write.
+  select array_agg(a.pool_uid), array_agg(a.prospect_id), array_agg(a.did), array_agg(a.leased_from), array_agg(a.leased_until),
+    array_agg(case when a.pool_uid is null then 'UnknownPool' when a.did is null then 'Missing' when a.stands then 'Kept' else 'Due' end),
+    bool_and(a.is_as_before is true)
+  into pools, owners, dids, froms, untils, states, is_all_as_before
+  from (
+    select p.uid as pool_uid, o.prospect_id, h.did, h.leased_from, h.leased_until, h.stands,
+      -- Not "exists", for which Postgres may read the whole table, to look it up in memory.
+      h.leased_until > at and (
+        select true from association s
+        where s.did = h.did and s.leased_from = h.leased_from and s.device_id = r.device_id
+          and hashtextextended(s.media_element, 0) = hashtextextended(r.media_element, 0)
+          and s.other_devices_online = '{}' and s.attributes = r.attributes
+          and not exists (select from association o where o.did = s.did and o.leased_from = s.leased_from and o.id <> s.id and o.shown_at >= s.shown_at)
+        limit 1
+      ) is true and (
+        select true from device v where v.prospect_id = o.prospect_id and v.id <> r.device_id and v.online_until > at limit 1
+      ) is null as is_as_before
     from rows from (unnest(pool_keys), unnest(prospects), unnest(devices), unnest(media_elements), jsonb_array_elements(attribute_sets))
       with ordinality as r (pool_key, prospect_id, device_id, media_element, attributes, ord)
     left join pool p on p.key = r.pool_key and p.removed_at is null
-  ),
-  wanted as materialized (
-    select pool_uid, prospect_id, lease, cooldown, on_exhausted, min(ord) as place
-    from request where pool_uid is not null
-    group by pool_uid, prospect_id, lease, cooldown, on_exhausted
-  ),
-  -- What the prospect holds, or held last and nobody got since. A number taken out of the pool is honoured while leased.
-  held as materialized (
-    select w.*, h.*
-    from wanted w
-    cross join lateral (
-      select n.did, n.in_service, n.leased_from, n.leased_until from number n
-      where n.pool_uid = w.pool_uid and n.prospect_id = w.prospect_id and not n.superseded and (n.in_service or n.leased_until > at)
+    cross join lateral (select coalesce((select m.merged_into from prospect m where m.id = r.prospect_id), r.prospect_id) as prospect_id) o
+    left join lateral (
+      select n.did, n.leased_from, n.leased_until, n.leased_until > at and (not n.in_service or n.leased_until >= at + p.lease) as stands from number n
+      where n.pool_uid = p.uid and n.prospect_id = o.prospect_id and not n.superseded and (n.in_service or n.leased_until > at)
       order by (n.leased_until > at) desc, n.in_service desc, n.leased_from
       limit 1
-    ) h
-  ),
-  -- A promise that reaches far enough, or of a number that is leaving, stands as it is: no write.
-  standing as materialized (
-    select pool_uid, prospect_id, did, leased_from, leased_until from held
-    where leased_until > at and (not in_service or leased_until >= at + lease)
-  ),
-  at_once as materialized (
-    select n.did from held h join number n on n.did = h.did
-    where not exists (select from standing s where s.did = h.did)
-    order by n.did
-    for no key update of n skip locked
-  ),
-  -- Held by another claim, which is over in a moment: while no reconcile writes (apply-lock.ts), nor can begin before this ends.
-  in_turn as materialized (
-    select n.did from held h join number n on n.did = h.did
-    where not exists (select from standing s where s.did = h.did) and not exists (select from at_once o where o.did = h.did)
-      and pg_try_advisory_xact_lock_shared(724601339)
-    order by n.did
-    for no key update of n
-  ),
-  ours as materialized (
-    select did from at_once union all select did from in_turn
-  ),
-  -- Held by a reconcile: what is promised stands, and for the rest the visitor asks again.
-  busy as materialized (
-    select h.* from held h
-    where not exists (select from standing s where s.did = h.did) and not exists (select from ours o where o.did = h.did)
-  ),
-  -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
-  -- What is promised once more reaches a twentieth further: the next pages of the same visit then need no write.
-  extended as (
-    update number n set
-      leased_from = case when n.leased_until > at then n.leased_from else at end,
-      leased_until = greatest(n.leased_until, at + h.term),
-      free_at = greatest(greatest(n.leased_until, at + h.term) + h.cooldown, n.promised_until)
-    from (select h.*, case when h.leased_until > at then h.lease * 1.05 else h.lease end as term from held h join ours o on o.did = h.did) h
-    where n.did = h.did and n.prospect_id = h.prospect_id and n.pool_uid = h.pool_uid and n.in_service and not n.superseded
-    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
-  ),
-  kept as materialized (
-    select * from standing
-    union all select * from extended
-    union all select pool_uid, prospect_id, did, leased_from, leased_until from busy where leased_until > at
-  ),
-  missing as materialized (
-    select w.*, row_number() over (partition by w.pool_uid order by w.place) as turn
-    from wanted w
-    where not exists (select from kept k where k.pool_uid = w.pool_uid and k.prospect_id = w.prospect_id)
-      and not exists (select from busy b where b.pool_uid = w.pool_uid and b.prospect_id = w.prospect_id)
-  ),
-  demand as materialized (
-    select pool_uid, on_exhausted, cooldown, count(*) as wanted from missing group by pool_uid, on_exhausted, cooldown
-  ),
-  -- Least recently released first; never lent ones before all.
-  free as materialized (
-    select d.pool_uid, f.did, row_number() over (partition by d.pool_uid order by f.free_at, f.did) as turn
-    from demand d
-    cross join lateral (
-      select n.did, n.free_at from number n
-      where n.pool_uid = d.pool_uid and n.in_service and n.free_at <= at
-      order by n.free_at, n.did
-      limit d.wanted
-      for update skip locked
-    ) f
-  ),
-  -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003. What cools down is free within a cool-down's time,
-  -- by the index; all others are not looked at.
-  reclaimed as materialized (
-    select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
-    from (
-      select m.pool_uid, m.wanted, m.cooldown, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
-      from demand m where m.on_exhausted = 'ReclaimOldest'
-    ) d
-    cross join lateral (
-      select n.did, n.leased_until from number n
-      where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
-        and (n.promised_until is null or n.promised_until <= at)
-        and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
-        and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
-        and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
-        and not exists (select from kept k where k.did = n.did)
-      order by n.leased_until, n.did
-      limit greatest(d.wanted - d.supplied, 0)
-      for update skip locked
-    ) f
-  ),
-  given as (
-    update number n set
-      prospect_id = m.prospect_id, leased_from = at, leased_until = at + m.lease, free_at = at + m.lease + m.cooldown, superseded = false,
-      -- Whose it was before. Nobody's, but with an end: somebody who was erased.
-      previous_prospect_id = case when n.prospect_id = m.prospect_id then n.previous_prospect_id else n.prospect_id end,
-      previous_leased_until = case when n.prospect_id = m.prospect_id then n.previous_leased_until else nullif(n.leased_until, '-infinity') end
-    from missing m
-    join (select * from free union all select * from reclaimed) s on s.pool_uid = m.pool_uid and s.turn = m.turn
-    where n.did = s.did
-    returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
-  ),
-  lent as materialized (
-    select k.*, true as renewed from kept k union all select g.*, false from given g
-  ),
+    ) h on true
+    order by r.ord
+  ) a;
+
+  if 'Due' = any(states) then
+    with due as materialized (
+      select distinct on (r.did) r.did, r.pool_uid, r.prospect_id, r.leased_from, r.leased_until, p.cooldown,
+        -- What is promised once more reaches a twentieth further: the next pages of the same visit then need no write.
+        case when r.leased_until > at then p.lease * 1.05 else p.lease end as term
+      from unnest(pools, owners, dids, froms, untils, states) as r (pool_uid, prospect_id, did, leased_from, leased_until, state)
+      join pool p on p.uid = r.pool_uid
+      where r.state = 'Due'
+      order by r.did
+    ),
+    at_once as materialized (
+      select d.* from due d join number n on n.did = d.did order by d.did for no key update of n skip locked
+    ),
+    -- Held by another claim, which is over in a moment: while no reconcile writes (apply-lock.ts), nor can begin before this ends.
+    in_turn as materialized (
+      select d.* from due d join number n on n.did = d.did
+      where d.did not in (select o.did from at_once o) and pg_try_advisory_xact_lock_shared(724601339)
+      order by d.did
+      for no key update of n
+    ),
+    ours as materialized (
+      select * from at_once union all select * from in_turn
+    ),
+    -- Another transaction may have taken a number whose lease had ended: the check of prospect_id is made again under the row's lock.
+    extended as (
+      update number n set
+        leased_from = case when n.leased_until > at then n.leased_from else at end,
+        leased_until = greatest(n.leased_until, at + o.term),
+        free_at = greatest(greatest(n.leased_until, at + o.term) + o.cooldown, n.promised_until)
+      from ours o
+      where n.did = o.did and n.prospect_id = o.prospect_id and n.pool_uid = o.pool_uid and n.in_service and not n.superseded
+      returning n.did, n.leased_from, n.leased_until
+    ),
+    -- Held by a reconcile: what is promised stands, and for the rest the visitor asks again.
+    renewed as materialized (
+      select did, leased_from, leased_until, 'Kept' as state from extended
+      union all
+      select d.did, d.leased_from, d.leased_until, case when d.leased_until > at then 'Kept' else 'Busy' end
+      from due d where d.did not in (select o.did from ours o)
+    )
+    -- A full join, because that is never made row by row.
+    select array_agg(case when r.state = 'Due' then w.leased_from else r.leased_from end order by r.ord),
+      array_agg(case when r.state = 'Due' then w.leased_until else r.leased_until end order by r.ord),
+      array_agg(case when r.state = 'Due' then coalesce(w.state, 'Missing') else r.state end order by r.ord),
+      -- One that ended meanwhile begins anew.
+      is_all_as_before and bool_and(r.state <> 'Due' or w.leased_from = r.leased_from)
+    into froms, untils, states, is_all_as_before
+    from unnest(dids, froms, untils, states) with ordinality as r (did, leased_from, leased_until, state, ord)
+    full join renewed w on w.did = r.did;
+  end if;
+
+  -- The next pages of the same visit: the history has them already, and nobody else is online. Most requests end here.
+  if is_all_as_before and 'Kept' = all(states) then
+    return query
+    select r.ord, 'Assigned', r.prospect_id, r.did, r.leased_until, true, '{}'::uuid[], at
+    from unnest(owners, dids, untils) with ordinality as r (prospect_id, did, leased_until, ord)
+    order by r.ord;
+    return;
+  end if;
+
+  if 'Missing' = any(states) then
+    with missing as materialized (
+      select w.pool_uid, w.prospect_id, p.lease, p.cooldown, p.on_exhausted, row_number() over (partition by w.pool_uid order by w.place) as turn
+      from (
+        select r.pool_uid, r.prospect_id, min(r.ord) as place
+        from unnest(pools, owners, states) with ordinality as r (pool_uid, prospect_id, state, ord)
+        where r.state = 'Missing'
+        group by r.pool_uid, r.prospect_id
+      ) w
+      join pool p on p.uid = w.pool_uid
+    ),
+    demand as materialized (
+      select pool_uid, on_exhausted, cooldown, count(*) as wanted from missing group by pool_uid, on_exhausted, cooldown
+    ),
+    -- Least recently released first; never lent ones before all.
+    free as materialized (
+      select d.pool_uid, f.did, row_number() over (partition by d.pool_uid order by f.free_at, f.did) as turn
+      from demand d
+      cross join lateral (
+        select n.did, n.free_at from number n
+        where n.pool_uid = d.pool_uid and n.in_service and n.free_at <= at
+        order by n.free_at, n.did
+        limit d.wanted
+        for update skip locked
+      ) f
+    ),
+    -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003. What cools down is free within a cool-down's time,
+    -- by the index; all others are not looked at.
+    reclaimed as materialized (
+      select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
+      from (
+        select m.pool_uid, m.wanted, m.cooldown, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
+        from demand m where m.on_exhausted = 'ReclaimOldest'
+      ) d
+      cross join lateral (
+        select n.did, n.leased_until from number n
+        where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
+          and (n.promised_until is null or n.promised_until <= at)
+          and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
+          and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
+          and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
+        order by n.leased_until, n.did
+        limit greatest(d.wanted - d.supplied, 0)
+        for update skip locked
+      ) f
+    ),
+    given as (
+      update number n set
+        prospect_id = m.prospect_id, leased_from = at, leased_until = at + m.lease, free_at = at + m.lease + m.cooldown, superseded = false,
+        -- Whose it was before. Nobody's, but with an end: somebody who was erased.
+        previous_prospect_id = case when n.prospect_id = m.prospect_id then n.previous_prospect_id else n.prospect_id end,
+        previous_leased_until = case when n.prospect_id = m.prospect_id then n.previous_leased_until else nullif(n.leased_until, '-infinity') end
+      from missing m
+      join (select * from free union all select * from reclaimed) s on s.pool_uid = m.pool_uid and s.turn = m.turn
+      where n.did = s.did
+      returning n.pool_uid, n.prospect_id, n.did, n.leased_from, n.leased_until
+    )
+    select array_agg(case when r.state = 'Missing' then g.did else r.did end order by r.ord),
+      array_agg(case when r.state = 'Missing' then g.leased_from else r.leased_from end order by r.ord),
+      array_agg(case when r.state = 'Missing' then g.leased_until else r.leased_until end order by r.ord),
+      array_agg(case when r.state = 'Missing' and g.did is not null then 'Given' else r.state end order by r.ord)
+    into dids, froms, untils, states
+    from unnest(pools, owners, dids, froms, untils, states) with ordinality as r (pool_uid, prospect_id, did, leased_from, leased_until, state, ord)
+    full join given g on g.prospect_id = r.prospect_id and g.pool_uid = r.pool_uid;
+  end if;
+
+  return query
   -- Determined before the number is shown: which other devices of the prospect are online now. Each is told: whoever has a token can make
   -- devices without end, so that only the 16 heard of last count.
-  answer as materialized (
-    select r.*, l.did, l.leased_from, l.leased_until, l.renewed,
+  with answer as materialized (
+    select r.*,
       -- Not while the number is somebody's: it may have been lent before it was set apart.
-      case when l.did is null and r.on_exhausted = 'Overflow' and not exists (select from number n where n.did = r.overflow and n.free_at > at)
-        then r.overflow end as shared,
+      case when r.state in ('Missing', 'Busy') then (
+        select p.overflow from pool p
+        where p.uid = r.pool_uid and p.on_exhausted = 'Overflow' and not exists (select from number n where n.did = p.overflow and n.free_at > at)
+      ) end as shared,
       coalesce((
         select array_agg(o.id order by o.id) from (
           select v.id from device v
@@ -438,13 +484,13 @@ begin
           order by v.online_until desc limit 16
         ) o
       ), '{}') as other_devices_online
-    from request r
-    left join lent l on l.pool_uid = r.pool_uid and l.prospect_id = r.prospect_id
+    from rows from (unnest(pools), unnest(owners), unnest(dids), unnest(froms), unnest(untils), unnest(states), unnest(devices), unnest(media_elements), jsonb_array_elements(attribute_sets))
+      with ordinality as r (pool_uid, prospect_id, did, leased_from, leased_until, state, device_id, media_element, attributes, ord)
   ),
   shown as (
     select distinct on (did, leased_from, device_id, media_element)
       did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online
-    from answer where did is not null
+    from answer where state in ('Kept', 'Given')
     order by did, leased_from, device_id, media_element, ord desc
   ),
   -- What is there already costs no write, not even a lock. Shown again after something else: which media element was shown last decides
@@ -465,14 +511,16 @@ begin
   )
   select a.ord,
     case
-      when a.pool_uid is null then 'UnknownPool'
-      when a.did is not null then 'Assigned'
+      when a.state in ('Kept', 'Given') then 'Assigned'
       when a.shared is not null then 'Overflow'
+      when a.state = 'UnknownPool' then a.state
       else 'Exhausted'
     end,
     a.prospect_id,
-    coalesce(a.did, a.shared),
-    a.leased_until, a.renewed, a.other_devices_online, at
+    case when a.state in ('Kept', 'Given') then a.did else a.shared end,
+    case when a.state in ('Kept', 'Given') then a.leased_until end,
+    case when a.state in ('Kept', 'Given') then a.state = 'Kept' end,
+    a.other_devices_online, at
   from answer a
   order by a.ord;
 end
@@ -544,7 +592,8 @@ declare
   prospects uuid[];
   are_known boolean;
 begin
-  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id, newcomer(r.visitor, r.device)) order by r.ord), bool_and(d.id is not null)
+  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id,
+      case when (select exists (select from erasure)) then newcomer(r.visitor, r.device) else r.visitor end) order by r.ord), bool_and(d.id is not null)
   into prospects, are_known
   from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
   left join device d on d.id = r.device
