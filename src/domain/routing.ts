@@ -96,8 +96,9 @@ function routeByRule(facts: CallFacts, pool: PoolEntry, rule: RuleEntry, before:
     const all = { rule: rule.key, matched: true, reason: CallReason.AllDestinationsFull, message };
     return routeToDefault(pool, [...before, all, ...full], `all destinations of ${rule.key} are at their limit`);
   }
-  const order = ringOrder(spec.strategy, candidates, strategyInput(facts, rule.key));
-  const { groups, sticky } = spec.stickyCaller === "Enabled" ? lastAnswererFirst(order, facts.context.lastAnsweredBy) : { groups: order, sticky: null };
+  // Before the turn: who calls is asked while the claim is on its way.
+  const last = spec.stickyCaller === "Enabled" ? facts.context.lastAnsweredBy : null;
+  const { groups, sticky } = lastAnswererFirst(ringOrder(spec.strategy, candidates, strategyInput(facts, rule.key)), last);
   const matched = { rule: rule.key, matched: true, reason: CallReason.Matched, message: describe(groups, spec.strategy) };
   return {
     outcome: "route",

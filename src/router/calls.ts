@@ -46,6 +46,12 @@ function isGone({ type }: TelephonyCommand, status: number | null): boolean {
   return status === 404 ? type === "HangUp" || type === "Answer" : status === 409 && type === "Answer";
 }
 
+/** The caller hears the other one, or is about to. */
+function connects(call: Call, command: TelephonyCommand): boolean {
+  if (call.kind !== "bridging" || call.whispering || call.unproven) return false;
+  return command.type === "Answer" || (command.type === "AddToBridge" && command.channel === call.winner);
+}
+
 type Gone = Extract<UntimedEvent, { type: "ChannelGone" }>;
 
 interface LiveCall {
@@ -56,12 +62,17 @@ interface LiveCall {
   joining: number;
   /** Who left meanwhile. */
   readonly left: Gone[];
+  /** What was asked for to answer the caller and connect the two was once never answered: from then on nobody knows what of it was done. */
+  unsure: boolean;
 }
 
 /** All calls of this process: runs the state machine and carries out what it wants. Holds no rule of its own. */
 export class Calls {
   readonly #deps: CallsDeps;
   readonly #calls = new Map<string, LiveCall>();
+  #outages = 0;
+  /** The last outage after which calls were told what Asterisk holds. */
+  #told = 0;
   readonly #byChannel = new Map<string, string>();
   readonly #unrecorded = new Map<string, Ended>();
 
@@ -97,8 +108,23 @@ export class Calls {
     return this.#calls.get(this.#byChannel.get(channel) ?? "")?.call;
   }
 
+  /** ARI was lost: what Asterisk does from now on has to be found out. */
+  lost(): void {
+    this.#outages += 1;
+  }
+
+  /** How many times ARI was lost. */
+  get outages(): number {
+    return this.#outages;
+  }
+
+  /** Each call was told what Asterisk holds. @param outage the last one before Asterisk was asked */
+  caughtUp(outage: number): void {
+    this.#told = outage;
+  }
+
   start(call: Call, commands: readonly CallCommand[], logger: Logger): void {
-    const live: LiveCall = { call, logger, timers: new Map(), joining: 0, left: [] };
+    const live: LiveCall = { call, logger, timers: new Map(), joining: 0, left: [], unsure: false };
     this.#calls.set(call.id, live);
     this.#index(call);
     this.#deps.metrics.liveCalls.set(this.#calls.size);
@@ -125,7 +151,8 @@ export class Calls {
 
   #step(live: LiveCall, event: UntimedEvent): void {
     const before = live.call;
-    const [call, commands] = step(before, { ...event, at: this.#deps.clock.now() });
+    const known = event.type === "ChannelGone" && live.unsure ? { ...event, unsure: true } : event;
+    const [call, commands] = step(before, { ...known, at: this.#deps.clock.now() });
     live.call = call;
     this.#index(call);
     if (call.kind !== before.kind) {
@@ -202,7 +229,7 @@ export class Calls {
     const due = performance.now() + seconds * 1000;
     let waits = false;
     const ring = () => {
-      if (NEED_ARI.includes(timer) && !this.#deps.connected()) {
+      if (NEED_ARI.includes(timer) && !(this.#deps.connected() && this.#told === this.#outages)) {
         timers.set(timer, setTimeout(ring, CATCH_UP_MS));
         if (!waits) this.dispatch(call.id, { type: "Delayed", timer });
         waits = true;
@@ -218,22 +245,23 @@ export class Calls {
       await this.#deps.perform(command, live.call);
       if (command.type === "AddToBridge") {
         this.dispatch(live.call.id, { type: "Joined", channel: command.channel });
-        this.#joined(live, {});
+        this.#joined(live);
       }
     } catch (error) {
       // What could not even be sent fails at once: not before the commands after it were carried out.
       await Promise.resolve();
+      if (failureOf(error).kind === "unanswered" && connects(live.call, command)) live.unsure = true;
       // Who had left is why it failed.
-      if (command.type === "AddToBridge") this.#joined(live, failureOf(error).kind === "unanswered" ? { unsure: true } : {});
+      if (command.type === "AddToBridge") this.#joined(live);
       this.#failed(live, command, error);
     }
   }
 
-  #joined(live: LiveCall, known: Pick<Gone, "unsure">): void {
+  #joined(live: LiveCall): void {
     live.joining -= 1;
     if (live.joining > 0) return;
     for (const gone of live.left.splice(0)) {
-      if (this.#calls.get(live.call.id) === live) this.#step(live, { ...gone, ...known });
+      if (this.#calls.get(live.call.id) === live) this.#step(live, gone);
     }
   }
 
@@ -266,7 +294,8 @@ export class Calls {
       return;
     }
     this.#deps.left(channel);
-    if (this.#calls.get(live.call.id) === live) this.#step(live, { ...gone, unanswered: true });
+    // Of an answer that is asked for once more it only says that the caller has left by now.
+    if (this.#calls.get(live.call.id) === live) this.#step(live, live.unsure ? gone : { ...gone, unanswered: true });
   }
 
   #forget({ call, timers }: LiveCall): void {

@@ -34,7 +34,8 @@ export const environment = z.object({
   ARI_TRANSPORT: z.enum(["websocket", "rest"], "must be websocket or rest").default("websocket"),
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
   DIALPLANE_TRUNKS_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/dialplane/trunks"),
-  DIALPLANE_LOOKUP_TIMEOUT_MS: whole(10, 2_000, 250),
+  // At most twice in a row, of the 3 s in which a call has to be decided.
+  DIALPLANE_LOOKUP_TIMEOUT_MS: whole(10, 1_400, 250),
   DIALPLANE_POLL_MS: whole(100, 60_000, 2_000),
   DIALPLANE_SPOOL_DIR: z.string().regex(/^\//, "must be an absolute path").optional(),
   DIALPLANE_SPOOL_MAX_MB: whole(1, 65_536, 256),

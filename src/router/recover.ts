@@ -54,11 +54,13 @@ const AT_ONCE = 16;
  * @param known our calls before Asterisk was asked anything: those that end meanwhile are still no calls of an earlier router
  */
 export async function recover(deps: RecoverDeps, connectedAt: Date, restarted: boolean, known = deps.calls.all()): Promise<Found> {
+  const outage = deps.calls.outages;
   const { own, channels, bridges } = await held(deps.telephony, known);
   for (const call of known) {
     if (restarted && !channels.some(({ id }) => id === call.inbound.channel)) deps.calls.dispatch(call.id, { type: "AsteriskRestarted" });
     else catchUp(deps.calls, call, { channels, bridges, asOf: connectedAt });
   }
+  deps.calls.caughtUp(outage);
   return settleOrphans(deps, { known, connectedAt }, { own, channels, bridges });
 }
 

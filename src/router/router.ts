@@ -258,6 +258,7 @@ class RunningRouter implements Router {
 
   #onDown(): void {
     this.#metrics.ariConnected.set(0);
+    this.#calls.lost();
     this.#recovery.begin();
   }
 

@@ -65,6 +65,10 @@ test("asks who calls before it asks whose turn it is", () => {
   expect(routeAhead({ ...nobodyKnown, context, turns: { "default/rule": 1 } }, pool, rules)).toMatchObject({ rule: "default/rule", groups: [[{ name: "b" }], [{ name: "a" }]] });
 });
 
+test("asks first who calls where a turning rule goes by who answered last: that is asked while the claim is on its way", () => {
+  expect(ahead({ ...turning, stickyCaller: "Enabled" })).toEqual({ awaits: "context" });
+});
+
 const match = fc.record(
   {
     callers: fc.constantFrom(["+1"], ["+49"]),

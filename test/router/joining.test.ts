@@ -13,9 +13,11 @@ import { testCalls } from "./builders.ts";
 function connecting(answering: () => Promise<unknown> = () => Promise.resolve()) {
   const answers: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   const records: CallRecord[] = [];
+  let connected = true;
   let now = new Date("2026-06-01T12:00:10Z");
   const calls = testCalls({
     clock: { now: () => now },
+    connected: () => connected,
     perform: (command) => (command.type === "AddToBridge" ? new Promise<void>((resolve, reject) => answers.push({ resolve, reject })) : command.type === "Answer" ? answering() : Promise.resolve()),
     save: (record) => records.push(record),
   });
@@ -32,7 +34,8 @@ function connecting(answering: () => Promise<unknown> = () => Promise.resolve())
     return [calls.live, records.at(-1)?.end, records.at(-1)?.why.map(({ reason }) => reason)];
   };
   const pass = (seconds: number) => void (now = new Date(now.getTime() + seconds * 1000));
-  return { calls, call, answer, over, pass };
+  const connect = (is: boolean) => void (connected = is);
+  return { calls, call, answers, answer, settled, over, pass, connect };
 }
 
 test("who hangs up before the answer is read, and was connected, has talked", async () => {
@@ -78,6 +81,49 @@ test("who was answered, heard nobody for seconds and left has not given up: they
   calls.dispatch(call.id, gone(INBOUND));
   answer.reject(new AriError(404, "POST /bridges/b/addChannel", "no such channel"));
   expect(await over()).toEqual([0, "failed", ["BridgeFailed"]]);
+});
+
+const noAnswer = () => new ExpectedError("Unavailable", "no answer in time");
+const noChannel = (what: string) => new AriError(404, what, "no such channel");
+
+test("who may have talked has not given up when he leaves before he is answered once more, whether ARI was away meanwhile or not", async () => {
+  let answering: () => Promise<unknown> = () => Promise.reject(noAnswer());
+  const { calls, call, answers, answer, settled, over, pass } = connecting(() => answering());
+  answer.reject(noAnswer());
+  pass(5);
+  answering = () => Promise.reject(noChannel("POST /channels/c/answer"));
+  await settled();
+  expect(answers).toHaveLength(2);
+  calls.dispatch(call.id, gone(INBOUND));
+  answers[1]?.reject(noChannel("POST /bridges/b/addChannel"));
+  expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
+});
+
+test("the same after an outage, in which both were seen and not both in the bridge", async () => {
+  let answering: () => Promise<unknown> = () => Promise.reject(noAnswer());
+  const { calls, call, answers, answer, settled, over, pass, connect } = connecting(() => answering());
+  connect(false);
+  answer.reject(noAnswer());
+  await settled();
+  pass(4);
+  connect(true);
+  answering = () => Promise.reject(noChannel("POST /channels/c/answer"));
+  calls.dispatch(call.id, { type: "Resynced", channels: new Map([[INBOUND, { up: true }], [LEG(0), { up: true }]]), inBridge: new Set([INBOUND]) });
+  await settled();
+  calls.dispatch(call.id, gone(INBOUND));
+  answers[1]?.reject(noChannel("POST /bridges/b/addChannel"));
+  expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
+});
+
+test("the same after an outage so short that his end is told before anybody has looked", async () => {
+  const { calls, call, answer, settled, over, pass, connect } = connecting(() => Promise.reject(noAnswer()));
+  connect(false);
+  answer.reject(noAnswer());
+  await settled();
+  pass(1);
+  connect(true);
+  calls.dispatch(call.id, gone(INBOUND));
+  expect(await over()).toEqual([0, "failed", ["EndUnobserved"]]);
 });
 
 test("once they are connected, who hangs up is not waited for", async () => {

@@ -50,6 +50,35 @@ test.each([
   expect(calls.live).toBe(0);
 });
 
+test.each([
+  ["is answered", "Answer"],
+  ["is brought together with the callee", "AddToBridge"],
+])("of a caller whom an earlier router had answered, and who leaves before he %s by the new one, nobody says that he gave up", async (_, fails) => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const calls = testCalls({
+    clock,
+    // His end is told before Asterisk's answer.
+    perform: async ({ type }) => {
+      if (type !== "AddToBridge" && type !== "Answer") return;
+      await turn();
+      if (type === fails || type === "AddToBridge") throw new AriError(404, "POST", "no such channel");
+    },
+  });
+  const telephony = {
+    ownChannels: () => Promise.resolve([caller.id, callee.id]),
+    channels: () => Promise.resolve([caller, callee]),
+    bridges: () => Promise.resolve([{ id: bridgeId(call), channels: [caller.id] }]),
+    variable: (_channel: string, name: string) => Promise.resolve(name === "DIALPLANE_POOL" ? "default/sales" : "allowed"),
+  } as Partial<Telephony> as Telephony;
+  const recovering = recover({ pod: "pod-0", calls, telephony, records: { keep: () => undefined }, clock, logger, up: new Set() }, clock.now(), false);
+  while (calls.live === 0) await Promise.resolve();
+  calls.dispatchTo(caller.id, gone(caller.id));
+  await recovering;
+  for (let times = 0; times < 4; times += 1) await turn();
+  calls.dispatchTo(callee.id, gone(callee.id));
+  expect(calls.takeUnrecorded(call)?.end).toBe("failed");
+});
+
 test("who talks on is left alone", async () => {
   const { asked, calls } = await recoveredWith([caller, callee]);
   expect([asked, calls.live]).toEqual([[], 1]);

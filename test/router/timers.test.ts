@@ -48,6 +48,17 @@ describe("a ring timer", () => {
     expect([kind(), asked.at(-1)]).toEqual(["ending", "HangUp"]);
   });
 
+  test("does not run out before it is known what Asterisk did while ARI was away", async () => {
+    const { calls, kind, answers } = dialled();
+    calls.lost();
+    await vi.advanceTimersByTimeAsync(2 * RING_MS);
+    expect(kind()).toBe("dialing");
+    answers();
+    calls.caughtUp(calls.outages);
+    await vi.advanceTimersByTimeAsync(2 * CATCH_UP_MS);
+    expect(kind()).toBe("bridged");
+  });
+
   /** The process stands still until long after its timer. */
   async function stalled() {
     const call = dialled();

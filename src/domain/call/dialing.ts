@@ -143,8 +143,8 @@ export function connect(call: Bridging): readonly CallCommand[] {
 }
 
 /** The winner has joined, so that it is there: from here on it is like any other. To join twice does no harm. */
-export function proven(call: Bridging): Stepped {
-  const next: Bridging = { ...call, unproven: false };
+export function proven(call: Bridging, at: Date): Stepped {
+  const next: Bridging = { ...call, unproven: false, answeredAt: at };
   return [next, connect(next)];
 }
 
@@ -164,8 +164,8 @@ function whisper(channel: string, media: string): readonly CallCommand[] {
 }
 
 /** The callee knows what the call is about: now the two are connected. Also when the whisper failed, or lasts too long. */
-export function endWhisper(call: Bridging): Stepped {
-  return call.whispering ? [{ ...call, whispering: false }, connect(call)] : [call, []];
+export function endWhisper(call: Bridging, at: Date): Stepped {
+  return call.whispering ? [{ ...call, whispering: false, answeredAt: at }, connect(call)] : [call, []];
 }
 
 function decided(leg: Leg, winner: string, at: Date): Leg {

@@ -31,6 +31,7 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     ...outcome,
     endedAt: at,
     handedBack: false,
+    unsure: false,
     inbound: { ...call.inbound, hungUp: true },
     legs: call.legs.map((leg) => ({ ...closeLeg(leg, "cancelled", at), hungUp: true })),
   };

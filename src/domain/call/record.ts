@@ -15,7 +15,7 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
     pool: origin.pool,
     caller: origin.caller,
     receivedAt: origin.receivedAt,
-    answeredAt: call.answeredAt,
+    answeredAt: answeredAt(call),
     bridgedAt: call.bridgedAt,
     ...ending(call),
     ...attribution(call),
@@ -27,9 +27,15 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
   };
 }
 
+/** Who hears the whisper, or may be about to be hung up, has not reached the caller yet. */
+function answeredAt(call: Call): Date | null {
+  return call.kind === "bridging" && (call.whispering || call.unproven) ? null : call.answeredAt;
+}
+
 /** Who picked up in vain has answered nobody, and of a call whose record was lost nobody knows who it was. */
-function answeredBy({ answeredAt, legs }: Call): string | null {
-  const winner = answeredAt === null ? undefined : legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
+function answeredBy(call: Call): string | null {
+  const { legs } = call;
+  const winner = answeredAt(call) === null ? undefined : legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
   return winner?.destination ?? null;
 }
 

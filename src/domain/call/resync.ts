@@ -4,7 +4,7 @@ import type { CallEvent, SeenChannel } from "./events.ts";
 import { connect, prepareBridge } from "./dialing.ts";
 import { askOnceMore, endCall, handBack, hangUp, settle, type Stepped } from "./ending.ts";
 import { closeLeg, openChannels, withLeg } from "./legs.ts";
-import type { Bridging, Call, Dialing } from "./states.ts";
+import type { Bridging, Call, Dialing, Leg } from "./states.ts";
 
 type Resynced = Extract<CallEvent, { type: "Resynced" }>;
 type Step = (call: Call, event: CallEvent) => Stepped;
@@ -14,27 +14,42 @@ type Step = (call: Call, event: CallEvent) => Stepped;
  * Channels that are missing are gone, legs that are up have answered, and what can't be seen to be done is asked for again.
  */
 export function resync(before: Call, event: Resynced, step: Step): Stepped {
-  if (wasAnswered(before, event)) return unobserved(before, event.at);
-  let call = withoutLostDials(before, event);
+  if (wasAnswered(before, event)) return unobserved(before, event, "an early destination answered the caller and left again while the router was cut off from Asterisk");
+  if (mayHaveTalked(before, event)) {
+    return unobserved(before, event, "the caller and an early destination left while the router was cut off from Asterisk: whether they talked is not known");
+  }
+  let call = withLostRequests(before, event);
   const commands: Stepped[1][number][] = [];
   for (const missed of missedEvents(call, event)) {
     const stepped = step(call, missed);
-    const [next, wanted] = isSentAway(call, stepped) ? legsUnseen(call, missed) : asFarAsSeen(call, stepped);
+    const [next, wanted] = isSentAway(call, stepped) ? legsUnseen(call, missed) : stepped;
     call = next;
     commands.push(...wanted);
   }
   // Whoever is called early goes into the bridge, which may be what was lost.
-  const repeated = commands.length === 0 || call.kind === "dialing" ? again(call, event) : [];
+  const repeated = commands.length === 0 || call.kind === "dialing" ? again(call, event) : joiningAgain(before, call, event);
   return [call, [...hangUpsAgain(before, event), ...repeated, ...commands]];
 }
 
 /**
  * An early leg that is not in the bridge was never called: that is asked for behind its joining. Only then may it be called anew, because
- * Asterisk (22.10) hangs up a channel that is dialled twice.
+ * Asterisk (22.10) hangs up a channel that is dialled twice. Whether a caller was given away is not known.
  */
-function withoutLostDials(call: Call, { inBridge }: Resynced): Call {
+function withLostRequests(call: Call, { inBridge }: Resynced): Call {
+  if (call.kind === "ending") return { ...call, unsure: true };
   if (inBridge === null || !call.legs.some((leg) => leg.unsure)) return call;
   return { ...call, legs: call.legs.map((leg) => (leg.unsure && !inBridge.has(leg.channel) ? { ...leg, dialled: false } : leg)) };
+}
+
+/** Who answered meanwhile goes into the bridge alone: the caller's way there, begun before, may be what was lost. */
+function joiningAgain(before: Call, call: Call, { inBridge }: Resynced): Stepped[1] {
+  return before.kind === "dialing" && before.bridgeMade && call.kind === "bridging" && isOutside(call, inBridge) ? prepareBridge(call) : [];
+}
+
+/** An early leg and the caller, both gone: it may have answered, and Asterisk him. */
+function mayHaveTalked(call: Call, { channels }: Resynced): boolean {
+  const isMissing = ({ channel, gone }: Pick<Leg, "channel" | "gone">) => !gone && !channels.has(channel);
+  return call.kind === "dialing" && isMissing(call.inbound) && call.legs.some((leg) => leg.early && leg.dialled && leg.result === null && isMissing(leg));
 }
 
 /** Only an early leg that answers has the caller answered while nobody looks, by Asterisk. It is there and talks to him, or has left again. */
@@ -44,9 +59,9 @@ function wasAnswered(call: Call, { channels }: Resynced): boolean {
 }
 
 /** Nobody is rung after an answer. */
-function unobserved(call: Call, at: Date): Stepped {
-  const message = "an early destination answered the caller and left again while the router was cut off from Asterisk";
-  const noted: Call = { ...call, notes: [...call.notes, note(CallReason.EndUnobserved, message)] };
+function unobserved(call: Call, { channels, at }: Resynced, message: string): Stepped {
+  const seen = <Side extends Pick<Leg, "channel" | "gone">>(side: Side): Side => (channels.has(side.channel) ? side : { ...side, gone: true });
+  const noted: Call = { ...call, inbound: seen(call.inbound), legs: call.legs.map(seen), notes: [...call.notes, note(CallReason.EndUnobserved, message)] };
   return endCall(noted, { end: "failed", cause: CAUSE.normal }, at);
 }
 
@@ -68,7 +83,7 @@ function missedEvents(call: Call, event: Resynced): readonly CallEvent[] {
     ...joined.map((channel): CallEvent => ({ type: "Joined", channel, at })),
     ...answered.map((leg): CallEvent => ({ type: "LegAnswered", channel: leg.channel, unproven: true, at })),
     ...ready.map((leg): CallEvent => ({ type: "LegReady", channel: leg.channel, at })),
-    ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, at })),
+    ...missing.map((open): CallEvent => ({ type: "ChannelGone", channel: open.channel, cause: null, sipStatus: null, unsure: true, at })),
   ];
 }
 

@@ -125,6 +125,8 @@ export interface Ending extends CallData {
   readonly endedAt: Date;
   /** The caller was given back to the dialplan, which rings the default destination. */
   readonly handedBack: boolean;
+  /** That was asked for, and Asterisk's answer may be lost. */
+  readonly unsure: boolean;
 }
 
 /** Final. The last record was written, no channel and no bridge is left. */

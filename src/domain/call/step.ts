@@ -40,7 +40,7 @@ const TIMED_OUT: { readonly [T in TimerName]: (call: Call, at: Date) => Stepped 
   decision: (call, at) => undecidable(call, { reason: CallReason.DecisionTimeout, message: "no decision was made in time", at }),
   silence: (call) => (call.kind === "dialing" ? silentTooLong(call) : [call, []]),
   ring: (call, at) => (call.kind === "dialing" ? ringTimeout(call, at) : [call, []]),
-  whisper: (call) => (call.kind === "bridging" ? heardEnough(call) : [call, []]),
+  whisper: (call, at) => (call.kind === "bridging" ? heardEnough(call, at) : [call, []]),
   proof: (call, at) => (call.kind === "bridging" && call.unproven ? notProven(call, at) : [call, []]),
   duration: (call, at) => (call.kind === "bridging" || call.kind === "bridged" ? endCall(call, { end: "max-duration", cause: CAUSE.normal }, at) : [call, []]),
   hangup: (call) => (call.kind === "ending" ? giveUp(call) : [call, []]),
@@ -117,8 +117,8 @@ function entered(call: Bridging | Bridged): readonly CallCommand[] {
   return call.kind === "bridging" && call.unproven && !call.whispering ? connect(call) : [];
 }
 
-function whispered(call: Call, { channel }: Pick<EventOf<"Whispered">, "channel">): Stepped {
-  return call.kind === "bridging" && call.winner === channel ? endWhisper(call) : [call, []];
+function whispered(call: Call, { channel, at }: Pick<EventOf<"Whispered">, "channel" | "at">): Stepped {
+  return call.kind === "bridging" && call.winner === channel ? endWhisper(call, at) : [call, []];
 }
 
 function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
@@ -126,7 +126,7 @@ function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
     return [call, []];
   }
   if (call.unproven) {
-    return proven(call);
+    return proven(call, at);
   }
   const next: Bridged = { ...call, kind: "bridged", bridgedAt: at };
   return [next, save(next)];
@@ -172,12 +172,19 @@ function inboundGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">):
 const CONNECT_SECONDS = 2;
 
 function callerLeft(call: Bridging, event: EventOf<"ChannelGone">): Stepped {
+  // Whether the two were brought together is not known: `asFarAsSeen` says so.
+  if (event.unsure === true) return partyLeft(call, "abandoned", event);
+  // An earlier router had answered him.
+  if (call.home === null) return leftWaiting(call, event, "an earlier router had answered the caller, who left before the two were brought together");
   if (event.unanswered === true) return partyLeft({ ...call, answeredAt: null }, "abandoned", event);
   const isConnecting = !call.whispering && !call.unproven && call.answeredAt !== null;
   const waitedSeconds = isConnecting ? (event.at.getTime() - call.answeredAt.getTime()) / 1000 : 0;
   if (waitedSeconds < CONNECT_SECONDS) return partyLeft(call, "abandoned", event);
-  const because = note(CallReason.BridgeFailed, `the caller was answered and left after ${waitedSeconds.toFixed(1)} s in which the two were not brought together`);
-  return partyLeft({ ...call, notes: [...call.notes, because] }, "failed", event);
+  return leftWaiting(call, event, `the caller was answered and left after ${waitedSeconds.toFixed(1)} s in which the two were not brought together`);
+}
+
+function leftWaiting(call: Bridging, event: EventOf<"ChannelGone">, because: string): Stepped {
+  return partyLeft({ ...call, notes: [...call.notes, note(CallReason.BridgeFailed, because)] }, "failed", event);
 }
 
 function legGone(call: Exclude<Call, Ended>, event: EventOf<"ChannelGone">): Stepped {
@@ -263,7 +270,8 @@ function connectFailed(call: Call, event: EventOf<"CommandFailed">): Stepped {
   if (call.kind === "bridging" && call.unproven) {
     return channel === call.winner ? joinFailed(call, event) : handBack(call, because, at);
   }
-  return unconnected(call, because, at);
+  const unanswered = command === "Answer" && call.kind === "bridging" ? { ...call, answeredAt: null } : call;
+  return unconnected(unanswered, because, at);
 }
 
 function unconnected(call: Call, because: Why, at: Date): Stepped {
@@ -301,9 +309,11 @@ function askAgain(call: Dialing | Bridging, command: CallCommand["type"], channe
  */
 function continueFailed(call: Ending, { failure }: EventOf<"CommandFailed">): Stepped {
   if (failure.kind === "unanswered" || answers(failure, 409)) {
-    return [call, []];
+    return [{ ...call, unsure: call.unsure || failure.kind === "unanswered" }, []];
   }
   const hasGone = answers(failure, 404);
+  // He may have been given away by the first of them, and have talked.
+  if (hasGone && call.unsure) return [call, []];
   const ending: Ending = { ...call, handedBack: false, end: hasGone ? "abandoned" : call.end };
   return [ending, hasGone ? [] : [hangUp(call.inbound.channel, call.cause)]];
 }
@@ -313,7 +323,7 @@ function answers(failure: CommandFailure, status: number): boolean {
 }
 
 /** The whisper lasts too long. */
-function heardEnough(call: Bridging): Stepped {
-  const [next, commands] = endWhisper(call);
+function heardEnough(call: Bridging, at: Date): Stepped {
+  const [next, commands] = endWhisper(call, at);
   return [next, commands.length === 0 ? [] : [{ type: "StopWhisper", channel: call.winner }, ...commands]];
 }

@@ -6,7 +6,7 @@ import { recordOf } from "../../../src/domain/call/record.ts";
 import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
 import type { CallRecord } from "../../../src/domain/types.ts";
-import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
+import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, decidedAhead, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 function theRecord(call: Call): CallRecord {
   if (call.origin === null) throw new Error("a call of our own has an origin");
@@ -368,6 +368,12 @@ describe("groups of destinations", () => {
   });
 });
 
+test("a caller whose way into the bridge was lost with the socket is put there when a leg is found up", () => {
+  const channels = new Map([[INBOUND, { up: false }], [LEG(0), { up: true }], [LEG(1), { up: false }]]);
+  const { call, commands } = after(STATES.dialing(), { type: "Resynced", channels, inBridge: new Set<string>() });
+  expect([call.kind, brief(commands).slice(0, 2)]).toEqual(["bridging", ["CreateBridge", "AddToBridge in"]]);
+});
+
 describe("with early media one destination alone is in the bridge before it answers", () => {
   const early = decided(aDecision([["a"], ["b"]], { earlyMedia: true }));
   const made = () => after(received(), early).call;
@@ -418,7 +424,13 @@ describe("with early media one destination alone is in the bridge before it answ
     expect(after(dialled(), found([[LEG(0), { up: true }]])).call).toMatchObject({ kind: "bridged", winner: LEG(0) });
     const left = after(dialled(), found([]));
     expect(left.call).toMatchObject({ kind: "ending", end: "failed", handedBack: false, notes: [{ reason: "EndUnobserved" }] });
-    expect(brief(left.commands)).toEqual(["HangUp in 16", "HangUp 0 16", "StartTimer hangup 5"]);
+    expect(brief(left.commands)).toEqual(["HangUp in 16", "StartTimer hangup 5"]);
+  });
+
+  test("whether it answered a caller who is gone as well after an outage nobody knows", () => {
+    const found: Happening = { type: "Resynced", channels: new Map(), inBridge: new Set() };
+    expect(after(dialled(), found).call).toMatchObject({ kind: "ended", end: "failed", notes: [{ reason: "EndUnobserved" }] });
+    expect(after(made(), found).call).toMatchObject({ kind: "ended", end: "abandoned" });
   });
 
   test("it is not called before it is there: one that is too young to be in Asterisk's list is waited for", () => {
@@ -466,6 +478,39 @@ describe("with early media one destination alone is in the bridge before it answ
 });
 
 describe("the record", () => {
+  const later = (seconds: number) => new Date(AT.getTime() + seconds * 1000);
+
+  test.each([
+    ["the whisper was heard", () => step(STATES.whispering(), { type: "Whispered", channel: LEG(0), at: later(5) })[0]],
+    ["the leg was proven to be there", () => step(STATES.unproven(), { type: "Joined", channel: LEG(0), at: later(5) })[0]],
+  ])("says that the caller was answered when %s, and of one who leaves in that moment that he gave up", (_, connecting) => {
+    expect(connecting().answeredAt).toEqual(later(5));
+    const [call] = step(connecting(), { type: "ChannelGone", channel: INBOUND, cause: 16, sipStatus: null, at: later(5.1) });
+    expect(call).toMatchObject({ end: "abandoned", notes: [] });
+  });
+
+  test("of a caller whom Asterisk refused to answer has no answer", () => {
+    const { commands } = after(STATES.bridging(), commandFailed("Answer", 500, INBOUND), gone(INBOUND), gone(LEG(1)), gone(LEG(0)));
+    expect(commands.at(-1)).toMatchObject({ type: "SaveRecord", record: { end: "failed", answeredAt: null, answeredBy: null } });
+  });
+
+  test("that is saved while the callee hears a whisper says of no answer yet", () => {
+    const { commands } = after(received(), decidedAhead(whispering(aDecision([["a"]]))), answered(0), { type: "Attributed", context: facts().context });
+    expect(commands).toMatchObject([{ type: "SaveRecord", record: { answeredAt: null, answeredBy: null } }]);
+  });
+
+  test("of two who may have talked while ARI was away does not say that they did not", () => {
+    const [call] = step(STATES.bridging(), { type: "Resynced", channels: new Map(), inBridge: new Set(), at: later(20) });
+    expect(call).toMatchObject({ end: "failed" });
+    expect(call.notes.map(({ reason }) => reason)).toEqual(["EndUnobserved"]);
+  });
+
+  test("of a caller who may have been given away does not say that he gave up: what the dialplan wrote down counts", () => {
+    const lost = after(STATES["handed back"](), commandFailed("Continue", 0, INBOUND)).call;
+    expect(after(lost, commandFailed("Continue", 404, INBOUND)).call).toMatchObject({ end: "failed", handedBack: true });
+    expect(after(STATES["handed back"](), commandFailed("Continue", 404, INBOUND)).call).toMatchObject({ end: "abandoned", handedBack: false });
+  });
+
   test("of a completed call says who answered, when, and how every leg ended", () => {
     const { commands } = after(STATES.bridged(), gone(LEG(1)), gone(INBOUND), gone(LEG(0)));
     const record = commands.flatMap((command) => (command.type === "SaveRecord" ? [command.record] : []))[0];
