@@ -368,10 +368,11 @@ begin
     extended as (
       update number n set
         leased_from = case when n.leased_until > at then n.leased_from else at end,
-        leased_until = greatest(n.leased_until, at + o.term),
-        free_at = greatest(greatest(n.leased_until, at + o.term) + o.cooldown, n.promised_until)
+        leased_until = case when n.in_service then greatest(n.leased_until, at + o.term) else n.leased_until end,
+        free_at = case when n.in_service then greatest(greatest(n.leased_until, at + o.term) + o.cooldown, n.promised_until) else n.free_at end
       from ours o
-      where n.did = o.did and n.prospect_id = o.prospect_id and n.pool_uid = o.pool_uid and n.in_service and not n.superseded
+      -- One that a reconcile took out of service since the look above is honoured while leased, as there.
+      where n.did = o.did and n.prospect_id = o.prospect_id and n.pool_uid = o.pool_uid and (n.in_service or n.leased_until > at) and not n.superseded
       returning n.did, n.leased_from, n.leased_until
     ),
     -- Held by a reconcile: what is promised stands, and for the rest the visitor asks again.
@@ -475,7 +476,8 @@ begin
       -- Not while the number is somebody's: it may have been lent before it was set apart.
       case when r.state in ('Missing', 'Busy') then (
         select p.overflow from pool p
-        where p.uid = r.pool_uid and p.on_exhausted = 'Overflow' and not exists (select from number n where n.did = p.overflow and n.free_at > at)
+        where p.uid = r.pool_uid and p.on_exhausted = 'Overflow'
+          and (select true from number n where n.did = p.overflow and n.free_at > at limit 1) is null
       ) end as shared,
       coalesce((
         select array_agg(o.id order by o.id) from (
@@ -498,13 +500,14 @@ begin
   history as (
     insert into association as a (did, pool_uid, prospect_id, device_id, media_element, attributes, leased_from, other_devices_online, determined_at, shown_at)
     select w.*, at, at from shown w
-    where not exists (
-      select from association s
+    where (
+      select true from association s
       where s.did = w.did and s.leased_from = w.leased_from and s.device_id = w.device_id
         and hashtextextended(s.media_element, 0) = hashtextextended(w.media_element, 0)
         and s.other_devices_online = w.other_devices_online and s.attributes = w.attributes
         and not exists (select from association o where o.did = s.did and o.leased_from = s.leased_from and o.id <> s.id and o.shown_at >= s.shown_at)
-    )
+      limit 1
+    ) is null
     on conflict (did, leased_from, device_id, hashtextextended(media_element, 0)) do update
       set other_devices_online = excluded.other_devices_online, determined_at = excluded.determined_at, attributes = excluded.attributes,
         shown_at = excluded.shown_at
@@ -592,13 +595,14 @@ declare
   prospects uuid[];
   are_known boolean;
 begin
+  -- Each by itself: of tables that were small when they were last looked at, a join may read all.
   select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id,
       case when (select exists (select from erasure)) then newcomer(r.visitor, r.device) else r.visitor end) order by r.ord), bool_and(d.id is not null)
   into prospects, are_known
   from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
-  left join device d on d.id = r.device
-  left join prospect p on p.id = d.prospect_id
-  left join prospect m on m.id = r.visitor;
+  left join lateral (select d.id, d.prospect_id from device d where d.id = r.device limit 1) d on true
+  left join lateral (select p.merged_into from prospect p where p.id = d.prospect_id limit 1) p on true
+  left join lateral (select m.id, m.merged_into from prospect m where m.id = r.visitor limit 1) m on true;
 
   perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
   from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;

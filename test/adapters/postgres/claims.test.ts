@@ -505,6 +505,23 @@ describe("a number that was taken out of the pool while leased", () => {
     expect(await world.assigned(aRequest(ann))).toMatchObject({ did: did(1), renewed: false });
   });
 
+  test("is honoured also when it is taken out while its holder asks", async () => {
+    await world.apply(aDesiredPool({ owned: [[0, 1]] }));
+    const ann = someone();
+    const first = await world.assigned(aRequest(ann));
+    await world.pass(60);
+    const other = await world.database.pool.connect();
+    await other.query("begin");
+    await other.query("update number set in_service = false where did = $1::bigint", [did(0).slice(1)]);
+    const claimed = world.assigned(aRequest(ann));
+    await eventually("the claim waits", async () => (await world.rows("select from pg_locks where not granted")).length > 0);
+    await other.query("commit");
+    other.release();
+    const honoured = await claimed;
+    expect(honoured).toMatchObject({ did: did(0), renewed: true });
+    expect(honoured.leasedUntil.getTime()).toBe(first.leasedUntil.getTime() - 60_000);
+  });
+
   test("is not shown where the prospect has one that stays in service", async () => {
     const ann = someone();
     await world.apply(aDesiredPool({ owned: [[0, 0]] }), aDesiredPool({ key: "shop/help", owned: [[1, 1]] }));
