@@ -88,6 +88,7 @@ const LIVE_CALLS = `coalesce((select jsonb_object_agg(l.destination, l.calls) fr
         group by l.destination
       ) l), '{}')`;
 const NO_LIVE_CALLS = "'{}'::jsonb";
+
 interface Query {
   readonly name: string;
   readonly text: string;
