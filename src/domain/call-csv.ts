@@ -19,7 +19,8 @@ const COLUMNS: readonly (readonly [string, (call: CallRecord) => string | number
   ["attribution", (call) => call.attribution],
   ["visitor", (call) => call.prospect],
   ["media_element", (call) => call.mediaElement],
-  ["attributes", (call) => JSON.stringify(call.attributes)],
+  // Excel parts cells at semicolons where commas are decimal, within quotes too unless they begin the line: what a page says must not begin a cell.
+  ["attributes", (call) => JSON.stringify(call.attributes).replaceAll(";", "\\u003b")],
   ["rule", (call) => call.rule],
   ["answered_by", (call) => call.answeredBy],
   ["attempts", (call) => call.legs.map((leg) => `${leg.result} ${leg.destination}`).join("; ")],

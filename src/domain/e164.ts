@@ -75,6 +75,11 @@ export function maskCaller(number: string | null): string {
   return `${number.slice(0, 5)}${"*".repeat(number.length - 5)}`;
 }
 
+/** The beginning of a caller's number, which may be all of it: no more of it than `maskCaller` shows. */
+export function maskPrefix(prefix: string): string {
+  return `${prefix.slice(0, 5)}${"*".repeat(Math.max(0, prefix.length - 5))}`;
+}
+
 function lookUp(number: E164): PhoneNumber | undefined {
   return parsePhoneNumberFromString(number, { extract: false });
 }

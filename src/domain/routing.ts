@@ -1,5 +1,5 @@
 import type { NumberPoolDefaultDestination, RoutingRuleCallerId, RoutingRuleDestination } from "./api.generated.ts";
-import { maskCaller, parseE164 } from "./e164.ts";
+import { maskCaller, maskPrefix, parseE164 } from "./e164.ts";
 import type { PoolEntry, RuleEntry } from "./ports.ts";
 import { callerPrefix, mismatch } from "./routing-match.ts";
 import { CallReason, note } from "./call-reasons.ts";
@@ -47,7 +47,7 @@ function counted(why: readonly Why[], unlisted: number): readonly Why[] {
 }
 
 function refuse(pool: PoolEntry, facts: CallFacts, prefix: string): RouteDecision {
-  const message = `pool ${pool.key} refuses callers that begin with ${prefix}; this one is ${maskCaller(facts.caller)}`;
+  const message = `pool ${pool.key} refuses callers that begin with ${maskPrefix(prefix)}; this one is ${maskCaller(facts.caller)}`;
   return { ...fallback, outcome: "refuse", groups: [], why: [{ rule: null, matched: true, reason: CallReason.CallerBlocked, message }] };
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseCursor, type CallCursor, type CallFilter } from "../domain/call-filter.ts";
+import { isDay } from "../domain/days.ts";
 import { ATTRIBUTIONS, CALL_ENDS } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 import { parseQuery } from "./requests.ts";
@@ -13,7 +14,7 @@ const time = z
   .string({ error: timeMessage })
   .max(40, timeMessage)
   .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/, timeMessage)
-  .refine((text) => !Number.isNaN(Date.parse(text)), timeMessage)
+  .refine((text) => isDay(text) && !Number.isNaN(Date.parse(text)), timeMessage)
   .describe("RFC 3339.");
 const poolMessage = "must be a NumberPool as namespace/name";
 const prefixMessage = 'must be "+" and 1 to 15 digits';

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Router, type Response } from "express";
 import { cursorOf, type CallFilter } from "../domain/call-filter.ts";
 import { CSV_HEADER, csvLine } from "../domain/call-csv.ts";
@@ -70,15 +69,31 @@ async function sendTable(records: Records, filter: CallFilter, response: Respons
   let page = await records.calls(filter, { limit: PAGE.most, after: null });
   // Headers go out with the first page: a database that is away is still a 503.
   response.type("text/csv; charset=utf-8; header=present").set("Content-Disposition", 'attachment; filename="calls.csv"');
+  if (response.req.method === "HEAD") {
+    // The rest would be read for nobody.
+    response.end();
+    return;
+  }
   response.write(CSV_HEADER);
   for (;;) {
     const room = response.write(page.map((call) => csvLine(visible(call, response))).join(""));
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE.most || response.destroyed) break;
-    if (!room) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!room) await drained(response);
     page = await records.calls(filter, { limit: PAGE.most, after: last });
   }
   response.end();
+}
+
+/** Or closed: nobody reads any more. */
+function drained(response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
 
 interface Counted {

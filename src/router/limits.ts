@@ -25,6 +25,8 @@ const RENEW_MS = 20_000;
 export class Limits {
   readonly #deps: LimitsDeps;
   #seated = new Set<string>();
+  /** What the legs that were admitted ask for: a seat that the database lost, or could not be asked for, is taken when it is back. */
+  #admitted = new Map<string, SeatRequest>();
   readonly #next = new Map<ResourceKey, number>();
   readonly #renewal: NodeJS.Timeout;
 
@@ -47,20 +49,24 @@ export class Limits {
    */
   async admit(channel: string, attempt: Attempt, trunk: TrunkEntry | undefined): Promise<void> {
     const { maxConcurrentCalls, maxCallsPerSecond } = trunk?.spec ?? {};
-    if (maxCallsPerSecond !== undefined) await this.#wait(attempt.trunk, maxCallsPerSecond);
-    if (attempt.maxConcurrentCalls === null && maxConcurrentCalls === undefined) return;
-    const { destination } = attempt;
-    await this.#sit({ channel, destination, destinationLimit: attempt.maxConcurrentCalls, trunk: attempt.trunk, trunkLimit: maxConcurrentCalls ?? null });
+    const { destination, maxConcurrentCalls: destinationLimit } = attempt;
+    if (destinationLimit !== null || maxConcurrentCalls !== undefined) {
+      await this.#sit({ channel, destination, destinationLimit, trunk: attempt.trunk, trunkLimit: maxConcurrentCalls ?? null });
+    }
+    // Last: nothing is waited for between its turn and the call, and who is refused takes up no turn.
+    if (maxCallsPerSecond !== undefined) await this.#wait(channel, attempt.trunk, maxCallsPerSecond);
   }
 
   /** The leg is over, or is not dialled after all. */
   leave(channel: string): void {
+    this.#admitted.delete(channel);
     if (this.#seated.delete(channel)) this.#giveBack(channel);
   }
 
   /** The calls are another router's now, and so are their seats: they are not ours to give back, nor those that are being asked for or renewed. */
   forget(): void {
     this.#seated = new Set();
+    this.#admitted = new Map();
   }
 
   #giveBack(channel: string): void {
@@ -73,29 +79,37 @@ export class Limits {
     clearInterval(this.#renewal);
   }
 
-  async #wait(trunk: ResourceKey, perSecond: number): Promise<void> {
+  async #wait(channel: string, trunk: ResourceKey, perSecond: number): Promise<void> {
     const turn = pace(this.#next.get(trunk) ?? 0, performance.now(), perSecond, LONGEST_WAIT_MS);
-    if (turn === null) throw this.#reached("rate", `trunk ${trunk} starts ${perSecond} calls a second at most`);
+    if (turn === null) {
+      this.leave(channel);
+      throw this.#reached("rate", `trunk ${trunk} starts ${perSecond} calls a second at most`);
+    }
     this.#next.set(trunk, turn.next);
     if (turn.waitMs > 0) await sleep(turn.waitMs);
   }
 
   async #sit(seat: SeatRequest): Promise<void> {
-    const seated = this.#seated.add(seat.channel);
-    const answer = this.#deps.store.takeSeat(seat).catch((error: unknown) => messageOf(error));
-    // Who left meanwhile has given back what was not taken yet.
-    void answer.then((taken) => {
-      if (taken === null && !seated.has(seat.channel)) this.#giveBack(seat.channel);
-    });
+    const [seated, admitted] = [this.#seated.add(seat.channel), this.#admitted];
+    const answer = this.#take(seat, seated).catch((error: unknown) => messageOf(error));
     const late = sleep(this.#deps.withinMs, "the database did not answer in time", { ref: false });
     const reached = await Promise.race([answer, late]);
-    if (reached === null) return;
     if (reached !== "destination" && reached !== "trunk") {
+      // Who left meanwhile, or became another router's, needs none.
+      if (seated.has(seat.channel)) admitted.set(seat.channel, seat);
+      if (reached === null) return;
       this.#deps.logger.warn({ channel: seat.channel, error: reached }, "limits could not be asked for, the call passes");
       return;
     }
     seated.delete(seat.channel);
     throw this.#reached(reached, `${reached === "trunk" ? `trunk ${seat.trunk}` : "the destination"} has as many calls as it may`);
+  }
+
+  async #take(seat: SeatRequest, seated: ReadonlySet<string>): ReturnType<RouterStore["takeSeat"]> {
+    const reached = await this.#deps.store.takeSeat(seat);
+    // Who left meanwhile has given back what was not taken yet.
+    if (reached === null && !seated.has(seat.channel)) this.#giveBack(seat.channel);
+    return reached;
   }
 
   #reached(limit: LimitReached["limit"], message: string): LimitReached {
@@ -109,12 +123,17 @@ export class Limits {
   }
 
   async #renew(): Promise<void> {
-    const seated = this.#seated;
-    for (const channel of await this.#deps.store.keepSeats(this.#deps.living())) seated.add(channel);
+    const [seated, admitted] = [this.#seated, this.#admitted];
+    const asked = new Set(this.#deps.living());
+    const kept = new Set(await this.#deps.store.keepSeats([...asked]));
+    for (const channel of kept) seated.add(channel);
     const living = new Set(this.#deps.living());
     // Who left while the database was asked has been given back nothing.
     for (const channel of seated) {
       if (!living.has(channel)) this.leave(channel);
     }
+    // The call goes on, whatever the limits: it counts for those that come.
+    const lost = [...admitted.values()].filter(({ channel }) => asked.has(channel) && living.has(channel) && !kept.has(channel));
+    await Promise.all(lost.map((seat) => this.#take({ ...seat, destinationLimit: null, trunkLimit: null }, seated)));
   }
 }

@@ -42,6 +42,13 @@ describe("a line of the table", () => {
     expect([cellOf("outcome", csvLine(aCall())), cellOf("talk_seconds", csvLine(aCall()))]).toEqual(["live", ""]);
   });
 
+  test("has no semicolon out of a page: where it parts the cells, what follows would be one", () => {
+    const attributes = { utm_source: 'x;=HYPERLINK("http://evil.example")' };
+    const cell = cellOf("attributes", csvLine(aCall({ attributes }))) ?? "";
+    expect(cell).not.toContain(";");
+    expect(JSON.parse(cell)).toEqual(attributes);
+  });
+
   test.each([
     ["a formula", "=1+1", "'=1+1"],
     ["a command", "@SUM(A1)", "'@SUM(A1)"],

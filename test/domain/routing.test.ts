@@ -79,6 +79,11 @@ describe("a call to a pool", () => {
     ]);
   });
 
+  test.each([["+13125550123", "+1312*******"], ["+131255501", "+1312*****"]])("is not told whole by the one who is blocked by %s", (prefix, told) => {
+    const [why] = route(facts({ caller: "+13125550123" }), aPool({ blockedCallers: [prefix] }), []).why;
+    expect(why?.message).toBe(`pool default/sales refuses callers that begin with ${told}; this one is +1312*******`);
+  });
+
   test("is not refused when the caller is withheld", () => {
     expect(route(facts({ caller: null }), aPool({ blockedCallers: ["+1"] }), []).outcome).toBe("route");
   });

@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import express from "express";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CallRecord, E164 } from "../../src/domain/types.ts";
+import { readRoutes } from "../../src/ingress/read-routes.ts";
 import { aCall, aLeg } from "../adapters/postgres/world.ts";
 import { assertDescribed } from "./contract.ts";
 import { apiToken, reportToken, startSite, type Site } from "./site.ts";
@@ -123,6 +127,38 @@ describe("call records", () => {
     }
   }, 60_000);
 
+  it.each(["since=0000-01-01T00:00:00%2B23:59", "until=9999-12-31T23:59:59-23:59"])("are all found from the beginning to the end of time: %s", async (query) => {
+    expect((await page(query)).calls.length).toBeGreaterThan(3);
+  });
+
+  it("come as a table to a slow reader without a listener more for each page, and are not read for who wants the headers alone", async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error) => void warnings.push(name);
+    process.on("warning", warned);
+    let pages = 0;
+    const records = {
+      calls: () => Promise.resolve(Array.from({ length: (pages += 1) < 20 ? 500 : 1 }, (_, n) => ended(`call-${pages}-${n}`, 0))),
+      call: () => Promise.resolve(null),
+      totals: () => Promise.resolve({}),
+      liveCalls: () => Promise.resolve({}),
+    };
+    const app = express().use(readRoutes({ records, access: () => "all", pools: () => new Map(), clock: { now: () => new Date() } }));
+    const server = app.listen(0, "127.0.0.1");
+    try {
+      await once(server, "listening");
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/calls.csv`;
+      const text = await (await fetch(url)).text();
+      expect(text.split("\r\n")).toHaveLength(19 * 500 + 3);
+      expect(warnings).toEqual([]);
+      pages = 0;
+      expect((await fetch(url, { method: "HEAD" })).headers.get("content-type")).toContain("text/csv");
+      expect(pages).toBe(1);
+    } finally {
+      server.close();
+      process.off("warning", warned);
+    }
+  });
+
   it("show a report no caller's whole number, and don't let it guess", async () => {
     const callers = (await page("until=2026-06-01T13:00:00Z", reportToken)).calls.map(({ caller }) => caller);
     expect(callers).toEqual(["+4930******", null, "+4930******", "+1312*******"]);
@@ -153,7 +189,7 @@ describe("call records", () => {
 
   it.each([
     ["limit=0", "limit"], ["limit=501", "limit"], ["limit=1&limit=2", "limit"], ["after=x", "after"], ["since=yesterday", "since"],
-    ["since=2026-06-01T12:00:00", "since"], ["until=2026-02-31T25:00:00Z", "until"], ["pool=sales", "pool"], ["caller=1312", "caller"],
+    ["since=2026-06-01T12:00:00", "since"], ["until=2026-02-31T25:00:00Z", "until"], ["since=2026-02-30T10:00:00Z", "since"], ["until=2026-04-31T10:00:00Z", "until"], ["pool=sales", "pool"], ["caller=1312", "caller"],
     ["destination=a%20b", "destination"], ["attribution=sure", "attribution"], ["outcome=good", "outcome"], ["colour=red", "colour"],
   ])("refuse ?%s and name the parameter", async (query, field) => {
     const { status, text } = await ask(`/v1/calls?${query}`);

@@ -50,6 +50,7 @@ describe("arguments out of format are named, with what is allowed, and the exit 
     ["a number without +", ["--from", "withheld", "--to", "12025550110", "--folder", "x"], {}, '--to must be "+" and 7 to 15 digits'],
     ["a time without offset", [...CALL, "--folder", "x", "--at", "2026-06-01T12:00:00"], {}, "--at must be a time with offset"],
     ["a time that is none", [...CALL, "--folder", "x", "--at", "2026-13-01T12:00:00Z"], {}, "--at must be a time with offset"],
+    ["a day that is none", [...CALL, "--folder", "x", "--at", "2026-02-30T12:00:00Z"], {}, "--at must be a time with offset"],
     ["a visitor that is no id", [...CALL, "--folder", "x", "--visitor", "ann"], {}, "--visitor must be a visitor's id"],
     ["attributes without values", [...CALL, "--folder", "x", "--attributes", "utm_source"], {}, "--attributes must be name=value"],
     ["a media element with a space", [...CALL, "--folder", "x", "--media-elements", "a b"], {}, "--media-elements must be names"],

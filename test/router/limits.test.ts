@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Registry } from "prom-client";
 import { describe, expect, test, vi } from "vitest";
 
+import type { LimitReached } from "../../src/domain/ports.ts";
 import { Limits } from "../../src/router/limits.ts";
 import { routerMetrics } from "../../src/router/metrics.ts";
+import { aTrunk } from "../domain/builders.ts";
 import { anAttempt } from "../domain/call/builders.ts";
 import { silent } from "../harness/logger.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -98,6 +100,50 @@ describe("a seat", () => {
     limits.stop();
   });
 
+  test("of a call that was let pass while the database was away is taken when it is back, over the limit or not", async () => {
+    const { store, limits } = limitsOf(["leg"]);
+    const take = store.takeSeat.bind(store);
+    store.takeSeat = () => Promise.reject(new Error("away"));
+    await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    store.takeSeat = take;
+    limits.keepSeats();
+    await sleep(1);
+    await expect(limits.admit("next", anAttempt("a", { maxConcurrentCalls: 1 }), undefined)).rejects.toThrow("as many calls as it may");
+    limits.leave("leg");
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+
+  test("that the database lost is taken again, unless the call is another router's by then", async () => {
+    const { store, limits } = limitsOf(["leg"]);
+    await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    store.seats.clear();
+    limits.keepSeats();
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual(["leg"]);
+    store.seats.clear();
+    limits.forget();
+    limits.keepSeats();
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+
+  test("that is being asked for is not taken meanwhile: it may be refused", async () => {
+    const { store, limits } = limitsOf(["leg"]);
+    store.takeSeat = async () => {
+      await sleep(20);
+      return "destination";
+    };
+    const admitted = limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
+    limits.keepSeats();
+    await expect(admitted).rejects.toThrow("as many calls as it may");
+    await sleep(30);
+    expect([...store.seats.keys()]).toEqual([]);
+    limits.stop();
+  });
+
   test("is renewed every 20 seconds, until the end", async () => {
     vi.useFakeTimers();
     try {
@@ -114,5 +160,29 @@ describe("a seat", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe("calls a second", () => {
+  const carrier = (limits: NonNullable<Parameters<typeof aTrunk>[0]>) => aTrunk(limits);
+
+  test("are no more when the database takes long to say who has a seat", async () => {
+    const { store, limits } = limitsOf(["a", "b", "c"]);
+    store.takeSeat = ({ channel }) => sleep(channel === "a" ? 900 : 0, null);
+    const dialled = await Promise.all(
+      ["a", "b", "c"].map((channel) => limits.admit(channel, anAttempt(channel), carrier({ maxConcurrentCalls: 10, maxCallsPerSecond: 2 })).then(() => performance.now())),
+    );
+    dialled.sort((one, other) => one - other);
+    expect(dialled[2]! - dialled[0]!).toBeGreaterThan(900);
+    limits.stop();
+  });
+
+  test("are used up by nobody who has no seat", async () => {
+    const { limits } = limitsOf([]);
+    const trunk = carrier({ maxConcurrentCalls: 1, maxCallsPerSecond: 1 });
+    await limits.admit("first", anAttempt("a"), trunk);
+    const refused = await Promise.all(Array.from({ length: 5 }, (_, n) => limits.admit(`leg-${n}`, anAttempt("a"), trunk).catch((error: unknown) => (error as LimitReached).limit)));
+    expect(refused).toEqual(Array(5).fill("trunk"));
+    limits.stop();
   });
 });

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { isDay } from "../../domain/days.ts";
 import { parseE164 } from "../../domain/e164.ts";
 import { ExpectedError, messageOf } from "../../domain/errors.ts";
 import type { Assumptions } from "../../domain/explain.ts";
@@ -113,7 +114,7 @@ const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d
 
 function timeOf(text: string): Date {
   const time = new Date(text);
-  return TIME.test(text) && !Number.isNaN(time.getTime()) ? time : refused("--at", "must be a time with offset, such as 2026-06-01T12:00:00Z");
+  return TIME.test(text) && isDay(text) && !Number.isNaN(time.getTime()) ? time : refused("--at", "must be a time with offset, such as 2026-06-01T12:00:00Z");
 }
 
 function randomOf(text: string | undefined): number {

@@ -42,8 +42,17 @@ describe("seats", () => {
     expect(await take("next")).toBe("destination");
     await world.database.pool.query("update seat set expires_at = expires_at - interval '15 seconds'");
     expect([await take("next"), await take("one-more")]).toEqual([null, "destination"]);
+    await world.database.pool.query("update seat set expires_at = expires_at - interval '1 day' where channel = 'dead'");
     expect([...(await world.stores.router.keepSeats(["alive", "next", "without"]))].sort()).toEqual(["alive", "next"]);
     expect((await world.database.pool.query("select channel from seat order by channel")).rows).toEqual([{ channel: "alive" }, { channel: "next" }]);
+  });
+
+  test("that expired are renewed as well when another pod was back first", async () => {
+    expect(await take("alive", { trunkLimit: 1 })).toBeNull();
+    await world.database.pool.query("update seat set expires_at = expires_at - interval '5 minutes'");
+    await world.stores.router.keepSeats(["of-another-pod"]);
+    expect(await world.stores.router.keepSeats(["alive"])).toEqual(["alive"]);
+    expect(await take("next", { trunkLimit: 1 })).toBe("trunk");
   });
 
   test("that expired while their pod was cut off from the database are renewed as long as the call lives", async () => {
