@@ -20,6 +20,7 @@ export function drainEndpoint(drain: Drain): Endpoint {
   };
 }
 
+/** Not all of 127.0.0.0/8: a service mesh's proxy passes requests from outside on from such an address (Istio: 127.0.0.6). */
 function isLoopback(address = ""): boolean {
-  return address === "::1" || /^(::ffff:)?127\./.test(address);
+  return ["::1", "127.0.0.1", "::ffff:127.0.0.1"].includes(address);
 }

@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { appendFile } from "node:fs/promises";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { type Endpoint, listenForHealth, sendJson } from "../../src/adapters/http/health-server.ts";
 import { SERVED_FILE } from "../../src/domain/asterisk-names.ts";
+import type { Drain } from "../../src/router/drain.ts";
 import { drainEndpoint } from "../../src/router/drain-endpoint.ts";
 import { drainCommand } from "../../src/router/drain-command.ts";
 import { Health } from "../../src/shared/health.ts";
@@ -172,6 +175,22 @@ test.concurrent.each([
   ["an Asterisk that answers again with calls", [...Array.from({ length: 10 }, () => ({})), { channels: 2 }, {}]],
 ])("a pod whose Asterisk can't be asked is not drained with %s", async (_, reports) => {
   expect(await drainOf(reports, 12)).toBe(1);
+});
+
+test.each([["127.0.0.1", 200, true], ["127.0.0.6", 403, false]] as const)("asked to drain from %s, a pod answers %d", async (localAddress, status, begun) => {
+  const port = await freeTcpPort();
+  let begins = false;
+  const report = () => Promise.resolve({ draining: begins, channels: 0, calls: 0, records: 0 });
+  const drain: Drain = { draining: false, begin: () => void (begins = true), report, refuse: () => undefined };
+  const close = await listenForHealth(port, { health: new Health(), registry: new Registry(), further: { "/drain": drainEndpoint(drain) } });
+  try {
+    const request = httpRequest({ host: "127.0.0.1", port, path: "/drain", method: "POST", localAddress }).end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    response.resume();
+    expect([response.statusCode, begins]).toEqual([status, begun]);
+  } finally {
+    await close();
+  }
 });
 
 describe("dialplane drain", () => {
