@@ -72,7 +72,7 @@ export function telUri(number: E164): string {
 export function maskCaller(number: string | null): string {
   if (number === null) return "withheld";
   if (parseE164(number) === null) return `[${number.length} characters]`;
-  return `${number.slice(0, 5)}${"*".repeat(number.length - 5)}`;
+  return maskPrefix(number);
 }
 
 /** The beginning of a caller's number, which may be all of it: no more of it than `maskCaller` shows. */

@@ -1,5 +1,6 @@
 import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { AriError, type Clock, LimitReached, type Logger } from "../domain/ports.ts";
+import { isConnecting } from "../domain/call/answer.ts";
 import type { CallCommand, TimerName } from "../domain/call/commands.ts";
 import type { CommandFailure, UntimedEvent } from "../domain/call/events.ts";
 import type { Call, Ended } from "../domain/call/states.ts";
@@ -48,7 +49,7 @@ function isGone({ type }: TelephonyCommand, status: number | null): boolean {
 
 /** The caller hears the other one, or is about to. */
 function connects(call: Call, command: TelephonyCommand): boolean {
-  if (call.kind !== "bridging" || call.whispering || call.unproven) return false;
+  if (call.kind !== "bridging" || !isConnecting(call)) return false;
   return command.type === "Answer" || (command.type === "AddToBridge" && command.channel === call.winner);
 }
 

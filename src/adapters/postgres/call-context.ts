@@ -1,13 +1,10 @@
 import type pg from "pg";
 import { attribute, NOTHING_KNOWN } from "../../domain/attribution.ts";
-import type { CallQuestion } from "../../domain/ports.ts";
+import type { CallQuestion, RouterStore } from "../../domain/ports.ts";
 import type { CallContext, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
-export interface ContextQuestion extends CallQuestion {
-  /** False: nobody goes by the calls in progress. Most calls only read what is their own, and wait for nobody. */
-  readonly liveCalls?: boolean;
-}
+type ContextQuestion = Parameters<RouterStore["callContext"]>[0];
 
 interface Row {
   readonly overflow: boolean;

@@ -1,5 +1,6 @@
 import { CAUSE } from "../q850.ts";
 import type { CallEnd, Why } from "../types.ts";
+import { callerAnsweredAt } from "./answer.ts";
 import type { CallCommand } from "./commands.ts";
 import { closeLeg, openChannels } from "./legs.ts";
 import { isAttributionPending, recordOf } from "./record.ts";
@@ -26,7 +27,8 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     .filter((open) => !open.hungUp)
     .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : callees));
   const ending: Ending = {
-    ...unheard(call),
+    ...call,
+    answeredAt: callerAnsweredAt(call),
     kind: "ending",
     ...outcome,
     endedAt: at,
@@ -36,11 +38,6 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     legs: call.legs.map((leg) => ({ ...closeLeg(leg, "cancelled", at), hungUp: true })),
   };
   return settle(ending, [...hangUps, { type: "StartTimer", timer: "hangup", seconds: HANGUP_SECONDS }]);
-}
-
-/** Who heard the whisper and nobody else has answered nobody: the caller was not answered yet. */
-function unheard(call: Call): Call {
-  return call.kind === "bridging" && (call.whispering || call.unproven) ? { ...call, answeredAt: null } : call;
 }
 
 /** Gives the caller to the dialplan's default destination. Only before an answer: nobody is dialled twice after one. */

@@ -1,4 +1,5 @@
 import type { CallEnd, CallRecord, LegRecord } from "../types.ts";
+import { callerAnsweredAt } from "./answer.ts";
 import type { Call, Leg, Origin } from "./states.ts";
 
 /** The rules did not ask who calls; the database was, and has not answered yet. */
@@ -15,7 +16,7 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
     pool: origin.pool,
     caller: origin.caller,
     receivedAt: origin.receivedAt,
-    answeredAt: answeredAt(call),
+    answeredAt: callerAnsweredAt(call),
     bridgedAt: call.bridgedAt,
     ...ending(call),
     ...attribution(call),
@@ -27,15 +28,9 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
   };
 }
 
-/** Who hears the whisper, or may be about to be hung up, has not reached the caller yet. */
-function answeredAt(call: Call): Date | null {
-  return call.kind === "bridging" && (call.whispering || call.unproven) ? null : call.answeredAt;
-}
-
 /** Who picked up in vain has answered nobody, and of a call whose record was lost nobody knows who it was. */
 function answeredBy(call: Call): string | null {
-  const { legs } = call;
-  const winner = answeredAt(call) === null ? undefined : legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
+  const winner = callerAnsweredAt(call) === null ? undefined : call.legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
   return winner?.destination ?? null;
 }
 

@@ -1,6 +1,7 @@
 import { CallReason, note } from "../call-reasons.ts";
 import { CAUSE } from "../q850.ts";
 import type { CallEvent, SeenChannel } from "./events.ts";
+import { isConnecting } from "./answer.ts";
 import { connect, prepareBridge } from "./dialing.ts";
 import { askOnceMore, endCall, handBack, hangUp, settle, type Stepped } from "./ending.ts";
 import { closeLeg, openChannels, withLeg } from "./legs.ts";
@@ -97,7 +98,7 @@ function isThere(seen: SeenChannel | undefined): boolean {
  */
 function talks(call: Bridging, { channels, inBridge }: Resynced): boolean {
   const parties = [call.inbound.channel, call.winner];
-  return !call.whispering && !call.unproven && parties.every((channel) => channels.get(channel)?.up === true && inBridge?.has(channel) === true);
+  return isConnecting(call) && parties.every((channel) => channels.get(channel)?.up === true && inBridge?.has(channel) === true);
 }
 
 /** A leg that is missing would send the caller away: had he left himself, that would have been seen first. */
@@ -118,8 +119,7 @@ function legsUnseen(call: Dialing, { at, ...missed }: CallEvent): Stepped {
 
 /** Connecting them was asked for, and its answer lost: "abandoned" would say that they never talked. */
 export function asFarAsSeen(before: Call, [after, commands]: Stepped): Stepped {
-  const wasConnecting = before.kind === "bridging" && !before.whispering && !before.unproven;
-  if (!wasConnecting || after.kind !== "ending") return [after, commands];
+  if (!isConnecting(before) || after.kind !== "ending") return [after, commands];
   const message = "somebody had answered, and the call ended while the router was cut off from Asterisk: whether the two were connected is not known";
   return [{ ...after, end: "failed", notes: [...after.notes, note(CallReason.EndUnobserved, message)] }, commands];
 }
