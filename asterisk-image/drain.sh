@@ -6,18 +6,23 @@
 # How Asterisk's command line is reached; may hold arguments: `asterisk -C FILE` for a configuration that is not in /etc/asterisk.
 : "${ASTERISK:=asterisk}"
 
-waited=0
+over=$(($(date +%s) + DIALPLANE_DRAIN_SECONDS))
 quiet=0
 # Three looks in a row: a call may come in before the router has begun to refuse them.
 while [ "$quiet" -lt 3 ]; do
-  if [ "$waited" -ge "$DIALPLANE_DRAIN_SECONDS" ]; then
+  left=$((over - $(date +%s)))
+  if [ "$left" -le 0 ]; then
     echo "not drained within $DIALPLANE_DRAIN_SECONDS s"
     exit 1
   fi
+  # An Asterisk that stands still takes the question and never answers.
+  if [ "$left" -gt 10 ]; then left=10; fi
   # shellcheck disable=SC2086
-  count=$($ASTERISK -rx 'core show channels count' 2>/dev/null)
+  count=$(timeout -k 1 "$left" $ASTERISK -rx 'core show channels count' 2>/dev/null)
   status=$?
-  if [ "$status" -ge 126 ]; then
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    count=
+  elif [ "$status" -ge 125 ]; then
     echo "there is no command \"$ASTERISK\" to ask Asterisk with: calls are not waited for" >&2
     exit 1
   elif [ "$status" -ne 0 ]; then
@@ -26,6 +31,5 @@ while [ "$quiet" -lt 3 ]; do
   fi
   if echo "$count" | grep -q '^0 active channels'; then quiet=$((quiet + 1)); else quiet=0; fi
   sleep 1
-  waited=$((waited + 1))
 done
 echo drained

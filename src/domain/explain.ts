@@ -62,18 +62,25 @@ export interface Assumptions {
   readonly repeatCaller?: boolean | undefined;
 }
 
+/** The visitor of the assumptions, as the database knows him. */
+export interface ShownTo extends Pick<CallContext, "mediaElements" | "attributes"> {
+  /** Another one, when it was found out that they are the same person. */
+  readonly prospect: Uuid;
+}
+
 /** Stands for a visitor of whom nothing but attributes or media elements is assumed. */
 export const SOMEBODY: Uuid = "00000000-0000-4000-8000-000000000000";
 
 /**
  * Who is assumed to have been shown the number holds it, unless another attribution is assumed.
  * @param known what the database says, or `NOTHING_KNOWN` of attribution.ts
- * @param shown what the visitor of the assumptions was shown with the number; null when nobody can be asked
+ * @param shown who the visitor of the assumptions is, and what he was shown with the number; null when nobody can be asked
  */
-export function assumedContext(known: CallContext, assumed: Assumptions, shown: Pick<CallContext, "mediaElements" | "attributes"> | null = null): CallContext {
+export function assumedContext(known: CallContext, assumed: Assumptions, shown: ShownTo | null = null): CallContext {
   const { visitor, attributes, mediaElements, attribution, repeatCaller } = assumed;
-  const session = visitor === undefined ? known : { ...known, ...(shown ?? { mediaElements: [], attributes: {} }) };
-  const prospect = visitor ?? known.prospect ?? (attributes !== undefined || mediaElements !== undefined ? SOMEBODY : null);
+  const who = visitor === undefined ? {} : (shown ?? { prospect: visitor, mediaElements: [], attributes: {} });
+  const session = { ...known, ...who };
+  const prospect = session.prospect ?? (attributes !== undefined || mediaElements !== undefined ? SOMEBODY : null);
   return {
     ...session,
     prospect,

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 
 import { createAriHttp } from "../../src/adapters/ari/http.ts";
 import { startTestAsterisk, type TestAsterisk, testAsteriskLocation } from "../harness/asterisk.ts";
-import { eventually } from "../harness/process.ts";
+import { eventually, temporaryFolder } from "../harness/process.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../asterisk-image/drain.sh", import.meta.url));
 
@@ -43,6 +44,14 @@ test("the hook ends at once where Asterisk is gone", async () => {
   const { code, output } = await drain(120, join(asterisk.dir, "nowhere"));
   expect(code).toBe(0);
   expect(output).toMatch(/^no Asterisk answers ".*nowhere\/etc\/asterisk.conf -rx": nothing to wait for\n$/);
+});
+
+test("an Asterisk that never answers is waited for no longer than any other", async () => {
+  const folder = await temporaryFolder("drain");
+  onTestFinished(() => folder.remove());
+  const hangs = join(folder.path, "hangs");
+  await writeFile(hangs, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+  expect(await drain(2, asterisk.dir, hangs)).toEqual({ code: 1, output: "not drained within 2 s\n" });
 });
 
 test("the hook fails where there is nothing to ask Asterisk with: nobody may take that for drained", async () => {

@@ -95,7 +95,12 @@ describe("what is assumed of a caller", () => {
   });
 
   test("a visitor whom the database knows brings what was shown", () => {
-    const shown = { mediaElements: ["pricing"], attributes: { utm_source: "mail" } };
-    expect(assumedContext(NOTHING_KNOWN, { visitor: VISITOR }, shown)).toMatchObject({ prospect: VISITOR, attribution: "exclusive", ...shown });
+    const shown = { prospect: VISITOR, mediaElements: ["pricing"], attributes: { utm_source: "mail" } };
+    expect(assumedContext(NOTHING_KNOWN, { visitor: VISITOR }, shown)).toMatchObject({ attribution: "exclusive", ...shown });
+  });
+
+  test("a visitor who is another one by now is that one", () => {
+    const shown = { prospect: VISITOR, mediaElements: [], attributes: {} };
+    expect(assumedContext(known, { visitor: SOMEBODY }, shown)).toMatchObject({ prospect: VISITOR, attribution: "stale" });
   });
 });

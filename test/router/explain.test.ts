@@ -153,6 +153,15 @@ describe("a database", () => {
     expect(await answer([...call, "--visitor", ann.prospect], env())).toMatchObject({ rule: "shop/news", context: { mediaElements: ["hero"] } });
   });
 
+  test("knows who a visitor is by now who was found to be somebody else as well", async () => {
+    await world.stores.operator.apply(desired({ pools: [aDesiredPool({ owned: [[0, 0]], leaseSeconds: 60, cooldownSeconds: 600 })], rules, trunks: [trunk] }));
+    const [phone, laptop] = [await world.visitor(), await world.visitor()];
+    for (const one of [phone, laptop]) await world.stores.prospects.identify({ site: "shop", subject: "ann", ...one });
+    await world.assigned(aRequest(phone.prospect, phone));
+    await world.pass(120);
+    expect(await answer([...call, "--visitor", laptop.prospect], env())).toMatchObject({ context: { attribution: "stale", prospect: phone.prospect, mediaElements: ["hero"] } });
+  });
+
   test("knows the overflow number, repeat callers and calls in progress", async () => {
     await world.stores.operator.apply(desired({ pools: [aDesiredPool({ ...overflowAt(5) })], rules, trunks: [trunk] }));
     await world.stores.router.saveCall(aCall({ answeredAt: new Date(), answeredBy: "+12025550141" }));

@@ -1,5 +1,6 @@
 import type pg from "pg";
-import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
+import type { ShownTo } from "../../domain/explain.ts";
+import type { E164, ResourceKey, Uuid } from "../../domain/types.ts";
 import { toDid } from "./did.ts";
 
 /**
@@ -27,13 +28,21 @@ export async function readPoolOf(pool: pg.Pool, did: E164): Promise<ResourceKey 
   return rows[0]?.key ?? null;
 }
 
-/** What a prospect, or whom it was joined to, was shown with the DID: as for a call, the newest first. */
-export async function readShownTo(pool: pg.Pool, did: E164, prospect: Uuid): Promise<Pick<CallContext, "mediaElements" | "attributes">> {
-  const { rows } = await pool.query<{ media_element: string; attributes: Record<string, string> }>(
-    `select media_element, attributes from association
-     where did = $1::bigint and prospect_id = coalesce((select merged_into from prospect where id = $2::uuid), $2::uuid)
-     order by shown_at desc, id desc limit 20`,
+interface Row {
+  readonly prospect: Uuid;
+  readonly media_element: string | null;
+  readonly attributes: Record<string, string> | null;
+}
+
+/** Who a prospect is by now, and what that one was shown with the DID: as for a call, the newest first. */
+export async function readShownTo(pool: pg.Pool, did: E164, prospect: Uuid): Promise<ShownTo> {
+  const { rows } = await pool.query<Row>(
+    `select who.id as prospect, a.media_element, a.attributes
+     from (select coalesce((select merged_into from prospect where id = $2::uuid), $2::uuid) as id) who
+     left join association a on a.did = $1::bigint and a.prospect_id = who.id
+     order by a.shown_at desc, a.id desc limit 20`,
     [toDid(did), prospect],
   );
-  return { mediaElements: [...new Set(rows.map((row) => row.media_element))], attributes: rows[0]?.attributes ?? {} };
+  const mediaElements = rows.flatMap((row) => row.media_element ?? []);
+  return { prospect: rows[0]?.prospect ?? prospect, mediaElements: [...new Set(mediaElements)], attributes: rows[0]?.attributes ?? {} };
 }

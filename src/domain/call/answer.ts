@@ -4,8 +4,3 @@ import type { Call } from "./states.ts";
 export function isConnecting(call: Call): boolean {
   return call.kind === "bridging" && !call.whispering && !call.unproven;
 }
-
-/** When the caller was answered, which is not yet when somebody has picked up. */
-export function callerAnsweredAt(call: Call): Date | null {
-  return call.kind === "bridging" && !isConnecting(call) ? null : call.answeredAt;
-}

@@ -108,7 +108,7 @@ export function takeAnswer(call: Dialing, channel: string, { at, unproven = fals
   }
   const losers = call.legs.filter((leg) => leg.channel !== channel && !leg.gone && !leg.hungUp);
   const legs = call.legs.map((leg) => decided(leg, channel, at));
-  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, unproven, bridgeMade: true, answeredAt: at, legs };
+  const bridging: Bridging = { ...call, kind: "bridging", winner: channel, whispering: winner.whisper !== null, unproven, bridgeMade: true, answeredAt: winner.whisper === null && !unproven ? at : null, legs };
   const first = call.bridgeMade ? firstOf(bridging, winner.whisper) : withBridge(bridging, winner.whisper);
   const duration: CallCommand = { type: "StartTimer", timer: "duration", seconds: call.decision.maxCallSeconds };
   return [bridging, [...first, ...losers.map((leg) => hangUp(leg.channel, CAUSE.elsewhere)), duration]];
@@ -165,7 +165,7 @@ function whisper(channel: string, media: string): readonly CallCommand[] {
 
 /** The callee knows what the call is about: now the two are connected. Also when the whisper failed, or lasts too long. */
 export function endWhisper(call: Bridging, at: Date): Stepped {
-  return call.whispering ? [{ ...call, whispering: false, answeredAt: at }, connect(call)] : [call, []];
+  return call.whispering ? [{ ...call, whispering: false, answeredAt: call.unproven ? null : at }, connect(call)] : [call, []];
 }
 
 function decided(leg: Leg, winner: string, at: Date): Leg {

@@ -1,6 +1,5 @@
 import { CAUSE } from "../q850.ts";
 import type { CallEnd, Why } from "../types.ts";
-import { callerAnsweredAt } from "./answer.ts";
 import type { CallCommand } from "./commands.ts";
 import { closeLeg, openChannels } from "./legs.ts";
 import { isAttributionPending, recordOf } from "./record.ts";
@@ -28,7 +27,6 @@ export function endCall(call: Call, { callees = CAUSE.normal, ...outcome }: Outc
     .map(({ channel }) => hangUp(channel, channel === call.inbound.channel ? outcome.cause : callees));
   const ending: Ending = {
     ...call,
-    answeredAt: callerAnsweredAt(call),
     kind: "ending",
     ...outcome,
     endedAt: at,
@@ -47,7 +45,7 @@ export function handBack(call: Call, note: Why, at: Date): Stepped {
   if (home === null || inbound.gone) {
     return endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
   }
-  const [ending, commands] = endCall({ ...noted, answeredAt: null }, { end: "failed", cause: CAUSE.failure }, at);
+  const [ending, commands] = endCall(noted, { end: "failed", cause: CAUSE.failure }, at);
   const others = commands.filter((command) => !(command.type === "HangUp" && command.channel === inbound.channel));
   // Once the dialplan has the caller, nobody can tell any more that the call was ours. No phone rings while another still does.
   return [ending.kind === "ending" ? { ...ending, handedBack: true } : ending, [...keep(ending), ...others, ...handOver(call)]];

@@ -19,7 +19,8 @@ export function recognise(call: Call, record: CallRecord, at: Date): Stepped {
     origin: { pod, did, pool, caller: caller as typeof did | null, receivedAt },
     context: contextOf(record),
     decision: decisionOf(record),
-    answeredAt: record.answeredAt ?? call.answeredAt,
+    // What an earlier router asked for, Asterisk may not have done: whether he was answered was seen, and the record says when.
+    answeredAt: call.answeredAt && (record.answeredAt ?? call.answeredAt),
     bridgedAt: record.bridgedAt ?? call.bridgedAt,
     legs: [...record.legs.filter(({ channel }) => !call.legs.some((leg) => leg.channel === channel)).map((leg) => past(leg, at)), ...call.legs.map((leg) => present(leg, record))],
     notes: [ADOPTED, ...call.notes],

@@ -1,5 +1,4 @@
 import type { CallEnd, CallRecord, LegRecord } from "../types.ts";
-import { callerAnsweredAt } from "./answer.ts";
 import type { Call, Leg, Origin } from "./states.ts";
 
 /** The rules did not ask who calls; the database was, and has not answered yet. */
@@ -16,7 +15,7 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
     pool: origin.pool,
     caller: origin.caller,
     receivedAt: origin.receivedAt,
-    answeredAt: callerAnsweredAt(call),
+    answeredAt: call.answeredAt,
     bridgedAt: call.bridgedAt,
     ...ending(call),
     ...attribution(call),
@@ -30,7 +29,7 @@ export function recordOf(call: Call, origin: Origin): CallRecord {
 
 /** Who picked up in vain has answered nobody, and of a call whose record was lost nobody knows who it was. */
 function answeredBy(call: Call): string | null {
-  const winner = callerAnsweredAt(call) === null ? undefined : call.legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
+  const winner = call.answeredAt === null ? undefined : call.legs.find((leg) => leg.answeredAt !== null && leg.destination !== "");
   return winner?.destination ?? null;
 }
 

@@ -51,7 +51,7 @@ interface Held {
 
 /** A call that was bridged before this process began: it is only watched until one side hangs up. */
 export function adoptCall(id: string, channels: Held, at: Date): Bridged {
-  return { ...adopted(id, channels, null, at), kind: "bridged", bridgedAt: at };
+  return { ...adopted(id, channels, null, at), kind: "bridged", answeredAt: at, bridgedAt: at };
 }
 
 /**
@@ -60,10 +60,10 @@ export function adoptCall(id: string, channels: Held, at: Date): Bridged {
  * @param home null: the caller was answered, and nobody else is rung any more
  */
 export function adoptAnswered(id: string, channels: Held, home: Home | null, at: Date): Bridging {
-  return { ...adopted(id, channels, home, at), kind: "bridging", whispering: false, unproven: home !== null };
+  return { ...adopted(id, channels, home, at), kind: "bridging", answeredAt: home === null ? at : null, whispering: false, unproven: home !== null };
 }
 
 function adopted(id: string, channels: Held, home: Home | null, at: Date): Omit<Bridged, "kind"> {
   const leg: Leg = { ...NEW_LEG, channel: channels.leg, destination: "", trunk: "", startedAt: at, answeredAt: at, result: "answered", dialled: true };
-  return { ...nothingYet, id, origin: null, home, inbound: newInbound(channels.inbound), answeredAt: at, bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
+  return { ...nothingYet, id, origin: null, home, inbound: newInbound(channels.inbound), bridge: channels.bridge, bridgeMade: true, legs: [leg], winner: channels.leg };
 }

@@ -77,6 +77,7 @@ interface CallData {
   /** null: not known yet, or never asked (of a call that was adopted or could not be decided). */
   readonly context: CallContext | null;
   readonly decision: RouteDecision | null;
+  /** When the caller was answered: who picks up may hear a whisper before that, or be about to be hung up. */
   readonly answeredAt: Date | null;
   readonly bridgedAt: Date | null;
   /** What the router has to add to the decision's own explanation. */

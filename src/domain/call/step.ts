@@ -1,7 +1,7 @@
 import { CallReason, note } from "../call-reasons.ts";
 import { CAUSE } from "../q850.ts";
 import type { CallEnd, Why } from "../types.ts";
-import { callerAnsweredAt, isConnecting } from "./answer.ts";
+import { isConnecting } from "./answer.ts";
 import type { CallCommand, TimerName } from "./commands.ts";
 import type { CallEvent, CommandFailure } from "./events.ts";
 import { connect, createBridge, dialEarly, dialGroup, endWhisper, joinWithCaller, legFailed, notProven, proven, ringTimeout, silentTooLong, takeAnswer, tellRinging } from "./dialing.ts";
@@ -178,8 +178,7 @@ function callerLeft(call: Bridging, event: EventOf<"ChannelGone">): Stepped {
   // An earlier router had answered him.
   if (call.home === null) return leftWaiting(call, event, "an earlier router had answered the caller, who left before the two were brought together");
   if (event.unanswered === true) return partyLeft({ ...call, answeredAt: null }, "abandoned", event);
-  const answeredAt = callerAnsweredAt(call);
-  const waitedSeconds = answeredAt === null ? 0 : (event.at.getTime() - answeredAt.getTime()) / 1000;
+  const waitedSeconds = call.answeredAt === null ? 0 : (event.at.getTime() - call.answeredAt.getTime()) / 1000;
   if (waitedSeconds < CONNECT_SECONDS) return partyLeft(call, "abandoned", event);
   return leftWaiting(call, event, `the caller was answered and left after ${waitedSeconds.toFixed(1)} s in which the two were not brought together`);
 }

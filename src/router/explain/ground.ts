@@ -1,3 +1,4 @@
+import type { ShownTo } from "../../domain/explain.ts";
 import type { CallContext, E164, ResourceKey, Uuid } from "../../domain/types.ts";
 import type { RoutingTable } from "../../domain/routing-table.ts";
 
@@ -9,7 +10,7 @@ export interface Ground {
   /** How many calls each RoundRobin rule of the pool has taken. */
   turns(pool: ResourceKey): Promise<Readonly<Record<ResourceKey, number>>>;
   /** null: nobody can be asked. */
-  shownTo(did: E164, visitor: Uuid): Promise<Pick<CallContext, "mediaElements" | "attributes"> | null>;
+  shownTo(did: E164, visitor: Uuid): Promise<ShownTo | null>;
   /** What is declared and has no say in the calls of this pool, or not all of it: one line each. */
   notInForce(pool: ResourceKey): readonly string[];
   close(): Promise<void>;

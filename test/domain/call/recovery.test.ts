@@ -85,6 +85,7 @@ describe("a call that is connected after a restart", () => {
   test.each<readonly [string, (call: Call) => Call]>([
     ["found before it is over", (call) => after(call, gone(LEG(0)), { type: "Recognised", record: dialling() }, gone(INBOUND)).call],
     ["found when it is over", (call) => after(call, gone(LEG(0)), gone(INBOUND)).call],
+    ["of an answer that was asked for and not given", (call) => after(call, gone(LEG(0)), { type: "Recognised", record: { ...dialling(), answeredAt: AT } }, gone(INBOUND)).call],
   ])("gives the caller back when the leg was about to be hung up; the record, %s, says so", (_, end) => {
     const { call } = adopted(origin);
     expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0)), gone(LEG(0))).commands)).toEqual(["StartTimer hangup 5", "Continue in"]);
