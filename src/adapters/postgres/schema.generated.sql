@@ -428,22 +428,22 @@ begin
         for update skip locked
       ) f
     ),
-    -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003. What cools down is free within a cool-down's time,
-    -- by the index; all others are not looked at.
+    -- ReclaimOldest gives up the rest of a cool-down, never a promise: docs/decisions/0003. What cools down is free within a cool-down's time, in
+    -- the order of the index: that in which the leases ended, and no more are looked at than are given.
     reclaimed as materialized (
-      select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.leased_until, f.did) as turn
+      select d.pool_uid, f.did, d.supplied + row_number() over (partition by d.pool_uid order by f.free_at, f.did) as turn
       from (
         select m.pool_uid, m.wanted, m.cooldown, (select count(*) from free f where f.pool_uid = m.pool_uid) as supplied
         from demand m where m.on_exhausted = 'ReclaimOldest'
       ) d
       cross join lateral (
-        select n.did, n.leased_until from number n
+        select n.did, n.free_at from number n
         where d.supplied < d.wanted and n.pool_uid = d.pool_uid and n.in_service and n.leased_until <= at and n.free_at > at and n.free_at <= at + d.cooldown
           and (n.promised_until is null or n.promised_until <= at)
           and not exists (select from device v where v.prospect_id = n.prospect_id and v.online_until > at)
           and not exists (select from call c where c.did = n.did and c.ended_at is null and c.received_at > at - interval '1 day')
           and not exists (select from call c where c.prospect_id = n.prospect_id and c.ended_at is null and c.received_at > at - interval '1 day')
-        order by n.leased_until, n.did
+        order by n.free_at, n.did
         limit greatest(d.wanted - d.supplied, 0)
         for update skip locked
       ) f

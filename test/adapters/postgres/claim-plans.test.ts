@@ -17,7 +17,7 @@ const MOST_READ = 200;
 /** A morning on which there was hardly anybody: Postgres looks at its tables, and makes its plans after that. */
 async function begun(): Promise<void> {
   for (const table of ["prospect", "device", "number", "association"]) await world.rows(`alter table ${table} set (autovacuum_enabled = false)`);
-  await world.apply(aDesiredPool({ owned: [[0, 19]] }), aDesiredPool({ key: "shop/full", owned: [[20, 20]], ...overflowAt(21) }));
+  await world.apply(aDesiredPool({ owned: [[0, 19]] }), aDesiredPool({ key: "shop/full", owned: [[20, 20]], ...overflowAt(21) }), aDesiredPool({ key: "shop/reclaiming", owned: [[30, 30]], onExhausted: { type: "ReclaimOldest" } }));
   for (let n = 0; n < 2; n += 1) await world.assigned(aRequest(randomUUID()));
   await world.rows("analyze");
 }
@@ -36,12 +36,18 @@ async function grown(): Promise<void> {
     select n.did, n.pool_uid, n.prospect_id, d.id, 'hero', '{}', now(), '{}', now(), now() from numbers n join devices d on d.prospect_id = n.prospect_id`,
     [OTHERS],
   );
+  await world.rows(
+    `insert into number (did, pool_uid, prospect_id, in_service, leased_from, leased_until, free_at)
+    select 4940000000000 + n, p.uid, gen_random_uuid(), true, now() - interval '1 hour', at, at + p.cooldown
+    from pool p, generate_series(1, $1::int) n, lateral (select now() - p.cooldown * (n / ($1::float + 1)) as at) ended where p.key = 'shop/reclaiming'`,
+    [OTHERS],
+  );
 }
 
-/** New, due, standing, shown with something else, and without a number of their own. */
+/** New, due, standing, shown with something else, without a number of their own, and with one that cools down. */
 function visits(): readonly ClaimRequest[] {
   const ann = aRequest(randomUUID());
-  return [ann, ann, ann, { ...ann, mediaElement: "footer" }, ...[1, 2].map(() => aRequest(randomUUID(), { pool: "shop/full" }))];
+  return [ann, ann, ann, { ...ann, mediaElement: "footer" }, ...["shop/full", "shop/full", "shop/reclaiming", "shop/reclaiming"].map((pool) => aRequest(randomUUID(), { pool }))];
 }
 
 const COUNT = "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int as rows from pg_stat_xact_user_tables";
