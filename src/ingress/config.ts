@@ -102,7 +102,7 @@ function isNetwork(text: string): boolean {
 export const environment = z.object({
   DATABASE_URL: databaseUrl,
   DIALPLANE_DATABASE_CONNECTIONS: whole(2, 100, 8),
-  DIALPLANE_HTTP_ADDRESS: z.string().max(253).default("0.0.0.0"),
+  DIALPLANE_HTTP_ADDRESS: z.string().max(253, "must be an address of this machine, or a name of one").default("0.0.0.0"),
   DIALPLANE_HTTP_PORT: whole(0, 65_535, 8080),
   DIALPLANE_LOG_LEVEL: logLevel,
   DIALPLANE_POOLS_POLL_SECONDS: whole(1, 3600, 5),

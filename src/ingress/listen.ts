@@ -9,7 +9,13 @@ export interface Listening {
   close(graceSeconds: number): Promise<void>;
 }
 
-const causes: Readonly<Record<string, ErrorCode>> = { EADDRINUSE: "PortInUse", EACCES: "PermissionDenied", EADDRNOTAVAIL: "InvalidInput" };
+const causes: Readonly<Record<string, { readonly code: ErrorCode; readonly field: "DIALPLANE_HTTP_PORT" | "DIALPLANE_HTTP_ADDRESS" }>> = {
+  EADDRINUSE: { code: "PortInUse", field: "DIALPLANE_HTTP_PORT" },
+  EACCES: { code: "PermissionDenied", field: "DIALPLANE_HTTP_PORT" },
+  EADDRNOTAVAIL: { code: "InvalidInput", field: "DIALPLANE_HTTP_ADDRESS" },
+  ENOTFOUND: { code: "InvalidInput", field: "DIALPLANE_HTTP_ADDRESS" },
+  EAI_AGAIN: { code: "InvalidInput", field: "DIALPLANE_HTTP_ADDRESS" },
+};
 
 /**
  * Sockets that share the port. Node takes one new connection from each in each turn of its event loop (libuv since 1.45), and beyond
@@ -20,7 +26,7 @@ const doors = canSharePort() ? 256 : 1;
 /** Connections that the kernel keeps for each until they are taken. One beyond it is dropped without a word; its client tries again after 1, 3, 7 s. */
 const backlog = 512;
 
-/** @throws ExpectedError `PortInUse`, `PermissionDenied` or `InvalidInput`, field `DIALPLANE_HTTP_PORT`. */
+/** @throws ExpectedError `PortInUse`, `PermissionDenied` or `InvalidInput`, naming the variable. */
 export async function listen(handler: RequestListener, host: string, port: number): Promise<Listening> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, maxHeaderSize: 16_384 }, handler);
   // Longer than the usual idle time of load balancers (60 s), so that it's they who close.
@@ -50,8 +56,9 @@ async function assertNobodyListens(host: string, port: number): Promise<void> {
 async function opened(server: NetServer, options: ListenOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const code = causes[error.code ?? ""];
-      reject(code === undefined ? error : new ExpectedError(code, `cannot listen on ${options.host}:${options.port}: ${error.message}`, { field: "DIALPLANE_HTTP_PORT" }));
+      const cause = causes[error.code ?? ""];
+      const message = (field: string) => `${field}: ${options.host}:${options.port} can't be listened on: ${error.message}`;
+      reject(cause === undefined ? error : new ExpectedError(cause.code, message(cause.field), { field: cause.field, cause: error }));
     });
     server.listen(options, resolve);
   });

@@ -52,6 +52,13 @@ describe("listening for HTTP", () => {
     expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe("here");
   });
 
+  it("names the variable of an address that is not this machine's, or a name of nobody", async () => {
+    for (const host of ["192.0.2.1", "nobody.invalid"]) {
+      const refused = listen((_request, response) => void response.end(), host, 0);
+      await expect(refused, host).rejects.toMatchObject({ code: "InvalidInput", field: "DIALPLANE_HTTP_ADDRESS", message: expect.stringMatching(`^DIALPLANE_HTTP_ADDRESS: ${host}:0 can't be listened on: `) as string });
+    }
+  });
+
   it("closes every socket of its port", async () => {
     const { port } = await listening();
     await open.pop()?.close(0);

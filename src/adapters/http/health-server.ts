@@ -63,7 +63,7 @@ function refusal(port: number, error: Error): Error {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "EADDRINUSE" || code === "EACCES") {
     const kind = code === "EACCES" ? "PermissionDenied" : "PortInUse";
-    return new ExpectedError(kind, `the health port ${port} can't be listened on: ${messageOf(error)}`, { field: "DIALPLANE_HEALTH_PORT", cause: error });
+    return new ExpectedError(kind, `DIALPLANE_HEALTH_PORT: ${port} can't be listened on: ${messageOf(error)}`, { field: "DIALPLANE_HEALTH_PORT", cause: error });
   }
   return error;
 }
