@@ -18,6 +18,8 @@ import { environment as migrate } from "../../src/standalone/migrate-command.ts"
 const ROOT = join(import.meta.dirname, "../..");
 const PROGRAMS: Readonly<Record<string, z.ZodObject>> = { standalone, operator, router, "asterisk-config": asteriskConfig, drain, ingress, migrate };
 
+const NO_DATABASE = "postgres://u:secret@127.0.0.1:1/db";
+
 async function dialplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [join(ROOT, "src/cli.ts"), ...args], { env: { PATH: process.env["PATH"], ...env } });
   let [stdout, stderr] = ["", ""];
@@ -65,8 +67,19 @@ describe("dialplane", () => {
     }
   });
 
+  test.each([["router", "DIALPLANE_HEALTH_PORT"], ["ingress", "DIALPLANE_HTTP_PORT"]])("%s ends, and says by which variable, when its port is taken", async (name, variable) => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
+    const { port } = server.address() as AddressInfo;
+    const given = { DIALPLANE_ARI_PASSWORD: "p", DIALPLANE_ARI_URL: "http://127.0.0.1:1/ari", DIALPLANE_TOKEN_KEYS: `1:${"k".repeat(32)}` };
+    const { code, stderr } = await dialplane([name], { ...given, DATABASE_URL: NO_DATABASE, [variable]: String(port), DIALPLANE_LOG_LEVEL: "silent" });
+    server.close();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^dialplane: ${variable}: .*${port}.*address already in use.*\\n$`));
+  });
+
   test("migrate without a database says which, and fails without a trace of the inside", async () => {
-    const { code, stderr } = await dialplane(["migrate"], { DATABASE_URL: "postgres://u:secret@127.0.0.1:1/db" });
+    const { code, stderr } = await dialplane(["migrate"], { DATABASE_URL: NO_DATABASE });
     expect({ code, stderr }).toEqual({ code: 1, stderr: "dialplane: the database of DATABASE_URL can't be used: connect ECONNREFUSED 127.0.0.1:1\n" });
   });
 });
