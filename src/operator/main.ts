@@ -1,4 +1,4 @@
-import { readKubeConfig } from "../adapters/kubernetes/kube-config.ts";
+import { readCurrentCluster } from "../adapters/kubernetes/kube-config.ts";
 import { messageOf } from "../domain/errors.ts";
 import { createLogger } from "../shared/logger.ts";
 import { terminationSignal } from "../shared/shutdown.ts";
@@ -9,7 +9,7 @@ import { startOperator } from "./operator.ts";
 export async function main(env: NodeJS.ProcessEnv): Promise<number> {
   const config = readOperatorConfig(env);
   const logger = createLogger(config.logLevel, { app: "operator", pod: config.podName });
-  const operator = await startOperator(config, { kubeConfig: readKubeConfig(), logger });
+  const operator = await startOperator(config, { kubeConfig: readCurrentCluster(), logger });
   await terminationSignal();
   const errors = await operator.ended();
   for (const error of errors) logger.error({ error: messageOf(error) }, "not stopped cleanly");

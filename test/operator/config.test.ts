@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { readOperatorConfig } from "../../src/operator/config.ts";
-import { readKubeConfig } from "../../src/adapters/kubernetes/kube-config.ts";
+import { readCurrentCluster, readKubeConfig } from "../../src/adapters/kubernetes/kube-config.ts";
 
 const URL = "postgres://u:p@127.0.0.1/d";
 
@@ -48,5 +48,21 @@ describe("the operator's kubeconfig", () => {
   it("that can't be read is named", () => {
     vi.stubEnv("KUBECONFIG", "/nowhere");
     expect(() => readKubeConfig()).toThrow(/^KUBECONFIG: must be a kubeconfig that can be read, or a list of them: .*nowhere/);
+  });
+
+  it("is asked for where there is none: nothing is made up", async () => {
+    const home = await mkdtemp(join(tmpdir(), "kubeconfig-"));
+    vi.stubEnv("KUBECONFIG", "");
+    vi.stubEnv("HOME", home);
+    expect(() => readKubeConfig()).toThrow(/^KUBECONFIG: must name a kubeconfig: there is none/);
+    await rm(home, { recursive: true });
+  });
+
+  it("must say which cluster", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kubeconfig-"));
+    await writeFile(join(folder, "config"), JSON.stringify({ apiVersion: "v1", kind: "Config", contexts: [], clusters: [], users: [] }));
+    vi.stubEnv("KUBECONFIG", join(folder, "config"));
+    expect(() => readCurrentCluster()).toThrow(/^KUBECONFIG: must have a current-context with a cluster/);
+    await rm(folder, { recursive: true });
   });
 });
