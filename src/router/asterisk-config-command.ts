@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { writeConfiguration } from "../adapters/asterisk-process/configuration.ts";
 import { checkSip, ipAddress, rtpPorts, sipListening, sipVariables } from "../adapters/asterisk-process/variables.ts";
+import { ExpectedError, messageOf } from "../domain/errors.ts";
 import { readEnv } from "../shared/env.ts";
 import { whole } from "../shared/variables.ts";
 
@@ -28,6 +29,9 @@ export const environment = z
   })
   .superRefine(checkSip);
 
+/** Of a folder whose volume is not mounted, belongs to another user, or is full. */
+const UNWRITABLE = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOSPC"];
+
 interface Output {
   readonly stdout: { write(text: string): unknown };
 }
@@ -37,7 +41,7 @@ interface Output {
  * has written there stays.
  *
  * @returns 0
- * @throws ConfigError naming every variable that is out of format and what is allowed
+ * @throws ConfigError naming every variable that is out of format and what is allowed; ExpectedError PermissionDenied for the folder
  */
 export async function asteriskConfigCommand(env: NodeJS.ProcessEnv, { stdout }: Output): Promise<number> {
   const read = readEnv(environment, env);
@@ -49,6 +53,9 @@ export async function asteriskConfigCommand(env: NodeJS.ProcessEnv, { stdout }: 
     httpPort: read.DIALPLANE_ARI_PORT,
     ariPassword: read.DIALPLANE_ARI_PASSWORD,
     rtp: rtpPorts(read),
+  }).catch((error: unknown) => {
+    if (!UNWRITABLE.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    throw new ExpectedError("PermissionDenied", `DIALPLANE_ASTERISK_DIR: must be a folder that can be written: ${messageOf(error)}`, { field: "DIALPLANE_ASTERISK_DIR", cause: error });
   });
   stdout.write(`asterisk -f -C ${file}\nDIALPLANE_ASTERISK_CONFIG_DIR=${configDir}\n`);
   return 0;

@@ -71,3 +71,13 @@ test("what can't be used is named, all of it at once, and nothing is written", a
   await expect(configure(half)).rejects.toThrow(/DIALPLANE_SIP_TLS_KEY: must be set together[^]*DIALPLANE_RTP_PORT_END: must be greater/);
   await expect(stat(env["DIALPLANE_ASTERISK_DIR"] ?? "")).rejects.toThrow("ENOENT");
 });
+
+test("a folder that can't be written is named with its variable", async () => {
+  const env = await environmentOfPod();
+  await writeFile(join(folder.path, "file"), "");
+  const elsewhere = join(folder.path, "file", "asterisk");
+  await expect(configure({ ...env, DIALPLANE_ASTERISK_DIR: elsewhere })).rejects.toMatchObject({
+    ...{ name: "ExpectedError", field: "DIALPLANE_ASTERISK_DIR" },
+    message: `DIALPLANE_ASTERISK_DIR: must be a folder that can be written: ENOTDIR: not a directory, mkdir '${elsewhere}'`,
+  });
+});
