@@ -176,8 +176,8 @@ async function standingIn(folder: string): Promise<number[]> {
   return pids.filter((_, i) => places[i]!.startsWith(below)).map(Number);
 }
 
-describe("what cannot be started is said in one line, with exit code 2, and nothing is left behind:", () => {
-  const cases: Record<string, { readonly prepare: () => Promise<() => Promise<void>> | (() => Promise<void>); readonly says: RegExp }> = {
+describe("what cannot be started is said in one line, with exit code 2 (1: not now), and nothing is left behind:", () => {
+  const cases: Record<string, { readonly prepare: () => Promise<() => Promise<void>> | (() => Promise<void>); readonly says: RegExp; readonly code?: 1 }> = {
     "an HTTP port in use": {
       prepare: async () => {
         const server = createServer();
@@ -218,6 +218,14 @@ describe("what cannot be started is said in one line, with exit code 2, and noth
       },
       says: /Asterisk .* was not found .*ASTERISK_ROOT/,
     },
+    "a database that is not there": {
+      prepare: () => {
+        env["DATABASE_URL"] = "postgres://u:secret@127.0.0.1:1/db";
+        return () => Promise.resolve();
+      },
+      says: /^dialplane: the database of DATABASE_URL can't be used: connect ECONNREFUSED 127\.0\.0\.1:1$/m,
+      code: 1,
+    },
     "several variables out of format, all named at once": {
       prepare: () => {
         Object.assign(env, { DIALPLANE_HTTP_PORT: "http", DIALPLANE_SIP_ADDRESS: "everywhere" });
@@ -228,11 +236,11 @@ describe("what cannot be started is said in one line, with exit code 2, and noth
   };
 
   test.each(Object.keys(cases))("%s", async (name) => {
-    const { prepare, says } = cases[name]!;
+    const { prepare, says, code = 2 } = cases[name]!;
     const undo = await prepare();
     try {
       const standalone = start();
-      expect(await standalone.exited).toEqual({ code: 2, signal: null });
+      expect(await standalone.exited).toEqual({ code, signal: null });
       expect(standalone.output()).toMatch(says);
       expect(standalone.output()).not.toMatch(/\n\s+at /);
       expect(await standingIn(folder.path)).toEqual([]);

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { ExpectedError, wrap } from "../../domain/errors.ts";
+import { ExpectedError, messageOf, rootCauseOf, wrap } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
 import { sqlState } from "./retry.ts";
 
@@ -17,6 +17,8 @@ const LOCK_TIMEOUT = "2s";
 const PAUSE_MILLISECONDS = 4_000;
 /** lock_not_available (PostgreSQL, appendix A). */
 const LOCKED = "55P03";
+/** insufficient_privilege (likewise). */
+const FORBIDDEN = "42501";
 
 interface Migration {
   readonly version: number;
@@ -25,17 +27,19 @@ interface Migration {
 
 /**
  * Brings the database to this release's schema: forward only, one transaction a migration, one process at a time.
- * @throws ExpectedError SchemaTooNew when a newer release was here
+ * @throws ExpectedError SchemaTooNew when a newer release was here, Unavailable, or PermissionDenied for a user who may not make tables
  */
 export async function migrate(pool: pg.Pool, logger?: Logger): Promise<void> {
   const migrations = await readMigrations();
-  const client = await pool.connect();
+  const client = await pool.connect().catch((error: unknown) => {
+    throw new ExpectedError("Unavailable", `the database of DATABASE_URL can't be used: ${rootCauseOf(error)}`, { field: "DATABASE_URL", cause: error });
+  });
   try {
     // Neither waiting for another process nor a migration is bound by the time that a statement may take otherwise.
     await client.query("set statement_timeout = 0");
     await client.query("select pg_advisory_lock($1::bigint)", [ADVISORY_LOCK]);
     try {
-      await client.query("create table if not exists migration (version int primary key, applied_at timestamptz not null default now())");
+      await client.query("create table if not exists migration (version int primary key, applied_at timestamptz not null default now())").catch(refuseForbidden);
       const present = await presentVersion(client);
       const newest = migrations.at(-1)?.version ?? 0;
       if (present > newest) {
@@ -50,6 +54,11 @@ export async function migrate(pool: pg.Pool, logger?: Logger): Promise<void> {
   } finally {
     client.release();
   }
+}
+
+function refuseForbidden(error: unknown): never {
+  if (sqlState(error) !== FORBIDDEN) throw error;
+  throw new ExpectedError("PermissionDenied", `DATABASE_URL: must be of a user who may make tables: ${messageOf(error)}`, { field: "DATABASE_URL", cause: error });
 }
 
 async function readMigrations(): Promise<readonly Migration[]> {

@@ -49,6 +49,16 @@ describe("migrations", () => {
     await migrate(database.pool);
   });
 
+  test("of a user who may not make tables say so", async () => {
+    await database.pool.query("revoke create on schema public from public");
+    const pool = new pg.Pool({ connectionString: database.url, max: 1, options: "-c role=pg_read_all_data" });
+    await expect(migrate(pool)).rejects.toMatchObject({
+      ...{ code: "PermissionDenied", field: "DATABASE_URL" },
+      message: "DATABASE_URL: must be of a user who may make tables: permission denied for schema public",
+    });
+    await pool.end();
+  });
+
   test("leave nothing half-made when one fails", async () => {
     await database.pool.query("create table dialplan (somebody_elses int)");
     await expect(migrate(database.pool)).rejects.toThrow(/while applying migration 1: .*dialplan/);
