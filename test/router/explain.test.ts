@@ -9,6 +9,7 @@ import { aPool, aRule, aTrunk } from "../domain/builders.ts";
 import { aCall, aDesiredPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "../adapters/postgres/world.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { freeTcpPort } from "../harness/ports.ts";
+import { emptyDatabase } from "../harness/postgres.ts";
 import { temporaryFolder } from "../harness/process.ts";
 
 interface Outcome {
@@ -68,8 +69,8 @@ describe("arguments out of format are named, with what is allowed, and the exit 
   });
 });
 
-test("--help says how it is used", async () => {
-  expect(await explain(["--help"])).toMatchObject({ code: 0, out: expect.stringContaining("usage: dialplane explain --from") as string });
+test.each(["--help", "-h"])("%s says how it is used", async (help) => {
+  expect(await explain([help])).toMatchObject({ code: 0, out: expect.stringContaining("usage: dialplane explain --from") as string });
 });
 
 describe("a folder of manifests", () => {
@@ -198,8 +199,18 @@ describe("a database", () => {
     const url = `postgres://someone:secret-word@127.0.0.1:${await freeTcpPort()}/none`;
     const { code, err } = await explain(call, { DATABASE_URL: url });
     expect(code).toBe(1);
-    expect(err).toContain("the database could not be read: the database is not reachable: connect ECONNREFUSED");
+    expect(err).toContain("the database could not be read: connect ECONNREFUSED");
     expect(err).not.toContain("secret-word");
+  });
+
+  test("that was not migrated yet says what to run", async () => {
+    const empty = await emptyDatabase();
+    try {
+      const { code, err } = await explain(call, { DATABASE_URL: empty.url });
+      expect([code, err]).toEqual([1, expect.stringMatching(/^dialplane explain: the database could not be read: it has schema 0, this release needs \d+: run dialplane migrate\n$/)]);
+    } finally {
+      await empty.drop();
+    }
   });
 });
 

@@ -30,7 +30,7 @@ interface Outcome extends Manifests {
  * @returns the exit code, 0 or 2
  */
 export async function validateCommand(args: readonly string[], io: CommandIo): Promise<number> {
-  if (args.includes("--help")) {
+  if (args.includes("--help") || args.includes("-h")) {
     io.stdout.write(USAGE);
     return 0;
   }

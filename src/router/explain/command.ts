@@ -25,7 +25,7 @@ interface Answer {
 
 /** `dialplane explain`. @returns the exit code, see `USAGE` */
 export async function explainCommand(args: readonly string[], io: CommandIo): Promise<number> {
-  if (args.includes("--help")) {
+  if (args.includes("--help") || args.includes("-h")) {
     io.stdout.write(USAGE);
     return 0;
   }

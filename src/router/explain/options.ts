@@ -25,8 +25,8 @@ ASSUMPTIONS about the call:
   --repeat-caller        this caller called before
   --random NUMBER        from 0 up to but not 1: what the strategy Weighted draws; 0 unless told
 
-Exit code 0: explained, also when the call would be refused. 1: no pool has the number, or database or cluster don't answer. 2: wrong arguments
-or broken manifests.
+Exit code 0: explained, also when the call would be refused. 1: no pool has the number, or database or cluster don't answer. 2: wrong arguments,
+broken manifests, a folder or kubeconfig that can't be read.
 `;
 
 export type SourceOption =

@@ -139,6 +139,6 @@ describe("dialplane validate", () => {
   it("answers 2 with its usage when it is called wrongly, 0 with --help", async () => {
     expect(await run([])).toMatchObject({ code: 2, out: "" });
     expect((await run(["--yaml", "x"])).err).toContain('no option "--yaml"');
-    expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
+    for (const help of ["--help", "-h"]) expect(await run([help])).toMatchObject({ code: 0, err: "" });
   });
 });
