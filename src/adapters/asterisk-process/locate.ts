@@ -24,7 +24,7 @@ const CACHED_TREE = "asterisk/root";
 const run = promisify(execFile);
 
 /**
- * Finds Asterisk, 22.10 or newer: the unpacked tree ASTERISK_ROOT, else `asterisk` on PATH, else the one that set-up keeps in the cache.
+ * Finds Asterisk, 22.10 or newer: the unpacked tree ASTERISK_ROOT where it is named, `asterisk` on PATH otherwise, else the one that set-up keeps in the cache.
  *
  * @param env PATH and ASTERISK_ROOT are read
  * @throws ExpectedError MissingPart, saying how to get it
@@ -56,9 +56,9 @@ interface Candidate {
 function candidates(env: Readonly<Record<string, string | undefined>>): Candidate[] {
   const onPath = (env["PATH"] ?? "").split(delimiter).concat("/usr/sbin").filter((dir) => dir !== "").map((dir) => join(dir, "asterisk"));
   const named = env["ASTERISK_ROOT"] ?? "";
+  // Whoever names one means it, and no other.
+  if (named !== "") return [inTree("ASTERISK_ROOT", resolve(named))];
   return [
-    // Whoever names one means it.
-    ...(named === "" ? [] : [inTree("ASTERISK_ROOT", resolve(named))]),
     { source: "PATH", program: onPath.find((file) => existsSync(file)) ?? "asterisk" },
     inTree("cache", join(resolve(env["DIALPLANE_CACHE_DIR"] || REPOSITORY_CACHE), CACHED_TREE)),
   ];
