@@ -59,7 +59,7 @@ export const siteSecrets = z
     return sites;
   });
 
-const apiTokensMessage = "must be a list of tokens of 32 to 256 letters, digits or _+/=.-";
+const apiTokensMessage = "must be tokens of 32 to 256 letters, digits or _+/=.- with commas between";
 /** Several while one is being replaced. */
 const apiTokens = z
   .string()

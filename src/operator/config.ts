@@ -10,6 +10,8 @@ const dnsSubdomain = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 /** Everything that `dialplane operator` reads. */
 export const environment = z.object({
   DATABASE_URL: databaseUrl,
+  /** Read by the Kubernetes client itself (adapters/kubernetes/kube-config.ts). */
+  KUBECONFIG: z.string().optional(),
   /** Namespace that holds the operator's Lease and the trunks' Secret. */
   DIALPLANE_NAMESPACE: z.string().regex(dnsLabel, "must be the name of a namespace").default("dialplane-system"),
   /** Whose resources it reconciles; empty: those of all. */

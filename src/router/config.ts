@@ -26,11 +26,11 @@ export interface RouterConfig {
 
 /** Everything that `dialplane router` reads. */
 export const environment = z.object({
-  DIALPLANE_POD: z.string().max(253, "must be the name of a pod, of at most 253 characters").optional(),
+  DIALPLANE_POD: z.string().max(253, "must be the name of a pod, of at most 253 characters").default(() => hostname()),
   DATABASE_URL: databaseUrl,
   DIALPLANE_ARI_URL: z.string().regex(/^https?:\/\/[^/@]+\/ari$/, "must be http://host:port/ari, without credentials").default("http://127.0.0.1:8088/ari"),
   DIALPLANE_ARI_USER: z.string().max(80, "must be a name of at most 80 characters").default("dialplane"),
-  DIALPLANE_ARI_PASSWORD: z.string({ error: "must be the password of the ARI user" }),
+  DIALPLANE_ARI_PASSWORD: z.string({ error: "is required and must be the password of the ARI user" }),
   ARI_TRANSPORT: z.enum(["websocket", "rest"], "must be websocket or rest").default("websocket"),
   DIALPLANE_ASTERISK_CONFIG_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/asterisk/dialplane.d"),
   DIALPLANE_TRUNKS_DIR: z.string().regex(/^\//, "must be an absolute path").default("/etc/dialplane/trunks"),
@@ -54,7 +54,7 @@ export interface RouterEnvironment extends RouterConfig {
 export function readRouterConfig(env: NodeJS.ProcessEnv): RouterEnvironment {
   const read = readEnv(environment, env);
   return {
-    pod: read.DIALPLANE_POD ?? hostname(),
+    pod: read.DIALPLANE_POD,
     ari: { url: read.DIALPLANE_ARI_URL, user: read.DIALPLANE_ARI_USER, password: read.DIALPLANE_ARI_PASSWORD },
     ariTransport: read.ARI_TRANSPORT,
     asteriskConfigDir: read.DIALPLANE_ASTERISK_CONFIG_DIR,

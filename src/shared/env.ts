@@ -20,6 +20,7 @@ export function describeEnv(environment: z.ZodObject): string {
 function presetOf(field: z.core.$ZodType): string {
   const { success, data } = z.safeParse(field, undefined);
   if (!success) return "required";
+  if (Array.isArray(data)) return data.join(",");
   return typeof data === "string" || typeof data === "number" ? String(data) : "";
 }
 

@@ -85,21 +85,25 @@ describe("dialplane", () => {
 });
 
 describe("the tables of variables in docs/configuration.md", () => {
-  test.each(Object.entries(PROGRAMS))("have every variable of %s, with its default", async (name, environment) => {
+  test.each(Object.entries(PROGRAMS))("have every variable of %s, with its default, and no other", async (name, environment) => {
     const text = await readFile(join(ROOT, "docs/configuration.md"), "utf8");
     const table = new RegExp(`^\\| \`${name}\` \\| default \\| meaning \\|\\n((?:\\|.*\\n)+)`, "m").exec(text)?.[1] ?? "";
     const rows = table.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
     const documented = new Map(rows.flatMap(([, names = "", presets = ""]) => {
-      const values = presets.split(",").map((value) => value.trim().replaceAll("`", ""));
+      const values = presets.split(", ").map((value) => value.replaceAll("`", ""));
       return [...names.matchAll(/`([A-Z0-9_]+)`/g)].map(([, variable = ""], index): [string, string] => [variable, values[index] ?? values[0] ?? ""]);
     }));
-    for (const line of describeEnv(environment).split("\n")) {
+    const read = new Map(describeEnv(environment).split("\n").map((line): [string, string] => {
       const [variable = "", preset = ""] = line.trim().split(/\s+/);
-      expect([...documented.keys()], `${variable} of ${name}`).toContain(variable);
+      return [variable, preset];
+    }));
+    expect([...documented.keys()].filter((variable) => variable !== OF_NODE).sort()).toEqual([...read.keys()].sort());
+    for (const [variable, preset] of read) {
       if (preset !== "" && !NOT_OF_THE_CODE.includes(variable)) expect(documented.get(variable), `${variable} of ${name}`).toBe(preset);
     }
   });
 });
 
 /** Of the machine. */
-const NOT_OF_THE_CODE = ["DIALPLANE_POD_NAME"];
+const NOT_OF_THE_CODE = ["DIALPLANE_POD_NAME", "DIALPLANE_POD"];
+const OF_NODE = "NODE_OPTIONS";
