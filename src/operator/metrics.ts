@@ -30,10 +30,10 @@ export type WatchStates = () => readonly { readonly plural: string; readonly obj
 export function operatorMetrics(registry: Registry, watches: WatchStates): OperatorMetrics {
   const registers = [registry];
   const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-  const pass = new Histogram({ name: "dialplane_operator_reconcile_seconds", help: "Passes over what is declared, by outcome", labelNames: ["outcome"], buckets, registers });
-  const depth = new Gauge({ name: "dialplane_operator_queue_depth", help: "Objects that wait for a worker", labelNames: ["queue"], registers });
+  const pass = new Histogram({ name: "dialplane_operator_reconcile_seconds", help: "Passes over what is declared, by outcome: changed, unchanged or failed", labelNames: ["outcome"], buckets, registers });
+  const depth = new Gauge({ name: "dialplane_operator_queue_depth", help: "Objects that wait for a worker, of the queue statuses or finalizers", labelNames: ["queue"], registers });
   const waited = new Histogram({ name: "dialplane_operator_queue_wait_seconds", help: "From being queued to a worker", labelNames: ["queue"], buckets, registers });
-  const handled = new Histogram({ name: "dialplane_operator_work_seconds", help: "Work on one object, by outcome", labelNames: ["queue", "outcome"], buckets, registers });
+  const handled = new Histogram({ name: "dialplane_operator_work_seconds", help: "Work on one object, by outcome: success or failure", labelNames: ["queue", "outcome"], buckets, registers });
   const retries = new Counter({ name: "dialplane_operator_retries_total", help: "Work that failed and is tried again", labelNames: ["queue"], registers });
   watchGauges(registry, watches);
   let observed: Observed = NONE;

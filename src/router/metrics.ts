@@ -40,7 +40,7 @@ export function routerMetrics(registry: Registry): RouterMetrics {
     shed: new Counter({ name: "dialplane_router_shed_total", help: "Calls left to the dialplan's default destination because Asterisk was behind with those it had", registers }),
     limited: new Counter({
       name: "dialplane_router_limited_total",
-      help: "Legs not dialled because a limit was reached: calls at the destination, calls on the trunk, or the trunk's calls a second",
+      help: "Legs not dialled because a limit was reached, by which: calls at the destination (destination), calls on the trunk (trunk), or the trunk's calls a second (rate)",
       labelNames: ["limit"],
       registers,
     }),
