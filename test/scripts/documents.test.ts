@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -56,6 +56,20 @@ describe("every link of a document leads somewhere:", () => {
   });
 });
 
+describe("every file that is named as a place of the code is there:", () => {
+  test.each(["README.md", "docs/map.md"])("%s", (path) => {
+    const rows = textOf(path).split("\n").filter((line) => line.startsWith("| "));
+    const places = rows.flatMap((row) => placesOf(row));
+    expect(places.length).toBeGreaterThan(20);
+    expect(places.filter((place) => globSync(place, { cwd: ROOT }).length === 0)).toEqual([]);
+  });
+
+  test("and one that is not is found", () => {
+    const places = placesOf("| a | `src/domain/none.ts`, `e164.ts`, `none.ts`; `src/router/`, `main.ts` | `npm run lint` |");
+    expect(places).toEqual(["src/domain/none.ts", "src/domain/e164.ts", "src/domain/none.ts", "src/router/", "src/router/main.ts"]);
+  });
+});
+
 describe("decision", () => {
   test.each(filesOf("docs/decisions").filter((path) => !path.endsWith("README.md")))("%s has its number, title and status, and a row in the table", (path) => {
     const [, number = "?", title = "?", status = "?"] = /^# (\d{4}) (.+)\n\nStatus: (in force|(?:changed|replaced) by \[\d{4}\].*)\n\n/.exec(textOf(path)) ?? [];
@@ -66,6 +80,17 @@ describe("decision", () => {
 });
 
 const SELF = "test/scripts/documents.test.ts";
+
+/** Paths from the root; a name alone is of the folder named last that has it, or of the last one. */
+function placesOf(row: string): readonly string[] {
+  const places: string[] = [];
+  for (const [, name = ""] of row.matchAll(/`([\w.*-][\w./*-]*(?:\/|\.(?:ts|mjs|sh|sql|yaml|json|txt)))`/g)) {
+    const folders = places.map((place) => (place.endsWith("/") ? place : `${dirname(place)}/`)).reverse();
+    const known = folders.find((folder) => globSync(join(folder, name), { cwd: ROOT }).length > 0) ?? folders[0] ?? "";
+    places.push(existsSync(join(ROOT, name.split("/")[0] ?? "")) ? name : join(known, name));
+  }
+  return places;
+}
 
 /** @param target a path from the document on, a heading of it, or both */
 function leadsSomewhere(document: string, target: string): boolean {
