@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
-import { readFile } from "node:fs/promises";
+import { readFile, symlink } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 
@@ -14,14 +14,19 @@ import { environment as drain } from "../../src/router/drain-command.ts";
 import { describeEnv } from "../../src/shared/env.ts";
 import { environment as standalone } from "../../src/standalone/config.ts";
 import { environment as migrate } from "../../src/standalone/migrate-command.ts";
+import { temporaryFolder } from "../harness/process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PROGRAMS: Readonly<Record<string, z.ZodObject>> = { standalone, operator, router, "asterisk-config": asteriskConfig, drain, ingress, migrate };
 
 const NO_DATABASE = "postgres://u:secret@127.0.0.1:1/db";
 
-async function dialplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [join(ROOT, "src/cli.ts"), ...args], { env: { PATH: process.env["PATH"], ...env } });
+function dialplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  return outcome(process.execPath, [join(ROOT, "src/cli.ts"), ...args], env);
+}
+
+async function outcome(program: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  const child = spawn(program, args, { env: { PATH: process.env["PATH"], ...env } });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
   child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
@@ -50,6 +55,17 @@ describe("dialplane", () => {
     const { code, stdout, stderr } = await dialplane([name, "--port", "5"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toBe(`dialplane: ${name} takes no arguments, but got "--port": everything comes from the environment (dialplane ${name} --help)\n`);
+  });
+
+  test("is its file by a link on the PATH, as in an image, whatever the folder", async () => {
+    const folder = await temporaryFolder("bin");
+    try {
+      await symlink(join(ROOT, "src/cli.ts"), join(folder.path, "dialplane"));
+      const { code, stdout } = await outcome(join(folder.path, "dialplane"), ["--help"], { PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter) });
+      expect([code, stdout]).toEqual([0, expect.stringContaining("usage: dialplane COMMAND")]);
+    } finally {
+      await folder.remove();
+    }
   });
 
   test.each(["constructor", "__proto__", "sale"])("%s is no command", async (name) => {
