@@ -1,6 +1,8 @@
 import type { Logger } from "../../domain/ports.ts";
 import { backoffMs, pause, type Backoff } from "../../shared/backoff.ts";
 
+/** Some three seconds. */
+const QUIET_ATTEMPTS = 5;
 const PAUSES: Backoff = { firstMs: 100, longestMs: 5_000 };
 
 export interface Trying {
@@ -26,6 +28,7 @@ export async function keepTrying({ session, ended, logger, signal, pauses = PAUS
 
 async function sayAndPause(why: { readonly reason: string; readonly attempt: number; readonly waitMs: number }, logger: Logger, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  logger.info(why, "ARI is not connected, trying again");
+  // Asterisk that starts or is restarted answers by then; a wrong password or address never does.
+  logger[why.attempt < QUIET_ATTEMPTS ? "info" : "warn"](why, "ARI is not connected, trying again");
   await pause(why.waitMs, signal);
 }
