@@ -144,7 +144,7 @@ async function startDatabase({ config, options, shutdown }: Stage): Promise<Data
 
 async function startOperator(stage: Stage, stores: Stores): Promise<Standalone["resources"]> {
   const { config, options, shutdown, clock, health } = stage;
-  const logger = options.logger.child({ app: "operator" });
+  const logger = options.logger.child({ part: "operator" });
   const schemas = await loadSchemas();
   const identities = await IdentityRegister.open(join(config.dataDir, "identities.json"));
   const parse = (text: string, file: string) => readManifests(schemas, text, file);
@@ -176,7 +176,7 @@ export function apiTokenFile(config: StandaloneConfig): string {
 const SPOOL_MAX_BYTES = 268_435_456;
 
 function startRouterPart({ config, options, shutdown, clock, registry, health }: Stage, stores: Stores, asterisk: RunningAsterisk): Router {
-  const logger = options.logger.child({ app: "router" });
+  const logger = options.logger.child({ part: "router" });
   const router = startRouter(
     {
       pod: "standalone",
@@ -197,7 +197,7 @@ function startRouterPart({ config, options, shutdown, clock, registry, health }:
 /** HTTP is stopped first: whoever asks while the rest goes down gets no half answers. */
 async function startWeb(stage: Stage, { pool, stores }: Database, resources: Standalone["resources"]): Promise<string> {
   const { config, options, shutdown, clock, registry, health } = stage;
-  const logger = options.logger.child({ app: "ingress" });
+  const logger = options.logger.child({ part: "ingress" });
   const pools = await watchPools(stores.router, logger, { pollSeconds: 2 });
   shutdown.add("the watch over pools", () => pools.stop());
   health.register("ingress", () => pools.ready());

@@ -153,6 +153,9 @@ describe("it leaves nothing running", () => {
     process.kill(standalone.pid, "SIGTERM");
     expect(await standalone.exited).toMatchObject({ code: 0 });
     await eventually("its children are gone", () => descendants.every((pid) => !isAlive(pid)));
+    const logged = standalone.output().split("\n").filter((line) => line.startsWith("{"));
+    expect(logged.length).toBeGreaterThan(0);
+    expect(logged.filter((line) => JSON.stringify(JSON.parse(line)) !== line), "lines with a field twice").toEqual([]);
   }, 120_000);
 });
 

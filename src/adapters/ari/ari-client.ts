@@ -142,7 +142,7 @@ class AriClientTransport implements AriConnection {
     // It may have been stopped or lost meanwhile.
     if (this.#open?.client !== client) return;
     this.#up = true;
-    this.#options.logger.info({ app: this.#options.app }, "ARI is connected");
+    this.#options.logger.info({ application: this.#options.app }, "ARI is connected");
     this.#options.onUp();
   }
 

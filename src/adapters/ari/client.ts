@@ -155,7 +155,7 @@ class AriClient implements AriConnection {
     // One of them may be gone meanwhile.
     if (!all(sockets).every(({ open }) => open)) return;
     this.#up = true;
-    logger.info({ app }, "ARI is connected");
+    logger.info({ application: app }, "ARI is connected");
     onUp();
   }
 

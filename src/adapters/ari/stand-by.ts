@@ -10,7 +10,7 @@ export interface StandBy extends AriHttpOptions {
 
 /** Another router took the application over: resolves when that one is gone, or at the signal. */
 export async function standBy(options: StandBy, signal: AbortSignal): Promise<void> {
-  options.logger.warn({ app: options.app }, "another router took over this Asterisk, standing by");
+  options.logger.warn({ application: options.app }, "another router took over this Asterisk, standing by");
   options.onReplaced?.();
   await holderGone(createAriHttp(options), signal);
 }
