@@ -20,10 +20,12 @@ export async function watchSchema(pool: pg.Pool, logger: Logger, everyMillisecon
   const needed = await releasedVersion();
   let isReady = true;
   let wasRight = false;
+  let level: "warn" | "debug" = "warn";
   let reason = "the database was not asked yet";
 
   const look = async () => {
     const present = await presentVersion(pool);
+    level = "debug";
     wasRight ||= present >= needed;
     isReady = wasRight;
     const before = reason;
@@ -32,8 +34,11 @@ export async function watchSchema(pool: pg.Pool, logger: Logger, everyMillisecon
   };
   const looks = repeat(look, {
     everyMs: everyMilliseconds,
-    // What was known last stays: a database that is away is told of by others.
-    failed: (error) => logger.debug({ error: messageOf(error) }, "the schema could not be looked at"),
+    // What was known last stays. A database that goes away is told of by others; of one that was never there a stand-by would learn when it leads.
+    failed: (error) => {
+      logger[level]({ error: messageOf(error) }, "the schema could not be looked at");
+      level = "debug";
+    },
   });
   void looks.now();
   return { ready: () => ({ ready: isReady, reason }), stop: () => looks.stop() };

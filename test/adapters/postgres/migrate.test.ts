@@ -7,7 +7,7 @@ import { connect } from "../../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../../src/adapters/postgres/migrate.ts";
 import { watchSchema, type SchemaWatch } from "../../../src/adapters/postgres/schema-watch.ts";
 import type { Logger } from "../../../src/domain/ports.ts";
-import { silent } from "../../harness/logger.ts";
+import { listeningLogger, silent } from "../../harness/logger.ts";
 import { emptyDatabase, type TestDatabase } from "../../harness/postgres.ts";
 import { eventually } from "../../harness/process.ts";
 
@@ -133,5 +133,16 @@ describe("the watch on the schema", () => {
     await database.pool.query("delete from migration where version > 3");
     expect(await said(watch, /has schema 3, this release needs/)).toBe(true);
     await Promise.all([watch.stop(), older.stop()]);
+  });
+
+  test("warns once of a database that was never there", async () => {
+    const nowhere = connect("postgres://u:p@127.0.0.1:1/db", silent);
+    const logger = listeningLogger();
+    const watch = await watchSchema(nowhere, logger, 20);
+    await eventually("three looks", () => logger.said.length >= 3, 3_000);
+    await watch.stop();
+    await nowhere.end();
+    expect(logger.said.slice(0, 3).map(({ level }) => level)).toEqual(["warn", "debug", "debug"]);
+    expect(logger.said[0]).toMatchObject({ message: "the schema could not be looked at", fields: { error: expect.stringContaining("ECONNREFUSED") as string } });
   });
 });
