@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ROOT } from "../../scripts/lib/paths.mjs";
 import { runScript, startScript } from "./command.ts";
 
 const ENV = { PATH: process.env["PATH"] ?? "" };
@@ -39,4 +40,12 @@ describe("run.mjs", () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/no file was named[\s\S]*scripts\/run\.mjs \[--parts/);
   });
+});
+
+test("npm run dialplane asks for no database that its command does not: a pipeline validates without one", async () => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { readonly scripts: { readonly dialplane: string } };
+  const [node, script, ...args] = scripts.dialplane.split(" ");
+  expect([node, script]).toEqual(["node", "scripts/run.mjs"]);
+  const { code, stdout } = await runScript("run.mjs", [...args, "validate", "examples/quickstart"], { ...ENV, DATABASE_URL: "postgres://u:p@127.0.0.1:1/db" });
+  expect([code, stdout]).toEqual([0, expect.stringContaining("0 problems")]);
 });
