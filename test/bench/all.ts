@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags, refuse } from "../harness/flags.ts";
 
 interface Row {
   readonly what: string;
@@ -117,10 +117,10 @@ function measure(file: string): Promise<Answer> {
   });
 }
 
-const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false }, only: { type: "string" } } });
+const options = readFlags({ json: { type: "boolean", default: false }, only: { type: "string" } });
 const names = options.only?.split(",") ?? Object.keys(MEASUREMENTS);
 const unknown = names.filter((name) => !Object.hasOwn(MEASUREMENTS, name));
-if (unknown.length > 0) throw new Error(`--only: must be of ${Object.keys(MEASUREMENTS).join(", ")}, not ${unknown.join(", ")}`);
+if (unknown.length > 0) refuse(`--only: must be of ${Object.keys(MEASUREMENTS).join(", ")}, not ${unknown.join(", ")}`);
 const rows: Row[] = [];
 for (const name of names) {
   const measurement = MEASUREMENTS[name];

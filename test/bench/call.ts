@@ -4,12 +4,12 @@
  */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 
 import { at, capacity, type Cpu, type Kind, median, medianRun, nextRate, ofNative, type Run, summarise, table } from "./call-summary.ts";
 import { type CallWorld, type Way, WAYS, withCallWorld } from "./call-world.ts";
 import { cpuMs, cpuMsWithChildren } from "./cpu-time.ts";
 import { machine } from "./ingress-world.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 import { eventually } from "../harness/process.ts";
 
 /** Of native `Dial()`. */
@@ -21,18 +21,16 @@ const LONGER_AT_TARGET = 2.5;
 const WARM_UP_RATE = 100;
 const RECORDS_WITHIN_MS = 10_000;
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
-    /** The router's rule goes by who is calling: the look-up is waited for. */
-    asking: { type: "boolean", default: false },
-    rates: { type: "string" },
-    repetitions: { type: "string" },
-    seconds: { type: "string" },
-    most: { type: "string" },
-    rtp: { type: "string", default: "20" },
-  },
+const flags = readFlags({
+  json: { type: "boolean", default: false },
+  quick: { type: "boolean", default: false },
+  /** The router's rule goes by who is calling: the look-up is waited for. */
+  asking: { type: "boolean", default: false },
+  rates: { type: "string" },
+  repetitions: { type: "string" },
+  seconds: { type: "string" },
+  most: { type: "string" },
+  rtp: { type: "string", default: "20" },
 });
 const rates = (flags.rates ?? (flags.quick ? "20,100" : "20,50,100,150,200")).split(",").map((text) => number("--rates", text, 1, 1_000));
 const repetitions = number("--repetitions", flags.repetitions ?? (flags.quick ? "2" : "3"), 1, 20);
@@ -42,7 +40,7 @@ const rtpRate = number("--rtp", flags.rtp, 0, 100);
 
 function number(name: string, text: string, least: number, greatest: number): number {
   const value = Number(text);
-  if (!(value >= least && value <= greatest)) throw new Error(`${name} must be from ${least} to ${greatest}, and is ${text}`);
+  if (!(value >= least && value <= greatest)) refuse(`${name} must be from ${least} to ${greatest}, and is ${text}`);
   return value;
 }
 

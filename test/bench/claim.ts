@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 
 import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
@@ -13,6 +12,7 @@ import { startPostgres } from "../../src/standalone/postgres-process.ts";
 import { violations } from "../adapters/postgres/claim-invariants.ts";
 import { anAssignment, aPool, e164 } from "../domain/builders.ts";
 import { type Acknowledgement, claimFor, joined, type Measured, percentile } from "./claim-load.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 
 const NUMBERS = 300_000;
 const CALLERS = [8, 32, 128];
@@ -22,9 +22,9 @@ const PROMISES = { leaseMs: 4_000, cooldownMs: 2_000 };
 const LEAST_RATIO_AT_32 = 5;
 const BATCHES = { maxBatch: 500, parallel: 2, maxWaiting: 10_000 };
 
-const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false }, seconds: { type: "string", default: "3" } } });
+const flags = readFlags({ json: { type: "boolean", default: false }, seconds: { type: "string", default: "3" } });
 const milliseconds = Number(flags.seconds) * 1000;
-if (!(milliseconds >= 100 && milliseconds <= 60_000)) throw new Error("--seconds must be from 0.1 to 60: how long each measurement takes");
+if (!(milliseconds >= 100 && milliseconds <= 60_000)) refuse("--seconds must be from 0.1 to 60: how long each measurement takes");
 
 interface Comparison {
   readonly callers: number;

@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 
 import { connect } from "../../src/adapters/postgres/connect.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";
@@ -9,6 +8,7 @@ import { createStores } from "../../src/adapters/postgres/stores.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { startPostgres } from "../../src/standalone/postgres-process.ts";
 import { anAssignment, aPool, e164 } from "../domain/builders.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 import { eventually, startProcess, type TestProcess } from "../harness/process.ts";
 import { percentile } from "./claim-load.ts";
 import { cpuMsWithChildren } from "./cpu-time.ts";
@@ -25,9 +25,9 @@ const POOL = "bench/pool";
 const ORIGIN = "https://acme.example";
 const PAGE = "https://acme.example/offers/garden?utm_source=newsletter&utm_campaign=spring";
 
-const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false }, seconds: { type: "string", default: "4" } } });
+const flags = readFlags({ json: { type: "boolean", default: false }, seconds: { type: "string", default: "4" } });
 const milliseconds = Number(flags.seconds) * 1000;
-if (!(milliseconds >= 100 && milliseconds <= 60_000)) throw new Error("--seconds must be from 0.1 to 60: how long each measurement takes");
+if (!(milliseconds >= 100 && milliseconds <= 60_000)) refuse("--seconds must be from 0.1 to 60: how long each measurement takes");
 
 interface Summary {
   readonly perSecond: number;

@@ -2,23 +2,21 @@
  * The operator's speed: a change until three Asterisk instances run it, and a large world beside a bare `kubectl apply` of it.
  * npm run bench:operator [-- --json] [-- --only rollout|world] [-- --changes 100 --pools 1000 --rules 10000 --numbers 1000000 --heap 215]
  */
-import { parseArgs } from "node:util";
 
 import { measureLargeWorld, type LargeWorld } from "./large-world.ts";
 import { measureRollout, type Rollout } from "./rollout.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    only: { type: "string" },
-    changes: { type: "string", default: "100" },
-    pools: { type: "string", default: "1000" },
-    rules: { type: "string", default: "10000" },
-    numbers: { type: "string", default: "1000000" },
-    heap: { type: "string", default: "215" },
-  },
+const options = readFlags({
+  json: { type: "boolean", default: false },
+  only: { type: "string" },
+  changes: { type: "string", default: "100" },
+  pools: { type: "string", default: "1000" },
+  rules: { type: "string", default: "10000" },
+  numbers: { type: "string", default: "1000000" },
+  heap: { type: "string", default: "215" },
 });
-if (options.only !== undefined && !["rollout", "world"].includes(options.only)) throw new Error("--only: must be rollout or world");
+if (options.only !== undefined && !["rollout", "world"].includes(options.only)) refuse("--only: must be rollout or world");
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 const size = { pools: Number(options.pools), rules: Number(options.rules), numbers: Number(options.numbers), heapMegabytes: Number(options.heap) };

@@ -1,10 +1,10 @@
-import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { snippetScript } from "../../src/ingress/snippet-file.ts";
 import { TRACKER, trackerScript, trackerVersion } from "./tracker.ts";
+import { readFlags } from "../harness/flags.ts";
 
-const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const flags = readFlags({ json: { type: "boolean", default: false } });
 
 /** As src/ingress/snippet-file.ts compresses it. */
 function sizesOf(script: string | Buffer): { readonly plain: number; readonly gzip: number; readonly brotli: number } {

@@ -1,6 +1,6 @@
-import { parseArgs } from "node:util";
 
 import { launchChromium, type Browser, type Page } from "../harness/chromium.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 import { percentile } from "./claim-load.ts";
 import { machine, POOL, withIngress } from "./ingress-world.ts";
 import { servePages, serveTracker } from "./snippet-pages.ts";
@@ -9,9 +9,9 @@ import { TRACKER, trackerScript, trackerVersion } from "./tracker.ts";
 const MOST_SWAP_MS = 50;
 const WARM_UP = 3;
 
-const { values: flags } = parseArgs({ options: { json: { type: "boolean", default: false }, visits: { type: "string", default: "40" } } });
+const flags = readFlags({ json: { type: "boolean", default: false }, visits: { type: "string", default: "40" } });
 const visits = Number(flags.visits);
-if (!(Number.isInteger(visits) && visits >= 1 && visits <= 1000)) throw new Error("--visits must be from 1 to 1000: new visitors of each page");
+if (!(Number.isInteger(visits) && visits >= 1 && visits <= 1000)) refuse("--visits must be from 1 to 1000: new visitors of each page");
 
 /** Milliseconds after DOM ready (the start of DOMContentLoaded), but for the script time. */
 interface Visit {

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { randomUUIDv7 } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 
 import { createTokenSigner } from "../../src/domain/puid.ts";
 import type { E164, Uuid } from "../../src/domain/types.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 import { eventually } from "../harness/process.ts";
 import { percentile } from "./claim-load.ts";
 import { machine, POOL, tokenKey, withIngress, type IngressWorld } from "./ingress-world.ts";
@@ -21,13 +21,11 @@ const HEARTBEAT_BATCH = 10_000;
 const TTL_SECONDS = 45;
 const MOST_BYTES_A_STREAM = 40_000;
 
-const { values: flags } = parseArgs({
-  options: { json: { type: "boolean", default: false }, seconds: { type: "string", default: "60" }, streams: { type: "string", default: "20000" } },
-});
+const flags = readFlags({ json: { type: "boolean", default: false }, seconds: { type: "string", default: "60" }, streams: { type: "string", default: "20000" } });
 const seconds = Number(flags.seconds);
-if (!(seconds >= 1 && seconds <= 600)) throw new Error("--seconds must be from 1 to 600: how long CPU is measured");
+if (!(seconds >= 1 && seconds <= 600)) refuse("--seconds must be from 1 to 600: how long CPU is measured");
 const wanted = Number(flags.streams);
-if (!(Number.isInteger(wanted) && wanted >= 1 && wanted <= 20_000)) throw new Error("--streams must be from 1 to 20000, the default limit of one process");
+if (!(Number.isInteger(wanted) && wanted >= 1 && wanted <= 20_000)) refuse("--streams must be from 1 to 20000, the default limit of one process");
 const openFiles = Number(execFileSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }));
 const streams = Number.isNaN(openFiles) ? wanted : Math.min(wanted, openFiles - SPARE_FILES);
 

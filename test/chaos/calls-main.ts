@@ -1,16 +1,14 @@
 /** `npm run chaos:calls`: exit 0 when every promise held, 1 when one was broken. */
 import { cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
 
 import type { FaultRow } from "./call-judge.ts";
 import { runCallsChaos } from "./calls.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 
-const { values: flags } = parseArgs({
-  options: { minutes: { type: "string", default: "30" }, rate: { type: "string", default: "50" }, json: { type: "boolean", default: false } },
-});
+const flags = readFlags({ minutes: { type: "string", default: "30" }, rate: { type: "string", default: "50" }, json: { type: "boolean", default: false } });
 const [minutes, rate] = [Number(flags.minutes), Number(flags.rate)];
-if (!(minutes >= 0.5 && minutes <= 1_440)) throw new Error("--minutes must be from 0.5 to 1440: how long calls are placed");
-if (!(rate >= 1 && rate <= 200)) throw new Error("--rate must be from 1 to 200: calls a second");
+if (!(minutes >= 0.5 && minutes <= 1_440)) refuse("--minutes must be from 0.5 to 1440: how long calls are placed");
+if (!(rate >= 1 && rate <= 200)) refuse("--rate must be from 1 to 200: calls a second");
 
 const row = ({ fault, times, setUp, bridged, byDefault, pickedUpInVain, reachedNobody, bridgedLost, longestWaitSeconds }: FaultRow) =>
   `| ${[fault, times, setUp, bridged, byDefault, longestWaitSeconds, pickedUpInVain, reachedNobody, bridgedLost].join(" | ")} |`;

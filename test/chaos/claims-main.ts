@@ -1,15 +1,13 @@
 /** `npm run chaos:claims`: exit 0 when every promise held, 1 when one was broken. */
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { runClaimsChaos } from "./claims.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 
-const { values: flags } = parseArgs({
-  options: { claims: { type: "string", default: "1000000" }, minutes: { type: "string", default: "60" }, json: { type: "boolean", default: false } },
-});
+const flags = readFlags({ claims: { type: "string", default: "1000000" }, minutes: { type: "string", default: "60" }, json: { type: "boolean", default: false } });
 const claims = Number(flags.claims);
 const minutes = Number(flags.minutes);
-if (!(claims >= 1000 && claims <= 100_000_000)) throw new Error("--claims must be from 1000 to 100000000");
-if (!(minutes > 0 && minutes <= 1440)) throw new Error("--minutes must be above 0 and at most 1440: when it ends with fewer claims");
+if (!(claims >= 1000 && claims <= 100_000_000)) refuse("--claims must be from 1000 to 100000000");
+if (!(minutes > 0 && minutes <= 1440)) refuse("--minutes must be above 0 and at most 1440: when it ends with fewer claims");
 
 console.log(`${claims} claims from 8 client processes over 2 ingress processes, which are killed at random, and Postgres too; ${cpus().length} CPUs, Node ${process.version}`);
 const report = await runClaimsChaos({ claims, clients: 8, callers: 24, killEveryMilliseconds: [1_500, 8_000], deadlineMilliseconds: minutes * 60_000 });

@@ -1,16 +1,14 @@
 /** `npm run soak`: exit 0 when nothing grew and nothing was left behind, 1 otherwise. */
 import { cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
 
 import { growthAfterWarmUp, leaks, type Sample } from "./growth.ts";
 import { runSoak } from "./soak.ts";
+import { readFlags, refuse } from "../harness/flags.ts";
 
-const { values: flags } = parseArgs({
-  options: { minutes: { type: "string", default: "60" }, rate: { type: "string", default: "50" }, json: { type: "boolean", default: false } },
-});
+const flags = readFlags({ minutes: { type: "string", default: "60" }, rate: { type: "string", default: "50" }, json: { type: "boolean", default: false } });
 const [minutes, rate] = [Number(flags.minutes), Number(flags.rate)];
-if (!(minutes >= 0.5 && minutes <= 1_440)) throw new Error("--minutes must be from 0.5 to 1440: how long calls are placed");
-if (!(rate >= 1 && rate <= 200)) throw new Error("--rate must be from 1 to 200: calls a second");
+if (!(minutes >= 0.5 && minutes <= 1_440)) refuse("--minutes must be from 0.5 to 1440: how long calls are placed");
+if (!(rate >= 1 && rate <= 200)) refuse("--rate must be from 1 to 200: calls a second");
 
 const SAMPLES = 30;
 const row = (name: string, { router, routerLeast, asterisk, channels, bridges }: Sample) => {
