@@ -26,7 +26,7 @@ export function ampRoute(deps: NumbersDeps & { readonly counts: IngressMetrics; 
   return async (request, response) => {
     const query = parseQuery(ampQuery, request.query);
     const origin = originOf(deps, request, query);
-    const own = ownTokens(request);
+    const own = ownTokens(deps, request);
     const tokens = own ?? derivedTokens(deps, query);
     // Nobody would know who it is next time: every look at the page would take another number.
     if (tokens === null) {
@@ -64,9 +64,10 @@ function originOf({ pools }: NumbersDeps, request: Request, { pool }: AmpQuery):
   return publisher;
 }
 
-function ownTokens(request: Request): GivenTokens | null {
+/** Null as well where the cookies are none of ours any more, as when a key was replaced: no answer here renews them, and every look would be somebody new. */
+function ownTokens({ identities }: NumbersDeps, request: Request): GivenTokens | null {
   const own = givenTokens(request, {});
-  return own.visitor !== undefined && own.device !== undefined ? own : null;
+  return own.visitor !== undefined && !identities.meet(own).isNew ? own : null;
 }
 
 function derivedTokens({ identities }: NumbersDeps, { client, pool }: AmpQuery): GivenTokens | null {

@@ -64,6 +64,15 @@ describe("GET /v1/amp", () => {
     expect((await ask({ client: "amp-dora" }, { Origin: own, Cookie: cookie })).body["phoneNumber"]).toBe(visitor.body["number"]);
   });
 
+  it("is who AMP says where the cookies are not the service's any more, and nobody without that", async () => {
+    const Cookie = ["visitor", "device"].map((name) => `dp_${name}=v1.${"A".repeat(44)}`).join("; ");
+    const first = await ask({ client: "amp-dirk" });
+    expect((await ask({ client: "amp-dirk" }, { Origin: own, Cookie })).body).toEqual(first.body);
+    const before = await site.stores.counts();
+    expect((await ask({}, { Origin: own, Cookie })).body).toEqual({});
+    expect(await site.stores.counts()).toEqual(before);
+  });
+
   it("takes the visit's source from the page's address, and chooses the pool by it", async () => {
     const { body } = await ask({ client: "amp-emil", page: `${own}/spring?gclid=X1&email=emil@example.com`, referrer: "https://search.example/?q=private" });
     expect(body["phoneNumber"]).toMatch(/^\+12025553/);
