@@ -24,7 +24,8 @@ const leewaySeconds = 60;
 /** The three parts of `tokenForm` with their dots. A subject of 256 characters takes 1,536 bytes where JSON escapes them all, and libraries add claims for other readers. */
 export const maxPersonTokenLength = 4557;
 
-const siteForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** What a site is called. */
+export const siteForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const tokenForm = /^([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]{1,4000})\.([A-Za-z0-9_-]{43})$/;
 const header = Buffer.from(JSON.stringify({ alg: "HS256", typ: "JWT" })).toString("base64url");
 

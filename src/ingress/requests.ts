@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { parseE164 } from "../domain/e164.ts";
-import { maxPersonTokenLength } from "../domain/person-token.ts";
+import { maxPersonTokenLength, siteForm } from "../domain/person-token.ts";
 import type { E164 } from "../domain/types.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -70,11 +70,12 @@ const caller = z.string({ error: callerMessage }).transform((text, context): E16
   context.addIssue({ code: "custom", message: callerMessage });
   return z.NEVER;
 });
-const personText = (what: string) => z.string({ error: what }).min(1, what).max(256, what);
+const siteMessage = "must be the site that the person tokens name";
+const subjectMessage = "must be the person as the person tokens name it, 1 to 256 characters";
 const person = z.strictObject(
   {
-    site: personText("must be the site that the person tokens name"),
-    subject: personText("must be the person as the person tokens name it, 1 to 256 characters"),
+    site: z.string({ error: siteMessage }).regex(siteForm, siteMessage),
+    subject: z.string({ error: subjectMessage }).min(1, subjectMessage).max(256, subjectMessage),
   },
   { error: unknownKeys },
 );

@@ -88,6 +88,7 @@ describe("POST /v1/erasures", () => {
     ["two at once", { caller: "+12025550142", person: { site: "acme", subject: "a" } }, authorised, { status: 400, field: "body" }],
     ["a visitor token that isn't ours", { visitor: `v1.${"A".repeat(44)}` }, authorised, { status: 400, field: "visitor" }],
     ["a caller that is no number", { caller: "202-555" }, authorised, { status: 400, field: "caller" }],
+    ["a person of a site that can't be one", { person: { site: "ac\u0000me", subject: "a" } }, authorised, { status: 400, field: "person.site" }],
     ["a person without a subject", { person: { site: "acme" } }, authorised, { status: 400, field: "person.subject" }],
   ])("refuses %s, naming the field", async (_what, body, headers, { status, field }) => {
     expect(await site.post("/v1/erasures", body, headers)).toMatchObject({ status, body: { field } });
