@@ -26,7 +26,8 @@ const MARK_ONLINE = `with term as materialized (
      fading as (
        select n.did, p.lease, p.cooldown from number n join pool p on p.uid = n.pool_uid
        where n.prospect_id in (select prospect_id from seen) and n.in_service and not n.superseded
-         and n.leased_until > statement_timestamp() and n.leased_until < statement_timestamp() + p.lease
+         -- By the clock: what was given back since this statement began ended after its time.
+         and n.leased_until > clock_timestamp() and n.leased_until < statement_timestamp() + p.lease
        for no key update of n skip locked
      ),
      extended as (

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
-import { aDesiredPool, aRequest, didsOf, eachWithWorld } from "./world.ts";
+import { aDesiredPool, aRequest, didsOf, eachWithWorld, SALES } from "./world.ts";
 
 const world = eachWithWorld();
 
@@ -66,6 +66,23 @@ describe("a heartbeat", () => {
     await world.stores.presence.heartbeat([ann.device], 45);
     await world.pass(101);
     expect(didsOf(await world.claim(aRequest(ann.prospect, ann)))).toEqual([null]);
+  });
+
+  test("leaves a number alone that was given back while it was under way", async () => {
+    await world.apply(aDesiredPool());
+    const [ann, bob] = [await world.visitor(), await world.visitor()];
+    await world.assigned(aRequest(ann.prospect, ann));
+    await world.pass(100);
+    const other = await world.database.pool.connect();
+    await other.query("begin");
+    await other.query("select from device where id = $1::uuid for update", [bob.device]);
+    const beat = world.stores.presence.heartbeat([ann.device, bob.device], 45);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await world.stores.claims.release([SALES], { device: ann.device, isOnlyPage: true });
+    await other.query("commit");
+    other.release();
+    await beat;
+    expect((await world.stores.operator.totals())[SALES]).toMatchObject({ leased: 0, coolingDown: 1 });
   });
 
   test("of many devices by many replicas and in any order never fails", async () => {
