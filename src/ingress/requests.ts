@@ -13,10 +13,11 @@ const objectMessage = "must be a JSON object, sent as application/json or text/p
 const optionalText = (length: number, error = `must be a text of at most ${length} characters`) =>
   z.string({ error }).max(length, error).nullish();
 
+/** What the browser script asks for (snippet/elements.ts). More than names may be: of a page's elements one whose pool can't be there is unknown, and spoils nothing for the others. */
 const pool = z
   .string({ error: poolMessage })
   .max(127, poolMessage)
-  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, poolMessage);
+  .regex(/^[a-z0-9-]+\/[a-z0-9.-]+$/, poolMessage);
 const mediaElement = z.string({ error: mediaElementMessage }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, mediaElementMessage);
 
 /** Unknown and forged tokens count as absent later on; only the form of the field is checked here. */

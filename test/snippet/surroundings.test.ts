@@ -43,7 +43,8 @@ const pages: Readonly<Record<string, string>> = {
   short: html(link, 'data-pool="default/short"'),
   "unfilled consent": html(link, 'data-pool="default/sales" data-visitor-consent=""'),
   "unknown consent": html(link, 'data-pool="default/sales" data-visitor-consent="{{ consent }}"'),
-  "malformed pool": html(`${link}<p data-dialplane="a" data-pool="sales">${own}</p><p data-dialplane="b" data-pool="{{pool}}">${own}</p><p data-dialplane="c" data-pool="Shop/sales">${own}</p>`),
+  "malformed pool": html(`${link}<p data-dialplane="a" data-pool="sales">${own}</p><p data-dialplane="b" data-pool="{{pool}}">${own}</p><p data-dialplane="c" data-pool="Shop/sales">${own}</p>
+    <p data-dialplane="d" data-pool="default/sales-">${own}</p><p data-dialplane="e" data-pool="-/.">${own}</p>`),
 };
 
 let browser: Browser;
