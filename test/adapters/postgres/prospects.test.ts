@@ -37,6 +37,45 @@ describe("who asks", () => {
   });
 });
 
+describe("a prospect whose lock is waited for", () => {
+  /** `first` gets the lock before `then`, which has looked whose its device is by then. */
+  async function meanwhile<T>(prospect: Uuid, first: () => Promise<unknown>, then: () => Promise<T>): Promise<T> {
+    const holder = await world.database.pool.connect();
+    await holder.query("begin");
+    await holder.query("select pg_advisory_xact_lock(hashtextextended($1::text, 0))", [prospect]);
+    const begun: Promise<unknown>[] = [];
+    for (const begin of [first, then]) {
+      begun.push(begin());
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    await holder.query("commit");
+    holder.release();
+    return (await Promise.all(begun))[1] as T;
+  }
+
+  test("and that is merged meanwhile leaves a new device to the survivor: what it gives back is given back", async () => {
+    await world.apply(aDesiredPool());
+    const [ann, phone] = [await world.visitor(), await world.visitor()];
+    await identify("ann", ann);
+    const device = randomUUID();
+    await meanwhile(phone.prospect, () => identify("ann", phone), () => world.assigned(aRequest(phone.prospect, { device })));
+    expect(await whoseIs(device)).toBe(ann.prospect);
+    await world.stores.claims.release([SALES], { device, isOnlyPage: true });
+    expect((await world.stores.operator.totals())[SALES]).toMatchObject({ leased: 0 });
+  });
+
+  test("and that is erased meanwhile is somebody new, of whom nothing is kept under the old id", async () => {
+    await world.apply(aDesiredPool());
+    const ann = await world.visitor();
+    await world.assigned(aRequest(ann.prospect, ann));
+    const { prospect, did: shown } = await meanwhile(ann.prospect, () => world.stores.prospects.erase(ann.prospect), () => world.assigned(aRequest(ann.prospect, ann)));
+    expect(prospect).not.toBe(ann.prospect);
+    expect(await readAssociations(world.database.pool, shown, 10)).toMatchObject([{ prospect, device: ann.device }]);
+    expect(await whoseIs(ann.device)).toBe(prospect);
+    expect(await world.assigned(aRequest(ann.prospect, ann))).toMatchObject({ did: shown, prospect });
+  });
+});
+
 describe("a log-in", () => {
   test("of somebody new makes the device's prospect that person", async () => {
     const ann = await world.visitor();

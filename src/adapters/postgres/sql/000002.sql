@@ -12,23 +12,33 @@ set jit = off
 as $$
 declare
   prospects uuid[];
+  present uuid[];
   are_known boolean;
 begin
-  -- Each by itself: of tables that were small when they were last looked at, a join may read all.
-  select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id,
-      case when (select exists (select from erasure)) then newcomer(r.visitor, r.device) else r.visitor end) order by r.ord), bool_and(d.id is not null)
-  into prospects, are_known
-  from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
-  left join lateral (select d.id, d.prospect_id from device d where d.id = r.device limit 1) d on true
-  left join lateral (select p.merged_into from prospect p where p.id = d.prospect_id limit 1) p on true
-  left join lateral (select m.id, m.merged_into from prospect m where m.id = r.visitor limit 1) m on true;
+  loop
+    -- Each by itself: of tables that were small when they were last looked at, a join may read all.
+    select array_agg(coalesce(p.merged_into, d.prospect_id, m.merged_into, m.id,
+        case when (select exists (select from erasure)) then newcomer(r.visitor, r.device) else r.visitor end) order by r.ord), bool_and(d.id is not null)
+    into present, are_known
+    from unnest(visitors, devices) with ordinality as r (visitor, device, ord)
+    left join lateral (select d.id, d.prospect_id from device d where d.id = r.device limit 1) d on true
+    left join lateral (select p.merged_into from prospect p where p.id = d.prospect_id limit 1) p on true
+    left join lateral (select m.id, m.merged_into from prospect m where m.id = r.visitor limit 1) m on true;
+    exit when present is not distinct from prospects;
 
-  perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
-  from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;
+    prospects := present;
+    perform pg_advisory_xact_lock(hashtextextended(k.prospect::text, 0))
+    from (select distinct p.prospect from unnest(prospects) as p (prospect) order by p.prospect) as k;
+    -- Who is erased while his lock is waited for is somebody else when it is had. Mostly nobody was, and nobody is looked up again.
+    exit when not exists (select from erasure);
+  end loop;
 
   if not are_known then
     with request as (
-      select distinct on (r.device) r.device, r.prospect from unnest(devices, prospects) as r (device, prospect) order by r.device
+      -- Whom it was merged into while its lock was waited for: a device is nobody's who is no more.
+      select distinct on (r.device) r.device, coalesce((select m.merged_into from prospect m where m.id = r.prospect), r.prospect) as prospect
+      from unnest(devices, prospects) as r (device, prospect)
+      order by r.device
     ),
     owner as (
       insert into prospect (id) select distinct r.prospect from request r order by r.prospect
