@@ -115,7 +115,9 @@ export class Streams {
 
 function keepOrRenew(response: Response, stream: OpenStream, now: number): void {
   if (stream.askedAt > 0 && now - stream.askedAt >= graceMilliseconds) {
-    response.end();
+    // One that has not even read its end by the next time is cut off: it would count as online for as long as the kernel waits for it.
+    if (response.writableEnded) response.destroy();
+    else response.end();
     return;
   }
   const ask = stream.askedAt === 0 && stream.renewAt <= now;
@@ -123,7 +125,9 @@ function keepOrRenew(response: Response, stream: OpenStream, now: number): void 
   write(response, ask ? "event: again\ndata:\n\n" : ":\n\n");
 }
 
+/** A stream that has ended is there until its client has read that. Whatever is written after the end is an error that would end the process. */
 function write(response: Response, text: string): void {
+  if (response.writableEnded) return;
   if (response.writableLength > maxUnsentBytes) response.destroy();
   else response.write(text);
 }

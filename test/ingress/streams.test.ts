@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import express, { type Request, type Response } from "express";
 import { Gauge } from "prom-client";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DevicePush, NumberClaims, Presence, Prospects } from "../../src/domain/ports.ts";
 import { createTokenSigner } from "../../src/domain/puid.ts";
 import { deviceRoutes } from "../../src/ingress/device-routes.ts";
@@ -52,8 +52,10 @@ async function serve(some: Partial<typeof limits> = {}, before: (request: Reques
   const { keeper, online } = aKeeper();
   const gauge = new Gauge({ name: "open_streams", help: "of this test", registers: [] });
   const streams = new Streams(keeper, { ...limits, ...some }, gauge);
+  const responses: Response[] = [];
   const open = async (request: Request, response: Response) => {
     await before(request);
+    responses.push(response);
     try {
       streams.open({ device, origin: undefined }, request, response);
     } catch (error) {
@@ -74,7 +76,24 @@ async function serve(some: Partial<typeof limits> = {}, before: (request: Reques
     return socket;
   };
   const count = async () => (await gauge.get()).values[0]?.value;
-  return { ask, count, streams, keeper, online };
+  return { ask, count, streams, keeper, online, responses };
+}
+
+/** A client that does not read, for which something waits here, and what goes wrong with its stream. */
+async function full({ ask, streams, responses }: Awaited<ReturnType<typeof serve>>): Promise<readonly Error[]> {
+  const socket = ask();
+  expect(await statusOf(socket)).toBe(200);
+  socket.pause();
+  const [response] = responses as [Response];
+  const errors: Error[] = [];
+  response.on("error", (error) => errors.push(error));
+  for (let sent = 0; response.writableLength === 0 && sent < 10_000; sent += 1) {
+    streams.send(device, { event: "number", data: { filler: "x".repeat(16_384) } }, () => true);
+    // What the kernel takes is gone by then.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(response.writableLength).toBeGreaterThan(0);
+  return errors;
 }
 
 async function statusOf(socket: Socket): Promise<number> {
@@ -95,6 +114,27 @@ describe("an open stream", () => {
       return (await count()) === 0;
     }, 30_000);
     await eventually("the device is offline", () => !online.has(device));
+  }, 60_000);
+
+  it("of a client that does not read is written nothing after its end, which would end the process", async () => {
+    const site = await serve();
+    const errors = await full(site);
+    site.streams.stop();
+    site.streams.send(device, { event: "number", data: {} }, () => true);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(errors).toEqual([]);
+  }, 60_000);
+
+  it("of a client that does not read its end either is cut off, and the device is offline", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    cleanUps.push(() => vi.useRealTimers());
+    const site = await serve({ keepAliveSeconds: 0.05, maxSeconds: 0 });
+    const errors = await full(site);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    vi.setSystemTime(Date.now() + 10_000);
+    await eventually("it is cut off", async () => (await site.count()) === 0);
+    await eventually("the device is offline", () => !site.online.has(device));
+    expect(errors).toEqual([]);
   }, 60_000);
 
   it("takes one place of all that there are until it ends", async () => {
