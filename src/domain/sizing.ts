@@ -22,20 +22,23 @@ export function offeredLoad(arrivalsPerHour: number, holding: Holding): number {
 }
 
 /**
- * Probability that all `numbers` are occupied. The recurrence B(n) = A·B(n-1) / (n + A·B(n-1)) has no factorials,
- * so it neither overflows nor loses digits.
+ * Probability that all `numbers` are occupied: 1/B = 1 + n/A + n(n-1)/A² + ... All terms are positive, so that no digits are lost; those that
+ * count are some thousands for a million numbers. Where they overflow, the probability is 0.
  * @param load erlang
  */
 export function erlangB(load: number, numbers: number): number {
   if (load <= 0) return numbers === 0 ? 1 : 0;
-  let blocking = 1;
-  for (let n = 1; n <= numbers; n += 1) blocking = nextBlocking(load, n, blocking);
-  return blocking;
+  let [term, sum] = [1, 1];
+  for (let n = numbers; n > 0 && term > sum * Number.EPSILON; n -= 1) {
+    term *= n / load;
+    sum += term;
+  }
+  return 1 / sum;
 }
 
 /**
- * The least pool that loses at most `blocking` of its visitors; 1 for a pool that is hardly used.
- * Linear in the result: a million numbers cost a few milliseconds.
+ * The least pool that loses at most `blocking` of its visitors; 1 for a pool that is hardly used. By the recurrence
+ * B(n) = A·B(n-1) / (n + A·B(n-1)), which has no factorials, so it neither overflows nor loses digits. Linear in the result: a million numbers cost a few milliseconds.
  */
 export function numbersNeeded(load: number, blocking: number = TARGET_BLOCKING): number {
   if (!(blocking > 0)) throw new RangeError(`blocking must be above 0, not ${blocking}`);

@@ -121,12 +121,13 @@ function createApp(deps: IngressDeps, parts: { metrics: IngressMetrics; presence
   const admission = new Admission(settings.maxWaiting, parts.metrics);
   app.use(securityHeaders, forwardedFor(settings.trustedProxies, deps), admission.refuseEarly((origin) => allowedOrigins(deps.pools()).has(origin)));
   // In this order: a foreign page costs nothing, a flood costs one look-up, and only then is a body read.
-  const limited = [cors(deps.pools), rateLimited(new RateLimiter(settings.rateLimit, deps.clock), parts.metrics.refused)];
+  const limiter = new RateLimiter(settings.rateLimit, deps.clock);
+  const limited = [cors(deps.pools), rateLimited(limiter, parts.metrics.refused)];
   const visitors = [...limited, jsonBody(), admission.admit];
   const newcomers = () => new Newcomers(settings.newVisitors, deps.clock, parts.metrics.refused);
   const numbers = { ...deps, identities, newcomers: newcomers(), counts: parts.metrics, answerWithinMilliseconds: settings.answerWithinMilliseconds };
   // Before all others: it is what is asked for most, and a route that is passed costs as much as one that is taken.
-  app.post("/v1/numbers", visitors, numbersRoute(numbers));
+  app.post("/v1/numbers", visitors, numbersRoute({ ...numbers, limiter }));
   operations(app, deps);
   app.get("/dialplane.js", snippetFile());
   const description = JSON.stringify(openApiDocument());

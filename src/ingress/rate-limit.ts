@@ -46,6 +46,12 @@ export class RateLimiter {
     return 0;
   }
 
+  /** What a request that passed was worth besides itself: those that follow wait for it. */
+  charge(address: string, requests: number): void {
+    const bucket = this.#buckets.get(networkOf(address));
+    if (bucket !== undefined) bucket.tokens -= requests;
+  }
+
   #remember(key: string, bucket: Bucket): void {
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);

@@ -30,11 +30,18 @@ const attribute = z
   .max(512, attributeMessage)
   .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), attributeMessage);
 const attributeName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "must be a name of 1 to 64 letters, digits, dots, dashes or underscores");
-const attributesMessage = "must be an object of at most 32 texts";
+const mostCharacters = 4096;
+const attributesMessage = `must be an object of at most 32 texts, of at most ${mostCharacters} characters together with their names`;
 const attributes = z
   .record(attributeName, attribute, { error: (issue) => (issue.code === "invalid_type" ? attributesMessage : undefined) })
-  .refine((record) => Object.keys(record).length <= 32, attributesMessage)
-  .nullish();
+  .refine((record) => Object.keys(record).length <= 32 && charactersOf(record) <= mostCharacters, attributesMessage)
+  .nullish()
+  .describe(`Of the visit, kept with each media element: at most 32, of ${mostCharacters} characters together with their names.`);
+
+/** They are kept with each media element. */
+function charactersOf(record: Readonly<Record<string, string>>): number {
+  return Object.entries(record).flat().reduce((sum, text) => sum + text.length, 0);
+}
 
 const consent = z
   .enum(["granted", "denied"], "must be granted or denied")

@@ -55,6 +55,7 @@ describe("person tokens", () => {
     ["an unsigned token (alg none)", `${jwt({ iss: "acme", sub: "x", exp }, { alg: "none" }).split(".").slice(0, 2).join(".")}.`],
     ["a token that says alg none but is signed", jwt({ iss: "acme", sub: "x", exp }, { alg: "none" })],
     ["another algorithm's name", jwt({ iss: "acme", sub: "x", exp }, { alg: "RS256" })],
+    ["one whose header asks for what this service does not know (crit)", jwt({ iss: "acme", sub: "x", exp }, { alg: "HS256", crit: ["b64"], b64: false })],
     ["another site's secret", jwt({ iss: "acme", sub: "x", exp }, undefined, "some-other-secret-some-other-secret")],
     ["an unknown site", jwt({ iss: "evil", sub: "x", exp })],
     ["a site named like a property", jwt({ iss: "constructor", sub: "x", exp })],

@@ -19,6 +19,14 @@ describe("numbers needed for a load, by published Erlang B tables", () => {
   });
 });
 
+test.each([1, 2, 10, 100, 1_000, 20_000])("the series is the recurrence of Erlang's loss formula, for %d numbers", (numbers) => {
+  for (const load of [0.001, 0.5, 0.9, 0.999, 1, 1.001, 1.5, 20].map((share) => share * numbers)) {
+    let blocking = 1;
+    for (let n = 1; n <= numbers; n += 1) blocking = (load * blocking) / (n + load * blocking);
+    expect(erlangB(load, numbers) / Math.max(blocking, Number.MIN_VALUE)).toBeCloseTo(blocking === 0 ? 0 : 1, 8);
+  }
+});
+
 describe("edges", () => {
   test.each([
     ["without numbers everybody is lost", erlangB(5, 0), 1],

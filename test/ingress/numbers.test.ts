@@ -196,6 +196,7 @@ describe("POST /v1/numbers", () => {
       ["an attribute with a line break", { ...banner, attributes: { a: "a\nb" } }, "attributes.a"],
       ["an attribute with half a surrogate pair", { ...banner, attributes: { a: "\ud800" } }, "attributes.a"],
       ["an attribute's name out of format", { ...banner, attributes: { "a b": "c" } }, "attributes.a b"],
+      ["attributes that are too long together", { ...banner, attributes: Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`a${i}`, long(512)])) }, "attributes"],
       ["too many attributes", { ...banner, attributes: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`a${i}`, "b"])) }, "attributes"],
       ["a consent that is a yes", { ...banner, consent: "yes" }, "consent"],
       ["a field nobody knows", { ...banner, colour: "red" }, "colour"],
@@ -319,6 +320,18 @@ describe("floods", () => {
       for (const client of from) statuses.push((await site.post("/v1/numbers", banner, { "X-Forwarded-For": client })).status);
       expect(statuses.filter((status) => status === 200)).toHaveLength(served);
       expect(statuses.filter((status) => status === 429)).toHaveLength(3 - served);
+    } finally {
+      await site.close();
+    }
+  });
+
+  it("count four elements as a request: each may be a row that is kept", async () => {
+    const site = await startSite({ settings: { rateLimit: { perSecond: 0.001, burst: 4 } } });
+    try {
+      const elements = Array.from({ length: 9 }, (_, n) => ({ pool: banner.pool, mediaElement: `part-${n}` }));
+      const statuses = [];
+      for (const body of [{ elements }, banner, banner]) statuses.push((await site.post("/v1/numbers", body)).status);
+      expect(statuses).toEqual([200, 200, 429]);
     } finally {
       await site.close();
     }
