@@ -2,6 +2,7 @@ import { BLOCKED_STATUS } from "./asterisk-names.ts";
 import { callId } from "./call/ids.ts";
 import { parseCaller, parseE164 } from "./e164.ts";
 import { CallReason, note } from "./call-reasons.ts";
+import { classifyHangup, endOf } from "./failover.ts";
 import type { CallEnd, CallRecord, E164, LegResult } from "./types.ts";
 
 /**
@@ -18,8 +19,9 @@ const ENDS: Readonly<Record<string, { readonly end: CallEnd; readonly result: Le
   NOANSWER: { end: "no-answer", result: "no-answer" },
   CANCEL: { end: "abandoned", result: "cancelled" },
   CONGESTION: { end: "congestion", result: "congestion" },
-  CHANUNAVAIL: { end: "unreachable", result: "unreachable" },
 };
+/** Dial() has one word for whoever says no, can't take calls or isn't there: the cause tells them apart. */
+const BY_CAUSE = "CHANUNAVAIL";
 /** Hung up before Dial() said anything: no trunk to dial over. */
 const NOT_DIALLED = { end: "congestion", result: "not-tried" } as const;
 
@@ -51,9 +53,9 @@ function recordOf(fields: Fields, pod: string, did: E164): CallRecord {
   const { pool, destination, trunk } = fields;
   const id = callId({ id: fields.channel, protocolId: Buffer.from(fields.protocolId, "base64").toString("utf8") });
   const [began, ended] = [new Date(Number(fields.began)), new Date(Number(fields.ended))];
-  const { end, result } = ENDS[fields.status] ?? NOT_DIALLED;
-  const answeredAt = end === "completed" ? new Date(Math.max(ended.getTime() - Number(fields.talked), began.getTime())) : null;
   const hangupCause = causeOf(fields.cause);
+  const { end, result } = howItEnded(fields.status, hangupCause);
+  const answeredAt = end === "completed" ? new Date(Math.max(ended.getTime() - Number(fields.talked), began.getTime())) : null;
   return {
     id,
     pod,
@@ -77,6 +79,12 @@ function recordOf(fields: Fields, pod: string, did: E164): CallRecord {
     why: [BY_DIALPLAN],
     ...(fields.status === BLOCKED_STATUS ? BY_POOL : {}),
   };
+}
+
+function howItEnded(status: string, cause: number | null): Pick<CallRecord, "end"> & { readonly result: LegResult } {
+  if (status !== BY_CAUSE) return ENDS[status] ?? NOT_DIALLED;
+  const result = classifyHangup({ q850: cause ?? 0 });
+  return { end: endOf(result), result };
 }
 
 /** Q.850 has 7 bits. */

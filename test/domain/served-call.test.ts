@@ -38,10 +38,19 @@ describe("a call that the dialplan served", () => {
     ["NOANSWER", "no-answer", "no-answer"],
     ["CANCEL", "abandoned", "cancelled"],
     ["CONGESTION", "congestion", "congestion"],
-    ["CHANUNAVAIL", "unreachable", "unreachable"],
     ["", "congestion", "not-tried"],
   ])("with status %j ended as %s and was answered by nobody", (status, end, result) => {
     expect(parse({ status, talked: "" })).toMatchObject({ end, answeredAt: null, bridgedAt: null, answeredBy: null, legs: [{ result, answeredAt: null }] });
+  });
+
+  test.each([
+    ["1", "declined"],
+    ["21", "declined"],
+    ["38", "congestion"],
+    ["18", "unreachable"],
+    ["", "unreachable"],
+  ])("that Dial() put down as unavailable ended as the cause says: %j is %s", (cause, result) => {
+    expect(parse({ status: "CHANUNAVAIL", talked: "", cause })).toMatchObject({ end: result, answeredAt: null, answeredBy: null, legs: [{ result }] });
   });
 
   test("that the pool refuses was to ring nobody", () => {

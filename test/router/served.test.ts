@@ -190,6 +190,20 @@ test("a busy default destination is recorded as busy, with its cause", async () 
   expect(await recorded(1)).toMatchObject([{ end: "busy", hangupCause: 17, answeredAt: null, legs: [{ result: "busy" }] }]);
 });
 
+test.each([
+  ["403 Forbidden", 403, "declined", 21],
+  ["404 Not Found", 404, "declined", 1],
+  ["603 Decline", 403, "declined", 21],
+  ["500 Server Internal Error", 500, "congestion", 38],
+  ["408 Request Timeout", 408, "unreachable", 18],
+] as const)("a default destination that answers %s is recorded as a router would, with its cause", async (answer, heard, result, hangupCause) => {
+  await using parts = new AsyncDisposableStack();
+  const says = parts.use(await startSippServer({ scenario: (await scenarioText("busy-486.xml")).replace("486 Busy Here", answer) }));
+  await withoutRouter({ defaultDestination: { sipUri: toUri(says) } });
+  expect(await world.call({ scenario: refusedWith(heard), keys: { headers: "Subject: none" } })).toMatchObject({ exitCode: 0 });
+  expect(await recorded(1)).toMatchObject([{ end: result, hangupCause, answeredAt: null, legs: [{ result, hangupCause }] }]);
+});
+
 /** Rings for a while, then says no. */
 const DECLINES = `<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="ring, then 603">
