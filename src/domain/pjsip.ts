@@ -9,6 +9,7 @@ import { ExpectedError } from "./errors.ts";
 import { parseCidr } from "./ip-address.ts";
 import type { Credentials, TrunkEntry } from "./ports.ts";
 import { namespaceOf } from "./seniority.ts";
+import { networkText } from "./sources.ts";
 import type { ResourceKey } from "./types.ts";
 
 export interface PjsipInput {
@@ -183,11 +184,12 @@ function sources({ host, sourceAddresses }: SipTrunkSpec): Setting[] {
     uriHost(host);
     return [["match", host]];
   }
-  return sourceAddresses.map((network, i) => {
-    if (parseCidr(network) === null) {
+  return sourceAddresses.map((text, i) => {
+    const network = parseCidr(text);
+    if (network === null) {
       throw new ExpectedError("InvalidInput", `spec.sourceAddresses[${i}] must be a network in CIDR form`, { field: `spec.sourceAddresses[${i}]` });
     }
-    return ["match", network];
+    return ["match", networkText(network)];
   });
 }
 

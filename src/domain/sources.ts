@@ -1,5 +1,5 @@
 import type { SipTrunkSpec } from "./api.generated.ts";
-import { parseCidr, parseIpAddress, type IpAddress } from "./ip-address.ts";
+import { parseCidr, parseIpAddress, type Cidr, type IpAddress } from "./ip-address.ts";
 import { compareText } from "./seniority.ts";
 import type { ResourceKey } from "./types.ts";
 
@@ -154,6 +154,11 @@ function sourcesOf({ host, sourceAddresses = [] }: TrunkSources["spec"]): Source
 function nameOf(host: string): Source {
   const text = host.toLowerCase();
   return { path: `name ${text}\n`, text };
+}
+
+/** As Asterisk takes it, which drops all networks of a trunk for one IPv4 network that is written as IPv6. Host bits are gone. */
+export function networkText({ address, prefixLength }: Cidr): string {
+  return networkOf(address, prefixLength).text;
 }
 
 /** An IPv4 address that is written as IPv6 (::ffff:192.0.2.7, RFC 4291 section 2.5.5.2) is an IPv4 address. */

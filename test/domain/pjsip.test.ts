@@ -58,6 +58,11 @@ describe("renderPjsip", () => {
     expect(content).not.toMatch(/outbound_auth|type = auth|type = registration/);
   });
 
+  test("an IPv4 network that is written as IPv6 is rendered as IPv4: Asterisk would recognise none of the trunk's calls", () => {
+    const trunk = anAsteriskTrunk("acme/mapped", { sourceAddresses: ["::ffff:192.0.2.0/120", "2001:db8::7/64"] });
+    expect(renderPjsip({ trunks: [trunk], credentials: new Map() }).content.match(/match = .*/g)).toEqual(["match = 192.0.2.0/24", "match = 2001:db8::/64"]);
+  });
+
   test.each([
     ["a host with a line end", { host: "a\nb" }, "spec.host"],
     ["a host with a parameter", { host: "a;b=c" }, "spec.host"],

@@ -1,5 +1,6 @@
 import type { SipTrunkSpec } from "../api.generated.ts";
 import { parseCidr } from "../ip-address.ts";
+import { networkText } from "../sources.ts";
 import { warningAt, type Finding } from "./finding.ts";
 import { impossibleNumber } from "./possible-number.ts";
 
@@ -13,7 +14,8 @@ export function sipTrunkFindings(spec: SipTrunkSpec): Finding[] {
 }
 
 function networkFindings(network: string, index: number): Finding[] {
-  if (parseCidr(network)?.prefixLength !== 0) return [];
+  const parsed = parseCidr(network);
+  if (parsed === null || !networkText(parsed).endsWith("/0")) return [];
   return [warningAt(["spec", "sourceAddresses", index], "should not be every address: anybody on the network could place calls through this trunk")];
 }
 

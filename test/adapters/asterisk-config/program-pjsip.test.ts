@@ -49,9 +49,14 @@ beforeAll(async () => {
 });
 afterAll(() => asterisk.stop());
 
-async function attributesOf(type: string, key: string): Promise<Record<string, string>> {
+async function allAttributesOf(type: string, key: string): Promise<readonly (readonly [attribute: string, value: string])[]> {
   const answer = await ari.request("GET", `/asterisk/config/dynamic/res_pjsip/${type}/${trunkEndpoint(key)}`);
-  return Object.fromEntries((answer as { attribute: string; value: string }[]).map(({ attribute, value }) => [attribute, value]));
+  return (answer as { attribute: string; value: string }[]).map(({ attribute, value }) => [attribute, value]);
+}
+
+/** The last one of each name. */
+async function attributesOf(type: string, key: string): Promise<Record<string, string>> {
+  return Object.fromEntries(await allAttributesOf(type, key));
 }
 
 describe("programPjsip", () => {
@@ -153,6 +158,24 @@ describe("programPjsip", () => {
     expect(await programPjsip({ dir, ari, content })).toEqual({ unidentified: [] });
     expect(endpoints).toHaveLength(3);
     expect(await attributesOf("endpoint", "acme/dtls")).toMatchObject({ media_encryption: "dtls", allow: "(opus|g722|alaw|ulaw)" });
+  });
+
+  test("a trunk's calls are recognised whatever the form of its networks", async () => {
+    const sourceAddresses = ["::ffff:192.0.2.0/120", "::ffff:192.0.2.77/128", "192.0.2.9/24", "::ffff:198.51.100.0/90", "::203.0.113.1/128", "64:ff9b::192.0.2.1/128", "2001:DB8:0:0::7/32", "fe80::1/10"];
+    const trunks = [anAsteriskTrunk("acme/networks", { sourceAddresses, ...QUIET }), anAsteriskTrunk("acme/all", { sourceAddresses: ["::ffff:0:0/96", "::/0"], ...QUIET })];
+    expect(await programPjsip({ dir, ari, content: renderPjsip({ trunks, credentials: new Map() }).content })).toEqual({ unidentified: [] });
+    const networks = async (key: string) => (await allAttributesOf("identify", key)).flatMap(([name, value]) => (name === "match" ? [value] : []));
+    expect(await networks("acme/networks")).toEqual([
+      "192.0.2.0/255.255.255.0",
+      "192.0.2.77/255.255.255.255",
+      "192.0.2.0/255.255.255.0",
+      "::ffc0:0:0/ffff:ffff:ffff:ffff:ffff:ffc0::",
+      "::203.0.113.1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "64:ff9b::c000:201/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+      "2001:db8::/ffff:ffff::",
+      "fe80::/ffc0::",
+    ]);
+    expect(await networks("acme/all")).toEqual(["0.0.0.0/0.0.0.0", "::/::"]);
   });
 
   test("a trunk that is gone is gone from Asterisk", async () => {

@@ -109,12 +109,13 @@ describe("dialplane validate", () => {
   });
 
   it("warns, and answers 0, where the world may be stranger than we know", async () => {
-    const path = await file("warn.yaml", TRUNK.replace("}\n", "}\n").replace("sip.carrier.example}", "sip.carrier.example, mediaEncryption: SDES, sourceAddresses: [0.0.0.0/0]}"));
+    const path = await file("warn.yaml", TRUNK.replace("}\n", "}\n").replace("sip.carrier.example}", "sip.carrier.example, mediaEncryption: SDES, sourceAddresses: [0.0.0.0/0, '::ffff:0:0/96']}"));
     const { code, out, err } = await run([path]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain("warning: ");
     expect(out).toContain("spec.transport: should be TLS when `mediaEncryption` is SDES");
     expect(out).toContain("spec.sourceAddresses[0]: should not be every address");
+    expect(out).toContain("spec.sourceAddresses[1]: should not be every address");
   });
 
   it("answers 2 for a file that is not there, a folder without manifests and one too large", async () => {
