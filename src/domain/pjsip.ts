@@ -6,7 +6,7 @@ import { INBOUND_CONTEXT, isPort, NO_FORWARD_CONTEXT, outgoingEndpoints, passwor
 import { readConfig } from "./asterisk-reader.ts";
 import { parseE164 } from "./e164.ts";
 import { ExpectedError } from "./errors.ts";
-import { parseCidr } from "./ip-address.ts";
+import { parseCidr, parseIpAddress } from "./ip-address.ts";
 import type { Credentials, TrunkEntry } from "./ports.ts";
 import { namespaceOf } from "./seniority.ts";
 import { networkText } from "./sources.ts";
@@ -78,9 +78,19 @@ export function readPjsip(content: string): Omit<PjsipRevision, "content"> & { r
 
 /** The address that each trunk registers as, by endpoint; only those that register. @param content of `renderPjsip` */
 export function registrationsIn(content: string): ReadonlyMap<string, string> {
-  const valueOf = (entries: readonly (readonly [string, string])[], wanted: string) => entries.find(([key]) => key === wanted)?.[1];
   const registering = readConfig(content).filter(({ entries }) => valueOf(entries, "type") === "registration");
   return new Map(registering.map(({ name, entries }) => [name, unescapeValue(valueOf(entries, "client_uri") ?? "")]));
+}
+
+/** The host whose calls each trunk takes for its own, by endpoint; only those that are names. @param content of `renderPjsip` */
+export function sourceNamesIn(content: string): ReadonlyMap<string, string> {
+  const identifies = readConfig(content).filter(({ entries }) => valueOf(entries, "type") === "identify");
+  const sources = identifies.map(({ name, entries }) => [name, valueOf(entries, "match") ?? ""] as const);
+  return new Map(sources.filter(([, source]) => parseCidr(source) === null && parseIpAddress(source) === null));
+}
+
+function valueOf(entries: readonly Setting[], wanted: string): string | undefined {
+  return entries.find(([key]) => key === wanted)?.[1];
 }
 
 /** An address of record (nothing can register to it) whose mailbox extension is the hash: it can be read back over ARI. */

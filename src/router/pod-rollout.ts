@@ -2,7 +2,8 @@ import { createAriHttp } from "../adapters/ari/http.ts";
 import { endpointStates } from "../adapters/ari/endpoints.ts";
 import { registrationStates } from "../adapters/ari/registrations.ts";
 import { programDialplan, runningRevision, unknownCalls } from "../adapters/asterisk-config/dialplan.ts";
-import { programPjsip, runningPjsipRevision } from "../adapters/asterisk-config/pjsip.ts";
+import { addressesOf } from "../adapters/asterisk-config/host-addresses.ts";
+import { programPjsip, runningPjsipRevision, unidentifiedOf } from "../adapters/asterisk-config/pjsip.ts";
 import { readTrunkFolder, watchTrunkFolder } from "../adapters/asterisk-config/trunk-folder.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { AriRest, Clock, Logger, RouterStore } from "../domain/ports.ts";
@@ -108,6 +109,8 @@ function trunkPart({ ari: { url, user, password }, asteriskConfigDir, trunksDir 
     read: () => readTrunkFolder(trunksDir),
     running: () => runningPjsipRevision(ari.asked),
     program: (content) => programPjsip({ dir: asteriskConfigDir, ari: ari.told, content }),
+    unidentified: (endpoints) => unidentifiedOf(ari.asked, endpoints),
+    addressesOf,
     states: () => endpointStates(ari.asked),
     registrations: () => registrationStates({ url, user, password, requestTimeoutMs: READ_BACK_TIMEOUT_MS }),
     trunks: () => table()?.trunks.values() ?? [],

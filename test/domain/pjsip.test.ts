@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { outgoingEndpoints, passwordlessEndpoints, trunkEndpoint } from "../../src/domain/asterisk-names.ts";
 import { unescapeValue } from "../../src/domain/asterisk-escape.ts";
 import { readConfig } from "../../src/domain/asterisk-reader.ts";
-import { readPjsip, registrationsIn, renderPjsip } from "../../src/domain/pjsip.ts";
+import { readPjsip, registrationsIn, renderPjsip, sourceNamesIn } from "../../src/domain/pjsip.ts";
 import { anAsteriskTrunk } from "./asterisk-builders.ts";
 
 const TRUNKS = [
@@ -50,6 +50,11 @@ describe("renderPjsip", () => {
     expect(retries(same)).toBe(retries(file));
     expect(retries(other)).not.toBe(retries(file));
     expect(registrationsIn(renderPjsip({ trunks: TRUNKS, credentials: new Map() }).content)).toEqual(new Map());
+  });
+
+  test("says which trunks are known by a host's name", () => {
+    const { content } = renderPjsip({ trunks: TRUNKS, credentials: CREDENTIALS });
+    expect(sourceNamesIn(content)).toEqual(new Map([[trunkEndpoint("acme/registered"), "sip.carrier.example"]]));
   });
 
   test("a trunk whose Secret is missing neither authenticates nor registers", () => {

@@ -41,7 +41,12 @@ export async function programPjsip({ dir, ari, content }: {
     reload: () => reloadAll(ari),
     verify: (file) => verify(ari, file),
   });
-  return { unidentified: await without(ari, "identify", endpoints) };
+  return { unidentified: await unidentifiedOf(ari, endpoints) };
+}
+
+/** Those whose calls Asterisk can't recognise now: their host had no address when it loaded the trunks. */
+export function unidentifiedOf(ari: AriRest, endpoints: readonly string[]): Promise<readonly string[]> {
+  return without(ari, "identify", endpoints);
 }
 
 /** The hash of the trunks that Asterisk runs, null when it runs none of ours. Not for a status or a log. */
