@@ -151,7 +151,12 @@ export function dialString(destination: string, endpoint: string): string {
     throw new ExpectedError("InvalidInput", "endpoint must be 1 to 45 lower-case letters, digits and dashes", { field: "endpoint" });
   }
   const number = parseE164(destination);
-  return number === null ? `PJSIP/${endpoint}/${assertSipUri(destination)}` : `PJSIP/${number}@${endpoint}`;
+  return number === null ? `PJSIP/${endpoint}/${overTls(assertSipUri(destination))}` : `PJSIP/${number}@${endpoint}`;
+}
+
+/** A `sips:` URI wants a Contact that is one (RFC 3261 section 8.1.1.8). Asterisk writes `sip:` there, and whoever is strict answers 480: called is the same host, over TLS. */
+function overTls(uri: string): string {
+  return uri.startsWith("sips:") ? `${uri.replace(/^sips:/, "sip:").replace(/;transport=.*/, "")};transport=tls` : uri;
 }
 
 /** RFC 3261 section 19.1, restricted: no password, headers, escapes or parameters other than transport. */

@@ -30,8 +30,8 @@ export function unreachableUris(uris: readonly DialledUri[], trunks: ReadonlyMap
 }
 
 function misfitOf(uri: string, { key, spec }: Pick<TrunkEntry, "key" | "spec">): readonly string[] {
-  // Without either, the trunk's transport is used.
-  const wanted = /;transport=(\w+)$/.exec(uri)?.[1]?.toUpperCase() ?? (uri.startsWith("sips:") ? "TLS" : spec.transport);
+  // Without either, the trunk's transport is used; `sips:` means TLS, also over the "tcp" of RFC 3261.
+  const wanted = uri.startsWith("sips:") ? "TLS" : (/;transport=(\w+)$/.exec(uri)?.[1]?.toUpperCase() ?? spec.transport);
   const isIpv6 = (host: string) => host.includes(":");
   const [family, ofTrunk] = [hostOf(uri) ?? "", spec.host].map((host) => (isIpv6(host) ? "IPv6" : "IPv4"));
   return [

@@ -65,7 +65,9 @@ describe("dialString", () => {
   test.each([
     ["+12025550199", "PJSIP/+12025550199@trunk-a-b-0123456789"],
     ["sip:reception@pbx.example.com", "PJSIP/trunk-a-b-0123456789/sip:reception@pbx.example.com"],
-    ["sips:a.b+c_d-e@192.0.2.1:5061;transport=tls", "PJSIP/trunk-a-b-0123456789/sips:a.b+c_d-e@192.0.2.1:5061;transport=tls"],
+    ["sips:a.b+c_d-e@192.0.2.1:5061;transport=tls", "PJSIP/trunk-a-b-0123456789/sip:a.b+c_d-e@192.0.2.1:5061;transport=tls"],
+    ["sips:desk@pbx.example", "PJSIP/trunk-a-b-0123456789/sip:desk@pbx.example;transport=tls"],
+    ["sips:[2001:db8::1];transport=tcp", "PJSIP/trunk-a-b-0123456789/sip:[2001:db8::1];transport=tls"],
     ["sip:[2001:db8::1]:5070", "PJSIP/trunk-a-b-0123456789/sip:[2001:db8::1]:5070"],
   ])("calls %s as %s", (destination, expected) => {
     expect(dialString(destination, "trunk-a-b-0123456789")).toBe(expected);

@@ -389,6 +389,7 @@ describe("SIP URIs that a trunk can't call", () => {
   it.each([
     ["sip:desk@pbx.example;transport=tcp", undefined, "SipTrunk default/carrier calls over UDP, not TCP"],
     ["sips:desk@pbx.example", undefined, "SipTrunk default/carrier calls over UDP, not TLS"],
+    ["sips:desk@pbx.example;transport=udp", undefined, "SipTrunk default/carrier calls over UDP, not TLS"],
     ["sip:desk@[2001:db8::5]", undefined, "SipTrunk default/carrier calls over IPv4, not IPv6"],
     ["sip:desk@pbx.example;transport=udp", "tcp", "SipTrunk default/tcp calls over TCP, not UDP"],
     ["sip:desk@192.0.2.1;transport=tls", "v6", "SipTrunk default/v6 calls over UDP, not TLS; SipTrunk default/v6 calls over IPv6, not IPv4"],

@@ -13,7 +13,7 @@ import { freeTcpPort, loopbackAddress } from "../harness/ports.ts";
 import { eventually, temporaryFolder } from "../harness/process.ts";
 import { startSippServer } from "../harness/sipp.ts";
 import { createAuthority } from "../harness/x509.ts";
-import { CALLER, DID, type RunningRouter, startTestRouter, startWorld, toUri, type World } from "./world.ts";
+import { CALLER, DID, type RunningRouter, setRules, startTestRouter, startWorld, toUri, type World } from "./world.ts";
 
 const DESK = "+12025550142";
 
@@ -26,6 +26,7 @@ describe.each([
   let world: World;
   let pstn: Pstn;
   let router: RunningRouter;
+  let host: string;
 
   beforeAll(async () => {
     const folder = await temporaryFolder("trunks");
@@ -34,6 +35,7 @@ describe.each([
     const product = await loopbackAddress();
     const tls = await identities(folder.path, { carrier, product });
     const trunk: Partial<SipTrunkSpec> = { host: carrier, transport, mediaEncryption, port: transport === "TLS" ? tls.carrier.server.port : 5060 };
+    host = `${carrier}:${trunk.port}`;
     world = await startWorld("sip:nobody@127.0.0.9", { trunk, sipAddress: product, tls: tls.product });
     parts.defer(() => world.stop());
     router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", number: DESK })] } });
@@ -65,6 +67,15 @@ describe.each([
       expect(invite.header("Via")[0]).toContain(`SIP/2.0/${transport}`);
       expect(invite.raw.includes("a=crypto:")).toBe(mediaEncryption === "SDES");
       expect(invite.raw).toContain(mediaEncryption === "SDES" ? " RTP/SAVP " : " RTP/AVP ");
+    }
+  });
+
+  test.each(transport === "TLS" ? ["sip:", "sips:"] : ["sip:"])("calls a %s URI, with its transport and without", async (scheme) => {
+    for (const parameter of ["", `;transport=${transport.toLowerCase()}`]) {
+      const uri = `${scheme}${DESK}@${host}${parameter}`;
+      await setRules(world, router, { rule: { destinations: [aDestination({ name: "desk", sipUri: uri })] } });
+      expect((await pstn.call({ from: CALLER, to: DID })).answeredBy).toBe(DESK);
+      await eventually("the record", () => router.store.final().some(({ end, answeredBy }) => end === "completed" && answeredBy === uri));
     }
   });
 });
