@@ -483,7 +483,7 @@ export interface SipTrunkSpec {
   readonly host: string;
   /** Port that calls are sent to. Default 5060; carriers mostly use 5061 for TLS. */
   readonly port: number;
-  /** How SIP messages travel, UDP, TCP or TLS. Default UDP. */
+  /** How SIP messages travel, in both directions, UDP, TCP or TLS. Default UDP. */
   readonly transport: SipTransport;
   /**
    * How the sound is encrypted. None, the default; SDES, with the keys in the SIP messages, which calls for transport
@@ -504,10 +504,13 @@ export interface SipTrunkSpec {
   readonly authentication?: SipTrunkAuthentication;
   /**
    * Enabled registers with the carrier (SIP REGISTER) so that it knows where to send calls; needs `authentication`.
-   * Default Disabled.
+   * The carrier has to name the called number in the request, not the user that is registered. Default Disabled.
    */
   readonly registration: RegistrationMode;
-  /** Audio codecs in order of preference, each once. Default PCMU, PCMA. */
+  /**
+   * Audio codecs in order of preference, each once. What the caller speaks is offered to a destination first, if it is
+   * one of them, so that nothing is converted. Default PCMU, PCMA.
+   */
   readonly codecs: readonly Codec[];
   /**
    * The carrier's rules for caller ID. Most carriers refuse a From that is not one of your numbers, and some want the
@@ -518,7 +521,8 @@ export interface SipTrunkSpec {
   readonly keepAlive: SipTrunkKeepAlive;
   /**
    * Outgoing calls a second that one Asterisk pod starts at most. More wait for up to two seconds; then the next
-   * destination is tried, or the caller gets 503. Not given, no limit.
+   * destination is tried, or the caller gets 503. Calls that the dialplan rings by itself are not counted. Not given,
+   * no limit.
    */
   readonly maxCallsPerSecond?: number;
   /**

@@ -145,6 +145,20 @@ describe("a carrier that writes number portability into the number (RFC 4694)", 
   });
 });
 
+describe("a trunk that prefers other codecs than the caller's", () => {
+  test("offers the caller's first, so that nothing is converted", async () => {
+    await using parts = new AsyncDisposableStack();
+    const desk = parts.use(await startSippServer({ scenario: "answer-200.xml" }));
+    const world = await startWorld("sip:nobody@127.0.0.9", { trunk: { codecs: ["G722", "PCMA", "PCMU"] } });
+    parts.defer(() => world.stop());
+    const router = await startTestRouter(world, { rule: { destinations: [aDestination({ name: "desk", sipUri: toUri(desk) })] } });
+    parts.defer(() => router.stop());
+    expect(await world.call()).toMatchObject({ exitCode: 0, stats: { successful: 1 } });
+    const invite = (await desk.messages()).find(({ startLine }) => startLine.startsWith("INVITE"));
+    expect(invite?.body).toMatch(/RTP\/AVP 0 9 8 /);
+  });
+});
+
 describe("a destination that speaks only Opus", () => {
   test("is put through to a caller who does not", async () => {
     await using parts = new AsyncDisposableStack();
