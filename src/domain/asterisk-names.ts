@@ -44,6 +44,9 @@ export const REVISION_VARIABLE = "DIALPLANE_REVISION";
 /** Global variable that counts calls to unknown DIDs; 0 or unset after each reload, as a counter after a restart. */
 export const UNKNOWN_CALLS_VARIABLE = "DIALPLANE_UNKNOWN_CALLS";
 
+/** Global variable: how many of those routers have counted. */
+export const COUNTED_CALLS_VARIABLE = "DIALPLANE_UNKNOWN_CALLS_COUNTED";
+
 /** Address of record that carries the hash of the PJSIP configuration that runs; nothing can register to it. */
 export const PJSIP_REVISION_AOR = "dialplane-revision";
 

@@ -1,7 +1,7 @@
 import { createAriHttp } from "../adapters/ari/http.ts";
 import { endpointStates } from "../adapters/ari/endpoints.ts";
 import { registrationStates } from "../adapters/ari/registrations.ts";
-import { programDialplan, runningRevision, unknownCalls } from "../adapters/asterisk-config/dialplan.ts";
+import { countedUnknownCalls, noteCountedCalls, programDialplan, runningRevision, unknownCalls } from "../adapters/asterisk-config/dialplan.ts";
 import { addressesOf } from "../adapters/asterisk-config/host-addresses.ts";
 import { programPjsip, runningPjsipRevision, unidentifiedOf } from "../adapters/asterisk-config/pjsip.ts";
 import { readTrunkFolder, watchTrunkFolder } from "../adapters/asterisk-config/trunk-folder.ts";
@@ -78,8 +78,12 @@ function missingIn(seen: Rollout["seen"], withTrunks: boolean): readonly string[
 }
 
 function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, clock, metrics }: PodRolloutDeps, ari: Ari): () => Promise<Installed> {
-  const unknown = countUnknownCalls(() => unknownCalls(ari.asked), metrics.unknownCalls);
-  const counted = () => unknown.count().catch((error: unknown) => logger.debug({ error: messageOf(error) }, "refused calls could not be counted"));
+  const inAsterisk = {
+    refused: () => unknownCalls(ari.asked),
+    counted: () => countedUnknownCalls(ari.asked),
+    note: (count: number) => noteCountedCalls(ari.asked, count),
+  };
+  const counted = () => countUnknownCalls(inAsterisk, metrics.unknownCalls).catch((error: unknown) => logger.debug({ error: messageOf(error) }, "refused calls could not be counted"));
   const installer = createInstaller(
     {
       name: "dialplan",
@@ -90,7 +94,7 @@ function dialplanPart({ asteriskConfigDir }: RouterConfig, { store, logger, cloc
       running: () => runningRevision(ari.asked),
       program: async (revision) => {
         await counted();
-        await programDialplan({ dir: asteriskConfigDir, ari: ari.told, revision }).finally(() => unknown.reloaded());
+        await programDialplan({ dir: asteriskConfigDir, ari: ari.told, revision });
         logger.info({ revision: revision.revision, hash: revision.hash }, "dialplan programmed and verified");
       },
     },

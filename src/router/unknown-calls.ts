@@ -1,27 +1,17 @@
 import type { Counter } from "prom-client";
 
+/** Asterisk's count of calls to numbers of nobody, which the dialplan refuses by itself, and how many of them routers have counted. A reload sets both to 0. */
 export interface UnknownCalls {
-  /** To be asked now and then, and before every reload. */
-  count(): Promise<void>;
-  /** Asterisk begins anew. */
-  reloaded(): void;
+  readonly refused: () => Promise<number>;
+  readonly counted: () => Promise<number>;
+  readonly note: (counted: number) => Promise<void>;
 }
 
-/**
- * The dialplan refuses calls to numbers of nobody by itself and counts them in Asterisk, where a reload takes the count away; here it goes on.
- *
- * @param read the count in Asterisk
- */
-export function countUnknownCalls(read: () => Promise<number>, counter: Pick<Counter, "inc">): UnknownCalls {
-  let last = 0;
-  return {
-    count: async () => {
-      const now = await read();
-      counter.inc(now >= last ? now - last : now);
-      last = now;
-    },
-    reloaded: () => {
-      last = 0;
-    },
-  };
+/** To be asked now and then, and before every reload. What was counted is noted in Asterisk: it is not counted again, by whatever router. */
+export async function countUnknownCalls({ refused, counted, note }: UnknownCalls, counter: Pick<Counter, "inc">): Promise<void> {
+  const [now, before] = [await refused(), await counted()];
+  if (now <= before) return;
+  // First: what can't be noted would be counted at each look.
+  await note(now);
+  counter.inc(now - before);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { REVISION_VARIABLE, UNKNOWN_CALLS_VARIABLE } from "../../domain/asterisk-names.ts";
+import { COUNTED_CALLS_VARIABLE, REVISION_VARIABLE, UNKNOWN_CALLS_VARIABLE } from "../../domain/asterisk-names.ts";
 import { dialplanFile, dialplanHash, dialplanMarker } from "../../domain/dialplan.ts";
 import { dialplanProbes } from "../../domain/dialplan-probes.ts";
 import { ExpectedError } from "../../domain/errors.ts";
@@ -43,6 +43,15 @@ export async function runningRevision(ari: AriRest): Promise<string | null> {
 /** Calls to DIDs that no pool owns, since the last reload. A counter: it falls to 0 with each. */
 export async function unknownCalls(ari: AriRest): Promise<number> {
   return Number(await globalVariable(ari, UNKNOWN_CALLS_VARIABLE)) || 0;
+}
+
+/** Those that were noted as counted, since the last reload. */
+export async function countedUnknownCalls(ari: AriRest): Promise<number> {
+  return Number(await globalVariable(ari, COUNTED_CALLS_VARIABLE)) || 0;
+}
+
+export async function noteCountedCalls(ari: AriRest, counted: number): Promise<void> {
+  await ari.request("POST", "/asterisk/variable", { variable: COUNTED_CALLS_VARIABLE, value: String(counted) });
 }
 
 async function globalVariable(ari: AriRest, variable: string): Promise<string> {

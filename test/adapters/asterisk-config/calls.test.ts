@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { programDialplan, unknownCalls } from "../../../src/adapters/asterisk-config/dialplan.ts";
+import { countedUnknownCalls, noteCountedCalls, programDialplan, unknownCalls } from "../../../src/adapters/asterisk-config/dialplan.ts";
 import { programPjsip } from "../../../src/adapters/asterisk-config/pjsip.ts";
 import { fallbackContext } from "../../../src/domain/asterisk-names.ts";
 import { dialplanHash, dialplanMarker, renderDialplan } from "../../../src/domain/dialplan.ts";
@@ -229,6 +229,11 @@ describe("refusals", () => {
     expect(await refused(404, "+4930901820")).toMatchObject({ exitCode: 0 });
     expect(await unknownCalls(ari)).toBe(2);
     expect(await readFile(asterisk.logFile, "utf8")).toContain("No pool owns the called number +4930901820");
+    expect(await countedUnknownCalls(ari)).toBe(0);
+    await noteCountedCalls(ari, 2);
+    expect(await countedUnknownCalls(ari)).toBe(2);
+    await program({ diversion: "Tracking" });
+    expect([await unknownCalls(ari), await countedUnknownCalls(ari)]).toEqual([0, 0]);
   });
 
   test("a source that no trunk identifies is never served, whatever it writes into From", async () => {
