@@ -7,6 +7,8 @@ import { ExpectedError, messageOf } from "../../domain/errors.ts";
 const TRANSIENT = new Set(["40001", "40P01"]);
 /** The server went away or is coming back (class 08, admin_shutdown, crash_shutdown, cannot_connect_now), as SQLSTATE or as errno. */
 const LOST = new Set(["08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "ECONNRESET", "ECONNREFUSED", "EPIPE"]);
+/** read_only_sql_transaction: a stand-by, as while a failover is under way. Another connection may reach the server that can be written to. */
+const READ_ONLY = "25006";
 /** The driver's own words, without a code; the second is said of a connection that broke between two statements of a transaction. */
 const LOST_IN_WORDS = /^Connection terminated|^Client (?:has encountered a connection error|was closed) and is not queryable/;
 /**
@@ -47,11 +49,21 @@ function isTransient(error: unknown): boolean {
 
 function isLost(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return LOST.has(code) || LOST_IN_WORDS.test(messageOf(error));
+  return LOST.has(code) || LOST_IN_WORDS.test(messageOf(error)) || isReadOnly(error);
+}
+
+/** Of transactions that are to write. */
+function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === READ_ONLY;
+}
+
+/** Its connection is silent, or answers the same for as long as it lasts: whoever asks again needs another one. */
+export function needsAnotherConnection(error: unknown): error is Error {
+  return isSilence(error) || isReadOnly(error);
 }
 
 /** Nobody answered within the limit of the connection (`query_timeout` of the driver, which has no code for it), and nobody would answer anything else. */
-export function isSilence(error: unknown): error is Error {
+function isSilence(error: unknown): error is Error {
   return error instanceof Error && error.message === "Query read timeout";
 }
 

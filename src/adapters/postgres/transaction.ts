@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { isSilence, retrying } from "./retry.ts";
+import { needsAnotherConnection, retrying } from "./retry.ts";
 
 /** Either everything that `work` writes is durable, or nothing of it. */
 export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>, begin = "begin"): Promise<T> {
@@ -12,7 +12,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClie
       await client.query("commit");
       return result;
     } catch (error) {
-      broken = isSilence(error) ? error : await rolledBack(client);
+      broken = needsAnotherConnection(error) ? error : await rolledBack(client);
       throw error;
     } finally {
       client.release(broken);
