@@ -46,8 +46,9 @@ export class IdentityRegister {
   async assign(specs: ReadonlyMap<string, unknown>, now: Date): Promise<ReadonlyMap<string, Identity>> {
     const next = new Map([...specs].map(([id, spec]) => [id, nextIdentity(this.#known.get(id), spec, now)] as const));
     const changed = next.size !== this.#known.size || [...next].some(([id, identity]) => this.#known.get(id) !== identity);
-    this.#known = next;
+    // Nobody hears of what is not on the disk: after a restart it would be another, and the database would lose what it knows of it.
     if (changed) await replaceFile(this.#file, JSON.stringify(Object.fromEntries(next), null, 2));
+    this.#known = next;
     return next;
   }
 }

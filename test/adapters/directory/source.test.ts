@@ -256,6 +256,17 @@ describe("identity of objects in a folder", () => {
     await expect(source()).rejects.toMatchObject({ code: "InvalidInput", message: expect.stringContaining(".identities.json must be") as string });
   });
 
+  it("is in force only when it is on the disk: one that could not be kept would be another after a restart", async () => {
+    await put("a.yaml", "one 1");
+    const folderSource = await source();
+    // As a disk that is full: nothing can take its place.
+    await mkdir(join(folder, ".identities.json"));
+    await expect(folderSource.read()).rejects.toThrow();
+    await rm(join(folder, ".identities.json"), { recursive: true });
+    const { uid } = (await folderSource.read()).resources[0]!.metadata;
+    expect((await (await source()).read()).resources[0]!.metadata.uid).toBe(uid);
+  });
+
   it("gives a deleted and re-created object a new uid", async () => {
     await put("a.yaml", "one 1");
     const folderSource = await source();
