@@ -5,8 +5,11 @@ import { ExpectedError, messageOf } from "../../domain/errors.ts";
 
 /** Failures that say "nothing happened, try again": serialization_failure and deadlock_detected (PostgreSQL, appendix A). */
 const TRANSIENT = new Set(["40001", "40P01"]);
-/** The server went away or is coming back (class 08, admin_shutdown, crash_shutdown, cannot_connect_now), as SQLSTATE or as errno. */
-const LOST = new Set(["08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "ECONNRESET", "ECONNREFUSED", "EPIPE"]);
+/**
+ * The server went away or is coming back (class 08, admin_shutdown, crash_shutdown, cannot_connect_now), or ended a transaction that was
+ * silent for too long (idle_in_transaction_session_timeout), as SQLSTATE or as errno.
+ */
+const LOST = new Set(["08000", "08001", "08003", "08006", "25P03", "57P01", "57P02", "57P03", "ECONNRESET", "ECONNREFUSED", "EPIPE"]);
 /** read_only_sql_transaction: a stand-by, as while a failover is under way. Another connection may reach the server that can be written to. */
 const READ_ONLY = "25006";
 /** The driver's own words, without a code; the second is said of a connection that broke between two statements of a transaction. */

@@ -37,6 +37,19 @@ describe("a transaction whose connection breaks", () => {
     expect(answer).toEqual([{ text: "attempt 2" }]);
   });
 
+  it("because this process was frozen for too long is made once more", async () => {
+    const impatient = connect(database.url, silent, { max: 1, idleTransactionMilliseconds: 100 });
+    let attempts = 0;
+    const answer = await inTransaction(impatient, async (client) => {
+      attempts += 1;
+      // Nothing runs meanwhile, and what the server said is read after the next statement was sent.
+      if (attempts === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+      return (await client.query<{ one: number }>("select 1 as one")).rows;
+    });
+    await impatient.end();
+    expect({ answer, attempts }).toEqual({ answer: [{ one: 1 }], attempts: 2 });
+  });
+
   it("again and again is told as an outage", async () => {
     const answer = inTransaction(pool, async (client) => {
       await cutOff(client);
