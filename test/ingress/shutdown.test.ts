@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { startWire } from "../harness/kube-proxy.ts";
 import { eventually } from "../harness/process.ts";
 import { startReplica, type Replica } from "./replicas.ts";
 import { aSitePool } from "./site.ts";
@@ -59,4 +61,17 @@ it("a process that is told to end answers every request that it took, durably, t
   expect(new Set(numbers).size).toBe(requests);
   for (const number of numbers) expect(await stores.associations(number)).toHaveLength(1);
   expect(await stores.counts()).toEqual({ leased: requests, associations: requests, prospects: requests, devices: requests });
+}, 60_000);
+
+it("a process whose database has vanished without a word ends all the same", async () => {
+  const wire = await startWire(stores.url);
+  const through = new URL(stores.url);
+  through.port = new URL(wire.url).port;
+  const cutOff = await startReplica({ url: through.href });
+  await eventually("it has looked at the database", async () => (await fetch(`${cutOff.url}/readyz`)).status === 200);
+  wire.freeze();
+  const code = await Promise.race([cutOff.end(), sleep(15_000, "is alive")]);
+  await cutOff.stop();
+  await wire[Symbol.asyncDispose]();
+  expect(code).toBe(0);
 }, 60_000);

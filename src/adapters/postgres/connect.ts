@@ -41,6 +41,8 @@ export function connect(url: string, logger: Logger, options: Partial<ConnectOpt
     idle_in_transaction_session_timeout: idleTransactionMilliseconds,
     connectionTimeoutMillis: connectTimeoutMilliseconds,
     application_name: applicationName,
+    // A process that is done must not wait for a server that is gone to take leave of its idle connections.
+    allowExitOnIdle: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });

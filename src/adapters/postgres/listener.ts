@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { messageOf } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
@@ -5,6 +6,7 @@ import { backoffMs } from "../../shared/backoff.ts";
 
 const RECONNECT = { firstMs: 100, longestMs: 10_000 } as const;
 const CONNECT_MILLISECONDS = 5_000;
+const LEAVE_MILLISECONDS = 1_000;
 
 export interface ListenOptions {
   readonly url: string;
@@ -49,7 +51,9 @@ class Session {
   async #connect(): Promise<void> {
     const { url } = this.#options;
     const client = new pg.Client({
-      ...{ connectionString: url, connectionTimeoutMillis: CONNECT_MILLISECONDS, application_name: "dialplane-listener" },
+      ...{ connectionString: url, application_name: "dialplane-listener" },
+      // A server may fall silent when it has taken the connection: it would be waited for, and not tried again.
+      ...{ connectionTimeoutMillis: CONNECT_MILLISECONDS, query_timeout: CONNECT_MILLISECONDS },
       ...{ keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
     });
     client.on("notification", (message) => this.#options.onNotification(message.payload ?? ""));
@@ -60,10 +64,10 @@ class Session {
       await client.query(`listen ${this.#options.channel}`);
     } catch (error) {
       // Not the present connection yet: whoever asked for it decides what follows.
-      await client.end().catch(() => undefined);
+      await leave(client);
       throw error;
     }
-    if (this.#stopped) return client.end();
+    if (this.#stopped) return leave(client);
     this.#client = client;
     this.#failures = 0;
     this.#options.onConnected?.();
@@ -72,7 +76,7 @@ class Session {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#client?.end().catch(() => undefined);
+    if (this.#client !== undefined) await leave(this.#client);
   }
 
   /** Error and end may both come for one connection, and old ones late: only the present one counts, once. */
@@ -91,4 +95,10 @@ class Session {
       });
     }, backoffMs(RECONNECT, this.#failures));
   }
+}
+
+/** A server that is gone without a word does not take leave: it would be waited for until TCP gives up, a quarter of an hour later. */
+async function leave(client: pg.Client): Promise<void> {
+  await Promise.race([client.end().catch(() => undefined), sleep(LEAVE_MILLISECONDS, undefined, { ref: false })]);
+  client.connection.stream.destroy();
 }

@@ -1,6 +1,10 @@
+import { once } from "node:events";
+import { connect as openTcp, createServer, type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type pg from "pg";
 import { connect } from "../../../src/adapters/postgres/connect.ts";
+import { listen } from "../../../src/adapters/postgres/listener.ts";
 import { lockWrites } from "../../../src/adapters/postgres/apply-lock.ts";
 import { beginTerm, readTerm } from "../../../src/adapters/postgres/leadership.ts";
 import { inTransaction } from "../../../src/adapters/postgres/transaction.ts";
@@ -16,9 +20,7 @@ let pool: pg.Pool;
 beforeEach(async () => {
   database = await freshDatabase();
   wire = await startWire(database.url);
-  const url = new URL(database.url);
-  url.port = new URL(wire.url).port;
-  pool = connect(url.href, silent, { max: 1, statementTimeoutMilliseconds: STATEMENT_MS, givesUpSilence: true });
+  pool = connect(throughWire(), silent, { max: 1, statementTimeoutMilliseconds: STATEMENT_MS, givesUpSilence: true });
 });
 afterEach(async () => {
   // Ends what is frozen: nobody would take leave of it otherwise.
@@ -26,6 +28,33 @@ afterEach(async () => {
   await pool.end();
   await database.drop();
 });
+
+function throughWire(): string {
+  return withPort(database.url, Number(new URL(wire.url).port));
+}
+
+function withPort(text: string, port: number): string {
+  const url = new URL(text);
+  url.port = String(port);
+  return url.href;
+}
+
+/** A server whose first connection says nothing any more when it has been told that word. */
+async function deafTo(word: string, target: string): Promise<{ readonly url: string; close(): Promise<unknown> }> {
+  let isDeaf = false;
+  const server = createServer((client) => {
+    const upstream = openTcp({ host: "127.0.0.1", port: Number(new URL(target).port) });
+    for (const [one, other] of [[client, upstream], [upstream, client]] as const) one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    upstream.pipe(client);
+    client.on("data", (data) => {
+      if (isDeaf || !data.includes(word)) upstream.write(data);
+      else client.removeAllListeners("data").resume();
+      isDeaf ||= data.includes(word);
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return { url: withPort(target, (server.address() as AddressInfo).port), close: () => once(server.close(), "close") };
+}
 
 /** As when a machine loses its power and another one takes over its address: nothing is told to those who were connected. */
 function vanish(): void {
@@ -37,9 +66,7 @@ const one = () => pool.query<{ one: number }>("select 1 as one").then(({ rows })
 
 describe("a process that vanishes in the middle of a transaction", () => {
   it("holds up others for a while only: the next leader begins its term", async () => {
-    const url = new URL(database.url);
-    url.port = new URL(wire.url).port;
-    const leading = connect(url.href, silent, { max: 1, idleTransactionMilliseconds: 500 });
+    const leading = connect(throughWire(), silent, { max: 1, idleTransactionMilliseconds: 500 });
     const { promise: lost, resolve: end } = Promise.withResolvers<undefined>();
     const { promise: isWriting, resolve: writes } = Promise.withResolvers<undefined>();
     const work = inTransaction(leading, async (client) => {
@@ -59,6 +86,25 @@ describe("a process that vanishes in the middle of a transaction", () => {
       await leading.end();
     }
     expect(await readTerm(database.pool)).toBe(2);
+  }, 20_000);
+});
+
+describe("listening to a database that falls silent", () => {
+  const listening = (url: string, onConnected: () => void = () => undefined) => listen({ url, channel: "dialplane_pods", onNotification: () => undefined, onConnected, logger: silent });
+
+  it("ends when it is told to: nobody takes leave", async () => {
+    const stop = await listening(throughWire());
+    vanish();
+    expect(await Promise.race([stop().then(() => "ended"), sleep(5_000, "waits")])).toBe("ended");
+  });
+
+  it("as soon as it is connected is begun again", async () => {
+    const deaf = await deafTo("listen ", database.url);
+    const { promise: connected, resolve } = Promise.withResolvers<undefined>();
+    const stop = await listening(deaf.url, () => resolve(undefined));
+    await connected;
+    await stop();
+    await deaf.close();
   }, 20_000);
 });
 
