@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { ExpectedError, messageOf, rootCauseOf, wrap } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
-import { sqlState } from "./retry.ts";
+import { isReadOnly, sqlState } from "./retry.ts";
 
 const FOLDER = new URL("./sql/", import.meta.url);
 /** Any constant will do, as long as every release uses the same. */
@@ -27,7 +27,7 @@ interface Migration {
 
 /**
  * Brings the database to this release's schema: forward only, one transaction a migration, one process at a time.
- * @throws ExpectedError SchemaTooNew when a newer release was here, Unavailable, or PermissionDenied for a user who may not make tables
+ * @throws ExpectedError SchemaTooNew when a newer release was here, Unavailable (also of a stand-by), or PermissionDenied for a user who may not make tables
  */
 export async function migrate(pool: pg.Pool, logger?: Logger): Promise<void> {
   const migrations = await readMigrations();
@@ -57,6 +57,9 @@ export async function migrate(pool: pg.Pool, logger?: Logger): Promise<void> {
 }
 
 function refuseForbidden(error: unknown): never {
+  if (isReadOnly(error)) {
+    throw new ExpectedError("Unavailable", `DATABASE_URL: must be of a server that can be written to: ${messageOf(error)}`, { field: "DATABASE_URL", cause: error });
+  }
   if (sqlState(error) !== FORBIDDEN) throw error;
   throw new ExpectedError("PermissionDenied", `DATABASE_URL: must be of a user who may make tables: ${messageOf(error)}`, { field: "DATABASE_URL", cause: error });
 }

@@ -56,7 +56,7 @@ function isLost(error: unknown): boolean {
 }
 
 /** Of transactions that are to write. */
-function isReadOnly(error: unknown): boolean {
+export function isReadOnly(error: unknown): boolean {
   return sqlState(error) === READ_ONLY;
 }
 

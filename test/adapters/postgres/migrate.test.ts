@@ -59,6 +59,15 @@ describe("migrations", () => {
     await pool.end();
   });
 
+  test("of a server that can only be read say so, and that it may be tried again", async () => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1, options: "-c default_transaction_read_only=on" });
+    await expect(migrate(pool)).rejects.toMatchObject({
+      ...{ code: "Unavailable", field: "DATABASE_URL" },
+      message: "DATABASE_URL: must be of a server that can be written to: cannot execute CREATE TABLE in a read-only transaction",
+    });
+    await pool.end();
+  });
+
   test("leave nothing half-made when one fails", async () => {
     await database.pool.query("create table dialplan (somebody_elses int)");
     await expect(migrate(database.pool)).rejects.toThrow(/while applying migration 1: .*dialplan/);
