@@ -124,7 +124,7 @@ function electorOf(config: OperatorConfig, deps: TermDependencies): Elector {
     leaseDurationSeconds: leaseSeconds,
     renewDeadlineSeconds: (leaseSeconds * 2) / 3,
     retryPeriodSeconds: leaseSeconds / 6,
-    leastTransitions: async () => ((await readTerm(deps.pool)) ?? -1) + 1,
+    leastTransitions: async () => ((await readTerm(deps.looks)) ?? -1) + 1,
     onStartedLeading: async ({ holder, transitions }, signal) => {
       deps.metrics.leader.set(1);
       running = startTerm(deps, { holder, number: transitions }, () => elector.isLeader, signal);

@@ -21,7 +21,7 @@ export interface TermDependencies {
   readonly client: KubeClient;
   readonly source: KubernetesSource;
   readonly pool: pg.Pool;
-  /** For what is read now and then: gives up a database that vanished. */
+  /** For what is read now and then, and for terms: gives up a database that vanished. */
   readonly looks: pg.Pool;
   /** Of `pool`. */
   readonly databaseUrl: string;
@@ -51,8 +51,8 @@ const RETRY = { firstMs: 250, longestMs: 10_000 } as const;
  * @throws ExpectedError `StaleRevision` when a later term was there already
  */
 export async function startTerm(deps: TermDependencies, term: Term, isLeader: () => boolean, signal: AbortSignal): Promise<RunningTerm | null> {
-  const { client, source, pool, clock, logger, metrics } = deps;
-  if (!(await announced(pool, term, logger, signal))) return null;
+  const { client, source, pool, looks, clock, logger, metrics } = deps;
+  if (!(await announced(looks, term, logger, signal))) return null;
   const finalizers = new PoolFinalizers({ client, source, isLeader, logger, metrics: metrics.queue("finalizers") });
   const writer = new StatusWriter({ client, fieldManager: FIELD_MANAGER });
   const publisher = new StatusPublisher({ source, writer, events: deps.events, isLeader, clock, logger, metrics: metrics.queue("statuses"), noticeAfterMs: deps.noticeAfterMs });
@@ -60,9 +60,9 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
   const overruled = Promise.withResolvers<undefined>();
   const reconciler = new Reconciler({
     source,
-    store: operatorStore({ pool, url: deps.databaseUrl, logger }, term, deps.looks),
+    store: operatorStore({ pool, url: deps.databaseUrl, logger }, term, looks),
     // A Secret knows no terms: the database is asked right before.
-    trunks: deps.newTrunks(() => assertTerm(pool, term)),
+    trunks: deps.newTrunks(() => assertTerm(looks, term)),
     clock,
     logger,
     onStatus: (statuses) => publisher.publish(statuses),
@@ -84,10 +84,10 @@ export async function startTerm(deps: TermDependencies, term: Term, isLeader: ()
 }
 
 /** A database that is away is waited for as long as the term lasts. */
-async function announced(pool: pg.Pool, term: Term, logger: Logger, signal: AbortSignal): Promise<boolean> {
+async function announced(looks: pg.Pool, term: Term, logger: Logger, signal: AbortSignal): Promise<boolean> {
   for (let failures = 1; !signal.aborted; failures += 1) {
     try {
-      await beginTerm(pool, term);
+      await beginTerm(looks, term);
       return true;
     } catch (error) {
       if (error instanceof ExpectedError && error.code === "StaleRevision") throw error;

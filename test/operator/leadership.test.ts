@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { readTerm } from "../../src/adapters/postgres/leadership.ts";
+import { startWire } from "../harness/kube-proxy.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { eventually, startProcess, type TestProcess } from "../harness/process.ts";
 import { aPool, aRule, aTrunk, ROOT, startWorld, SYSTEM, TEN, type OperatorWorld } from "./world.ts";
@@ -19,10 +20,10 @@ afterEach(async () => {
   await world.stop();
 });
 
-async function startOperator(name: string): Promise<TestProcess> {
+async function startOperator(name: string, database = world.database.url): Promise<TestProcess> {
   const env = {
     ...process.env,
-    ...{ DATABASE_URL: world.database.url, KUBECONFIG: world.kube.kubeconfig, DIALPLANE_POD_NAME: name, DIALPLANE_LOG_LEVEL: "info" },
+    ...{ DATABASE_URL: database, KUBECONFIG: world.kube.kubeconfig, DIALPLANE_POD_NAME: name, DIALPLANE_LOG_LEVEL: "info" },
     ...{ DIALPLANE_LEASE_SECONDS: String(LEASE_SECONDS), DIALPLANE_HEALTH_PORT: String(await freeTcpPort()) },
   };
   const operator = startProcess([process.execPath, join(ROOT, "src/cli.ts"), "operator"], { env });
@@ -88,6 +89,22 @@ describe("two operators", { timeout: 180_000 }, () => {
     await world.apply(aRule("another", { priority: 3 }));
     await world.becomes("rr", "another", ACCEPTED);
     expect(await readTerm(world.database.pool)).toBeGreaterThan(term);
+  });
+
+  test("a leader whose database vanished without a word goes on with the one that is there then", async () => {
+    const wire = await startWire(world.database.url);
+    const through = new URL(world.database.url);
+    through.port = new URL(wire.url).port;
+    await startOperator("first", through.href);
+    await leads("first");
+    await applyWorld();
+    // Its connections are used now and then, and none is told.
+    wire.freeze();
+    wire.thaw();
+    await world.apply(aRule("rule", { priority: 9 }), aTrunk("another", { host: "192.0.2.77" }));
+    await eventually("it is applied", async () => (await world.rows("select from rule where (spec ->> 'priority')::int = 9")).length === 1, 60_000);
+    await Promise.all(running.splice(0).map((process) => process.stop()));
+    await wire[Symbol.asyncDispose]();
   });
 
   test("a leader that stood still while another took over writes nothing when it goes on", async () => {

@@ -126,4 +126,14 @@ describe("a database that vanishes without a word", () => {
     expect(performance.now() - begun).toBeLessThan(2 * SILENCE_MS);
     expect(await one()).toEqual([{ one: 1 }]);
   });
+
+  it("is noticed when a transaction begins, however long its statements may take", async () => {
+    const patient = connect(throughWire(), silent, { max: 1 });
+    const work = () => inTransaction(patient, async (client) => (await client.query<{ one: number }>("select 1 as one")).rows);
+    expect(await work()).toEqual([{ one: 1 }]);
+    vanish();
+    await expect(work()).rejects.toThrow("Query read timeout");
+    expect(await work()).toEqual([{ one: 1 }]);
+    await patient.end();
+  }, 20_000);
 });
