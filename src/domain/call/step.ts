@@ -122,8 +122,9 @@ function whispered(call: Call, { channel, at }: Pick<EventOf<"Whispered">, "chan
   return call.kind === "bridging" && call.winner === channel ? endWhisper(call, at) : [call, []];
 }
 
+/** Nobody is asked to join while the whisper is heard. */
 function joined(call: Call, { channel, at }: EventOf<"Joined">): Stepped {
-  if (call.kind !== "bridging" || channel !== call.winner) {
+  if (call.kind !== "bridging" || call.whispering || channel !== call.winner) {
     return [call, []];
   }
   if (call.unproven) {

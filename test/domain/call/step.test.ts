@@ -139,7 +139,6 @@ const TABLES: Readonly<Record<keyof typeof STATES, Table>> = {
     "Whispered 0": ["bridging", CONNECT],
     "Whisper failed": ["bridging", CONNECT],
     "whisper deadline": ["bridging", ["StopWhisper 0", ...CONNECT]],
-    "Joined 0": ["bridged", ["SaveRecord bridged"]],
     "Originate 0 refused": ["ending", ["HangUp in 21", "StartTimer hangup 5"]],
     "CreateBridge failed": ["ending", FAIL_TALK],
     "AddToBridge failed": ["ending", FAIL_TALK],
