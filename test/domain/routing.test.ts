@@ -288,6 +288,7 @@ describe("destinations at their limit of calls", () => {
     const decision = route(full, pool, [aRule({ destinations: capped, priority: 1 }), aRule({}, { key: "default/later" })]);
     expect([decision.rule, names(decision)]).toEqual([null, [["default"]]]);
     expect(reasons(decision)).toEqual(["AllDestinationsFull", "DestinationFull", "DestinationFull", "DestinationFull", "DefaultDestination"]);
+    expect(decision.why[0]).toEqual({ rule: "default/rule", matched: true, reason: "AllDestinationsFull", message: "the rule matched, but all 3 destinations are at their limit" });
     expect(decision.why.at(-1)?.message).toBe("all destinations of default/rule are at their limit: the pool's default destination +12025550199 is called");
   });
 });

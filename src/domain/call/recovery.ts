@@ -50,8 +50,9 @@ function connections(channels: readonly HeldChannel[], settled: ReadonlySet<stri
     if (up && call !== undefined && !answered.has(call)) answered.set(call, id);
   }
   return channels.flatMap(({ id, call, up }) => {
-    const leg = call === null || callOfLeg(id) !== undefined || settled.has(call) ? undefined : answered.get(call);
-    return call === null || leg === undefined ? [] : [{ type: "connect", call, bridge: bridgeId(call), inbound: id, leg, answered: up }];
+    if (call === null || settled.has(call)) return [];
+    const leg = answered.get(call);
+    return leg === undefined ? [] : [{ type: "connect", call, bridge: bridgeId(call), inbound: id, leg, answered: up }];
   });
 }
 

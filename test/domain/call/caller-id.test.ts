@@ -30,6 +30,10 @@ describe("From", () => {
     expect(identity({ from: "Fixed", fixed: { number: "+12025550188" } }, { type: "Caller" }).from).toBe("+12025550188");
   });
 
+  test("is the called number where a trunk's fixed number is none", () => {
+    expect(identity({ from: "Fixed", fixed: { number: "anonymous" } }, { type: "Caller" }).from).toBe(did);
+  });
+
   test("is the called number for a caller who withheld his", () => {
     expect(identity({ from: "Caller" }, { type: "Caller" }, null).from).toBe(did);
   });
@@ -45,6 +49,12 @@ describe("headers", () => {
       "PJSIP_HEADER(add,P-Asserted-Identity)": "<sip:+13125550123@sip.carrier.example>",
       "PJSIP_HEADER(add,Diversion)": "<sip:+12025550101@sip.carrier.example>;reason=unconditional;counter=1",
     });
+  });
+
+  test("assert the called number where the trunk asks for that, also of a caller who withheld his", () => {
+    const asserted = { "PJSIP_HEADER(add,P-Asserted-Identity)": "<sip:+12025550101@sip.carrier.example>" };
+    expect(identity({ pAssertedIdentity: "Tracking" }, { type: "Tracking" }).variables).toEqual(asserted);
+    expect(identity({ pAssertedIdentity: "Tracking" }, { type: "Tracking" }, null).variables).toEqual(asserted);
   });
 
   test("assert a withheld number to nobody", () => {

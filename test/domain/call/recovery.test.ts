@@ -79,6 +79,7 @@ describe("a call that is connected after a restart", () => {
   test("does not wait for that when the caller was answered already: nobody else is rung then", () => {
     const { call, commands } = adopted(null);
     expect(brief(commands)).toEqual(["StopWhisper 0", "Answer in", "AddToBridge 0"]);
+    expect(call.answeredAt).toEqual(AT);
     expect(brief(after(call, commandFailed("AddToBridge", 422, LEG(0))).commands)).toEqual(["HangUp in 41", "HangUp 0 16", "StartTimer hangup 5"]);
   });
 
@@ -97,7 +98,8 @@ describe("a call that is connected after a restart", () => {
 
   test("has a record of its own when none is found: it claims no attribution, and nobody's name", () => {
     if (origin === null) throw new Error("a call of our own has an origin");
-    const { call } = after(adopted(origin).call, joined(0), joined(0), { type: "Recognised", record: firstRecord(ID, origin) }, gone(INBOUND), gone(LEG(0)));
+    const { call, commands } = after(adopted(origin).call, joined(0), joined(0), { type: "Recognised", record: firstRecord(ID, origin) }, gone(INBOUND), gone(LEG(0)));
+    expect(commands).toMatchObject([{ type: "DestroyBridge", bridge: BRIDGE }, { type: "SaveRecord", record: { id: ID, bridge: BRIDGE } }]);
     expect(call.origin === null ? null : recordOf(call, call.origin)).toMatchObject({ end: "completed", answeredBy: null, attribution: "unavailable", pool: "default/sales", legs: [{ result: "answered" }] });
   });
 });
@@ -106,12 +108,14 @@ test("a record that was closed because its pod was silent is open again when its
   const before = STATES.bridged();
   if (before.origin === null) throw new Error("a call of our own has an origin");
   const lost = closeUnobserved(recordOf(before, before.origin), AT, POD_LOST);
-  expect(lost).toMatchObject({ end: "completed", legs: [{ result: "answered", endedAt: AT }, { result: "cancelled", endedAt: AT }] });
+  expect(lost).toMatchObject({ end: "completed", endedAt: AT, legs: [{ result: "answered", endedAt: AT }, { result: "cancelled", endedAt: AT }] });
+  expect(lost.why).toEqual([...recordOf(before, before.origin).why, POD_LOST]);
   const adopted = adoptCall(ID, { bridge: BRIDGE, inbound: INBOUND, leg: LEG(0) }, new Date(AT.getTime() + 90_000));
   const { call } = after(adopted, { type: "Recognised", record: lost }, gone(INBOUND), gone(LEG(0)));
   if (call.origin === null) throw new Error("it was recognised");
   const record = recordOf(call, call.origin);
-  expect(record).toMatchObject({ end: "completed", attribution: lost.attribution, prospect: lost.prospect, rule: "default/rule", answeredAt: AT, bridgedAt: AT, answeredBy: lost.answeredBy });
+  const { pod, did, pool, caller, receivedAt, attribution, prospect, mediaElement, attributes, answeredBy } = lost;
+  expect(record).toMatchObject({ pod, did, pool, caller, receivedAt, attribution, prospect, mediaElement, attributes, answeredBy, end: "completed", rule: "default/rule", answeredAt: AT, bridgedAt: AT });
   expect(record.why.map(({ reason }) => reason)).toEqual(["RouterRestarted"]);
 });
 

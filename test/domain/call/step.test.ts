@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 
 import { facts } from "../builders.ts";
+import { CallReason } from "../../../src/domain/call-reasons.ts";
+import { bridgeId } from "../../../src/domain/call/ids.ts";
 import { closeUnobserved } from "../../../src/domain/call/recognise.ts";
 import { recordOf } from "../../../src/domain/call/record.ts";
 import type { Call } from "../../../src/domain/call/states.ts";
 import { step } from "../../../src/domain/call/step.ts";
 import type { CallRecord } from "../../../src/domain/types.ts";
-import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, decidedAhead, gone, type Happening, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
+import { aDecision, after, anAttempt, answered, AT, brief, commandFailed, deadline, decided, decidedAhead, gone, type Happening, ID, INBOUND, joined, LEG, received, ringing, STATES, whispering } from "./builders.ts";
 
 function theRecord(call: Call): CallRecord {
   if (call.origin === null) throw new Error("a call of our own has an origin");
@@ -274,6 +276,7 @@ describe("groups of destinations", () => {
     ["declined", gone(LEG(0), 21, 603), 21],
     ["declined", gone(LEG(0), 1, 404), 1],
     ["declined", gone(LEG(0), 22, 410), 22],
+    ["declined", gone(LEG(0), 28, 484), 28],
     ["congestion", gone(LEG(0), 34, 503), 34],
     ["unreachable", gone(LEG(0), 27, 408), 20],
   ])("a call that ends %s tells the caller so", (end, failure, told) => {
@@ -486,6 +489,42 @@ describe("the record", () => {
     expect(connecting().answeredAt).toEqual(later(5));
     const [call] = step(connecting(), { type: "ChannelGone", channel: INBOUND, cause: 16, sipStatus: null, at: later(5.1) });
     expect(call).toMatchObject({ end: "abandoned", notes: [] });
+  });
+
+  test("says who called, by which rule, who was rung and who answered, and when each of that was", () => {
+    const context = { ...facts().context, mediaElements: ["hero", "footer"], attributes: { utm_source: "news" } };
+    const note = { rule: "default/rule", matched: true, reason: CallReason.Matched, message: "all conditions hold" };
+    const happened: readonly (readonly [number, Happening])[] = [
+      [1, { type: "Decided", context, decision: aDecision([["a", "b"]], { why: [note] }) }],
+      [2, answered(1)],
+      [3, joined(1)],
+      [4, gone(LEG(0), 26)],
+      [5, gone(LEG(1), 16)],
+      [6, gone(INBOUND, 16)],
+    ];
+    const ended = happened.reduce<Call>((call, [seconds, event]) => step(call, { ...event, at: later(seconds) })[0], received());
+    const leg = { trunk: "default/carrier", startedAt: later(1), endedAt: later(2) };
+    expect(theRecord(ended)).toEqual({
+      id: ID,
+      ...received().origin,
+      answeredAt: later(2),
+      bridgedAt: later(3),
+      endedAt: later(5),
+      end: "completed",
+      hangupCause: 16,
+      attribution: "exclusive",
+      prospect: context.prospect,
+      mediaElement: "hero",
+      attributes: { utm_source: "news" },
+      rule: "default/rule",
+      answeredBy: "sip:b@pbx.example",
+      bridge: bridgeId(ID),
+      legs: [
+        { ...leg, channel: LEG(0), destination: "sip:a@pbx.example", answeredAt: null, hangupCause: 26, result: "cancelled" },
+        { ...leg, channel: LEG(1), destination: "sip:b@pbx.example", answeredAt: later(2), endedAt: later(5), hangupCause: 16, result: "answered" },
+      ],
+      why: [note],
+    });
   });
 
   test("of a caller whom Asterisk refused to answer has no answer", () => {
