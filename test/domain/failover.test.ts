@@ -41,6 +41,18 @@ describe("how a leg ended", () => {
   ])("%s", (_, given, expected) => {
     expect(classifyHangup(given)).toBe(expected);
   });
+
+  test.each<readonly [LegResult, readonly number[], readonly number[]]>([
+    ["busy", [486, 600], [17]],
+    ["no-answer", [480], [19]],
+    ["cancelled", [487], [16, 26]],
+    ["congestion", [500, 501, 503, 505, 580], [34, 38, 41, 42, 44, 47]],
+    ["declined", [403, 404, 410, 484, 603, 604, 606, 607, 608], [1, 21, 22, 28]],
+    ["unreachable", [302, 400, 401, 402, 407, 408, 415, 488, 502, 504], [0, 2, 3, 18, 20, 27, 31, 43, 88, 102, 127]],
+  ])("%s is what %j say whatever the cause is, and what the causes %j say alone", (result, statuses, causes) => {
+    for (const sipStatus of statuses) for (const q850 of [0, 17, 21, 34]) expect([sipStatus, classifyHangup({ q850, sipStatus })]).toEqual([sipStatus, result]);
+    for (const q850 of causes) expect([q850, classifyHangup({ q850 })]).toEqual([q850, result]);
+  });
 });
 
 const leg: Attempt = { name: "a", destination: "+12025550141", trunk: "default/carrier", ringTimeoutSeconds: 25, maxConcurrentCalls: null, whisper: null };
@@ -95,6 +107,9 @@ describe("legs that rang together have one result", () => {
     ["one said no", ["no-answer", "declined"], "declined"],
     ["busy tells more than no answer", ["no-answer", "busy"], "busy"],
     ["no answer tells more than a broken line", ["unreachable", "no-answer"], "no-answer"],
+    ["no answer tells more than a far end without capacity", ["congestion", "no-answer"], "no-answer"],
+    ["a far end without capacity tells more than one that is not reached", ["unreachable", "congestion"], "congestion"],
+    ["not reached tells more than cancelled by the network", ["cancelled", "unreachable"], "unreachable"],
     ["none", [], "not-tried"],
   ])("%s", (_, results, expected) => {
     expect(groupResult(results)).toBe(expected);
