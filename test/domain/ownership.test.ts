@@ -50,6 +50,15 @@ describe("a number in two pools", () => {
     ]);
   });
 
+  test.each([
+    [3, ""],
+    [4, "; 1 more conflicts"],
+  ])("of %d conflicts three are spelled out", (conflicts, more) => {
+    const holders = Array.from({ length: conflicts }, (_, i) => aPool({ numbers: [`+1202555010${i}`] }, { key: `ns/h${i}` }));
+    const loser = aPool({}, { key: "ns/loser", createdAt: "2026-06-01T00:00:00Z" });
+    expect(conflictMessage(resolveOwnership([...holders, loser]).get("ns/loser")!)).toContain(`+12025550102 belongs to the older pool ns/h2${more}; ${10 - conflicts} of 10`);
+  });
+
   test("many conflicts are summed up", () => {
     const holders = Array.from({ length: 5 }, (_, i) => aPool({ numbers: [`+1202555010${i}`] }, { key: `ns/h${i}` }));
     const loser = aPool({}, { key: "ns/loser", createdAt: "2026-06-01T00:00:00Z" });
