@@ -249,13 +249,19 @@ describe("the status of what is declared", () => {
     const written = { dialplan: hash, routing: 5, history: 0, trunks: "first", trunksError: null };
     const programmed = (statuses: ReturnType<typeof statusesOf>) =>
       Object.fromEntries(statuses.map(({ metadata, status }) => [metadata.name, status.conditions.find(({ type }) => type === "Programmed")]));
-    const look = (of: ReturnType<typeof trunks>) => programmed(statusesOf({ resources: named.resources, world: compileWorld(named), written, pods: report(hash, of), totals: {}, previous: [], now: NOW }));
+    const look = (of: ReturnType<typeof trunks>, running = hash) =>
+      programmed(statusesOf({ resources: named.resources, world: compileWorld(named), written, pods: report(running, of), totals: {}, previous: [], now: NOW }));
 
     it("and no longer", () => {
       const message = `0 of 1 pods run revision ${hash.slice(0, 12)} with the trunks that it names; waiting for a`;
       expect(look(trunks("older"))).toMatchObject({ sales: { status: "False", reason: "Pending", message }, rule: { status: "False", message }, unnamed: { status: "True" } });
       expect(look(trunks("older", "no transport"))).toMatchObject({ sales: { reason: "ProgrammingFailed", message: expect.stringContaining("a: no transport") as unknown } });
       expect(look(trunks("first"))).toMatchObject({ sales: { status: "True" }, rule: { status: "True" }, carrier: { status: "True" } });
+    });
+
+    it("and says nothing of trunks while it is the dialplan that a pod does not run", () => {
+      const message = `0 of 1 pods run revision ${hash.slice(0, 12)}; waiting for a`;
+      expect(look(trunks("first"), "an older one")).toMatchObject({ sales: { status: "False", reason: "Pending", message }, rule: { status: "False" } });
     });
 
     it("and for no others", () => {
