@@ -59,6 +59,7 @@ describe("an explanation", () => {
     expect([decision.outcome, groups]).toEqual(["refuse", []]);
     expect(notAsked.map(({ message }) => message.split(";")[0])).toEqual(Array.from({ length: 4 }, () => "the caller is refused before any rule"));
     expect(explanationLines(explanation).at(-1)).toBe("=> the call is refused");
+    expect(explanationLines(explanation)).toContain("+ pool: CallerBlocked: pool default/sales refuses callers that begin with +1900; this one is +1900*******");
   });
 
   test("reads line by line", () => {
@@ -79,12 +80,20 @@ describe("an explanation", () => {
   });
 });
 
+test.each<readonly [string, Partial<CallContext>, readonly string[]]>([
+  ["assumed", { prospect: SOMEBODY, repeatCaller: true, mediaElements: ["hero", "footer"], attributes: { a: "1", b: "2" } }, ["  attribution exclusive, visitor assumed, called before", '  media elements: hero, footer; attributes: a="1", b="2"']],
+  ["unknown", { ...NOTHING_KNOWN }, ["  attribution none, visitor unknown, first call", "  media elements: none; attributes: none"]],
+])("an explanation reads of a visitor who is %s that he is", (_, context, lines) => {
+  expect(explanationLines(explainCall(table, pool, facts({ context }))).slice(1, 3)).toEqual(lines);
+});
+
 describe("what is assumed of a caller", () => {
   const VISITOR = "3f0c7a52-7b1e-4c0e-9a56-0d1f8e2b6c11";
   const known: CallContext = { ...NOTHING_KNOWN, attribution: "stale", prospect: VISITOR, mediaElements: ["hero"], attributes: { utm_source: "news" } };
   const table: readonly [string, CallContext, Assumptions, Partial<CallContext>][] = [
     ["nothing: what is known stays", known, {}, known],
     ["attributes of somebody unknown make a visitor", NOTHING_KNOWN, { attributes: { gclid: "x" } }, { prospect: SOMEBODY, attribution: "exclusive", attributes: { gclid: "x" } }],
+    ["so do media elements", NOTHING_KNOWN, { mediaElements: ["footer"] }, { prospect: SOMEBODY, attribution: "exclusive", mediaElements: ["footer"] }],
     ["attributes of somebody known are added", known, { attributes: { gclid: "x" } }, { prospect: VISITOR, attribution: "stale", attributes: { utm_source: "news", gclid: "x" } }],
     ["another visitor brings nothing of the one known", { ...known, prospect: SOMEBODY }, { visitor: VISITOR }, { prospect: VISITOR, attribution: "exclusive", mediaElements: [], attributes: {} }],
     ["an attribution is taken as it is", known, { attribution: "ambiguous", mediaElements: ["footer"] }, { attribution: "ambiguous", mediaElements: ["footer"] }],

@@ -212,7 +212,11 @@ describe("what follows from the declared resources", () => {
 
   it("lets the older of two pools keep a number and the younger serve its others", () => {
     const younger = pool({ ranges: [{ from: "+12025550105", to: "+12025550119" }] }, { key: "default/younger", createdAt: "2026-02-01" });
-    const input = declared(younger, pool(), trunk());
+    const input = declared(younger, pool(), trunk(), rule({ poolRefs: [{ name: "sales" }, { name: "younger" }] }));
+    expect(compileWorld(input).verdicts.rules.get("default/rule")?.pools).toEqual([
+      { key: "default/sales", accepted: true, inService: true },
+      { key: "default/younger", accepted: false, inService: true },
+    ]);
     expect(compileWorld(input).desired.pools.find(({ key }) => key === "default/younger")?.owned).toEqual([{ from: "+12025550110", to: "+12025550119" }]);
     expect(conditionsOf(input)).toMatchObject({
       "NumberPool sales": expect.stringContaining("Accepted=True/Accepted") as unknown,
