@@ -115,6 +115,23 @@ describe("a seat", () => {
     limits.stop();
   });
 
+  test.each([
+    ["destination", 1, {}],
+    ["trunk", null, { maxConcurrentCalls: 1 }],
+  ])("of a call that was let pass is taken although the %s is full by then", async (_, maxConcurrentCalls, limitsOfTrunk) => {
+    const { store, limits } = limitsOf(["leg"]);
+    const take = store.takeSeat.bind(store);
+    store.takeSeat = () => Promise.reject(new Error("away"));
+    const attempt = anAttempt("a", { maxConcurrentCalls });
+    await limits.admit("leg", attempt, aTrunk(limitsOfTrunk));
+    store.seats.set("elsewhere", { ...seat, channel: "elsewhere" });
+    store.takeSeat = take;
+    limits.keepSeats();
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual(["elsewhere", "leg"]);
+    limits.stop();
+  });
+
   test("that the database lost is taken again, unless the call is another router's by then", async () => {
     const { store, limits } = limitsOf(["leg"]);
     await limits.admit("leg", anAttempt("a", { maxConcurrentCalls: 1 }), undefined);
@@ -163,6 +180,17 @@ describe("a seat", () => {
   });
 });
 
+test.each<readonly [string, number | null, Parameters<typeof aTrunk>[0], boolean]>([
+  ["nobody sets a limit", null, {}, false],
+  ["the destination has one", 1, {}, true],
+  ["the trunk has one of calls at a time", null, { maxConcurrentCalls: 1 }, true],
+  ["the trunk has one of calls a second", null, { maxCallsPerSecond: 1 }, true],
+])("a call waits for the database or its turn only where there is a limit: %s", (_, maxConcurrentCalls, trunk, applies) => {
+  const { limits } = limitsOf([]);
+  expect([limits.applies(anAttempt("a", { maxConcurrentCalls }), aTrunk(trunk)), limits.applies(anAttempt("a", { maxConcurrentCalls }), undefined)]).toEqual([applies, maxConcurrentCalls !== null]);
+  limits.stop();
+});
+
 describe("calls a second", () => {
   const carrier = (limits: NonNullable<Parameters<typeof aTrunk>[0]>) => aTrunk(limits);
 
@@ -183,6 +211,16 @@ describe("calls a second", () => {
     await limits.admit("first", anAttempt("a"), trunk);
     const refused = await Promise.all(Array.from({ length: 5 }, (_, n) => limits.admit(`leg-${n}`, anAttempt("a"), trunk).catch((error: unknown) => (error as LimitReached).limit)));
     expect(refused).toEqual(Array(5).fill("trunk"));
+    limits.stop();
+  });
+
+  test("that are too many give their seats back", async () => {
+    const { store, limits } = limitsOf([]);
+    const trunk = carrier({ maxConcurrentCalls: 10, maxCallsPerSecond: 0.1 });
+    await limits.admit("first", anAttempt("a"), trunk);
+    await expect(limits.admit("second", anAttempt("a"), trunk)).rejects.toMatchObject({ limit: "rate" });
+    await sleep(1);
+    expect([...store.seats.keys()]).toEqual(["first"]);
     limits.stop();
   });
 });
