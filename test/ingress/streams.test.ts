@@ -137,6 +137,26 @@ describe("an open stream", () => {
     expect(errors).toEqual([]);
   }, 60_000);
 
+  it("is asked for again once, when it is old and not before, and ended where nobody comes", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    cleanUps.push(() => vi.useRealTimers());
+    const { ask, count } = await serve({ keepAliveSeconds: 0.02, maxSeconds: 100 });
+    const socket = ask();
+    let text = "";
+    socket.on("data", (data: string) => (text += data));
+    const after = async (seconds: number) => {
+      vi.setSystemTime(Date.now() + seconds * 1000);
+      const before = text.length;
+      await eventually("it hears something again", async () => text.length > before + 50 || (await count()) === 0);
+      return text.match(/^event: again$/gm)?.length ?? 0;
+    };
+    await eventually("it is open", async () => (await count()) === 1);
+    // Three quarters of its time at least, all of it at most.
+    expect([await after(0), await after(74)]).toEqual([0, 0]);
+    expect([await after(26), await after(9), await count()]).toEqual([1, 1, 1]);
+    expect([await after(1), await count()]).toEqual([1, 0]);
+  });
+
   it("takes one place of all that there are until it ends", async () => {
     const { ask, count } = await serve({ maxStreams: 1 });
     const first = ask();
@@ -185,6 +205,16 @@ describe("an open stream", () => {
     slow.resolve(new Date());
     await keeper.settled();
     expect(ended).toEqual([]);
+  });
+
+  it("of a device that is heard of just after its end leaves it online", async () => {
+    const { keeper, online } = aKeeper();
+    keeper.opened(device);
+    await keeper.settled();
+    keeper.closed(device);
+    keeper.heard(device);
+    await keeper.settled();
+    expect(online.has(device)).toBe(true);
   });
 
   it("keeps a device online that says it leaves: another tab is there", async () => {
