@@ -13,7 +13,7 @@ function newcomers() {
 
 test("who was let in without a token counts once, whatever comes from the same address meanwhile", () => {
   const { isLetIn } = newcomers();
-  expect([isLetIn("one"), isLetIn("two"), isLetIn(), isLetIn("one")]).toEqual([true, false, false, true]);
+  expect([isLetIn("one"), isLetIn("two"), isLetIn(), isLetIn("one"), isLetIn("two")]).toEqual([true, false, false, true, false]);
 });
 
 test("of more visitors than are remembered the first one is forgotten, and counts again", () => {

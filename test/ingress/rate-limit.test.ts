@@ -46,6 +46,16 @@ describe("the rate limit", () => {
     expect([limiter.take(one), limiter.take(other)]).toEqual([0, 0]);
   });
 
+  it("has an address wait for what its last request was worth besides itself, and no other", () => {
+    const { limiter, pass } = limiterAt(0);
+    limiter.charge("192.0.2.2", 100);
+    expect([limiter.take("192.0.2.1"), limiter.take("192.0.2.2")]).toEqual([0, 0]);
+    limiter.charge("192.0.2.1", 6);
+    expect([limiter.take("192.0.2.1"), limiter.take("192.0.2.2")]).toEqual([2.5, 0]);
+    pass(2_500);
+    expect([limiter.take("192.0.2.1"), limiter.take("192.0.2.1")]).toEqual([0, 0.5]);
+  });
+
   it("survives a clock that steps back", () => {
     const { limiter, pass } = limiterAt(1_000_000);
     expect([limiter.take("a"), pass(-900_000), limiter.take("a"), limiter.take("a")].at(-1)).toBe(0);
