@@ -16,9 +16,10 @@ it.each([
   ["is never more than ten times the least", { answered: 90_000, turns: 1 }, 5_000],
 ])("the limit of requests under way %s", (_what, { answered, turns }, limit) => expect(limitFor(500, answered, turns)).toBe(limit));
 
-/** A door that lets ten in at least, at a time that stands still, and whose turns are as long as the test's. */
+/** A door that lets ten in at least, at a time and a turn of the event loop that stand still unless told otherwise. */
 function aDoor() {
-  let now = 1_000;
+  let [now, loopCount] = [1_000, 100];
+  vi.spyOn(performance.nodeTiming, "uvMetricsInfo", "get").mockImplementation(() => ({ loopCount, events: 0, eventsWaiting: 0 }));
   vi.spyOn(performance, "now").mockImplementation(() => now);
   const admission = new Admission(10, createIngressMetrics(createMetrics()));
   const present: EventEmitter[] = [];
@@ -34,7 +35,7 @@ function aDoor() {
     return count;
   };
   const answerAll = () => present.splice(0).forEach((response) => response.emit("close"));
-  return { enter, enterAll, answerAll, pass: (milliseconds: number) => (now += milliseconds) };
+  return { enter, enterAll, answerAll, pass: (milliseconds: number) => (now += milliseconds), turn: (turns: number) => (loopCount += turns) };
 }
 
 describe("the door", () => {
@@ -49,6 +50,24 @@ describe("the door", () => {
     expect(enter()).toBe(false);
     pass(1);
     // 40 were answered in a turn: a quarter more may be under way.
+    expect(enterAll()).toBe(40);
+  });
+
+  it("goes by the turns of the last quarter of a second, however many there were before", () => {
+    const { enterAll, answerAll, pass, turn } = aDoor();
+    enterAll();
+    turn(1_000);
+    pass(250);
+    expect(enterAll()).toBe(0);
+    answerAll();
+    for (let i = 0; i < 7; i += 1) {
+      enterAll();
+      answerAll();
+    }
+    enterAll();
+    turn(2);
+    pass(250);
+    // 80 were answered in two turns: a quarter more than 40 may be under way, ten of which are.
     expect(enterAll()).toBe(40);
   });
 
