@@ -68,6 +68,14 @@ test.each([404, 409])("who could not be answered (%d) has given up, although the
   expect(await over()).toEqual([0, "abandoned", []]);
 });
 
+test.each([404, 409])("who could not be answered (%d) has given up, however late Asterisk says so: he was never answered", async (status) => {
+  const { answer, over, pass } = connecting(() => Promise.reject(new AriError(status, "POST /channels/c/answer", "no such channel")));
+  pass(5);
+  await new Promise((resolve) => setImmediate(resolve));
+  answer.reject(new AriError(422, "POST /bridges/b/addChannel", "no such channel"));
+  expect(await over()).toEqual([0, "abandoned", []]);
+});
+
 test("who hangs up and was or was not connected: nobody knows", async () => {
   const { calls, call, answer, over } = connecting();
   calls.dispatch(call.id, gone(INBOUND));
