@@ -1,12 +1,13 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { connect } from "../../src/adapters/postgres/connect.ts";
 import { route } from "../../src/domain/routing.ts";
 import { explainCommand } from "../../src/router/explain/command.ts";
 import { aPool, aRule, aTrunk } from "../domain/builders.ts";
 import { aCall, aDesiredPool, aRequest, CALLER, desired, did, eachWithWorld, overflowAt, SALES } from "../adapters/postgres/world.ts";
+import { silent } from "../harness/logger.ts";
 import { startControlPlane, type ControlPlane } from "../harness/kube.ts";
 import { freeTcpPort } from "../harness/ports.ts";
 import { emptyDatabase } from "../harness/postgres.ts";
@@ -179,7 +180,7 @@ describe("a database", () => {
     await world.database.pool.query(`create role ${role} login password 'reads' in role pg_read_all_data`);
     try {
       [url.username, url.password] = [role, "reads"];
-      const reader = new pg.Pool({ connectionString: url.href });
+      const reader = connect(url.href, silent);
       await expect(reader.query("delete from call")).rejects.toThrow("permission denied");
       await reader.end();
       expect(await answer(call, { DATABASE_URL: url.href })).toMatchObject({ rule: "shop/all", turns: { "shop/all": 1 } });

@@ -1,6 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { connect } from "../../../src/adapters/postgres/connect.ts";
@@ -14,6 +13,8 @@ import { eventually } from "../../harness/process.ts";
 let database: TestDatabase;
 beforeEach(async () => (database = await emptyDatabase()));
 afterEach(() => database.drop());
+
+const as = (options: string) => connect(`${database.url}?options=${encodeURIComponent(options)}`, silent, { max: 1 });
 
 const versions = async () => (await database.pool.query<{ version: number }>("select version from migration order by version")).rows.map((row) => row.version);
 
@@ -34,7 +35,7 @@ describe("migrations", () => {
   });
 
   test("run once when five processes start at the same time", async () => {
-    const pools = Array.from({ length: 5 }, () => new pg.Pool({ connectionString: database.url, max: 1 }));
+    const pools = Array.from({ length: 5 }, () => connect(database.url, silent, { max: 1 }));
     await Promise.all(pools.map((pool) => migrate(pool)));
     expect(await versions()).toEqual(await released());
     await Promise.all(pools.map((pool) => pool.end()));
@@ -51,7 +52,7 @@ describe("migrations", () => {
 
   test("of a user who may not make tables say so", async () => {
     await database.pool.query("revoke create on schema public from public");
-    const pool = new pg.Pool({ connectionString: database.url, max: 1, options: "-c role=pg_read_all_data" });
+    const pool = as("-c role=pg_read_all_data");
     await expect(migrate(pool)).rejects.toMatchObject({
       ...{ code: "PermissionDenied", field: "DATABASE_URL" },
       message: "DATABASE_URL: must be of a user who may make tables: permission denied for schema public",
@@ -60,7 +61,7 @@ describe("migrations", () => {
   });
 
   test("of a server that can only be read say so, and that it may be tried again", async () => {
-    const pool = new pg.Pool({ connectionString: database.url, max: 1, options: "-c default_transaction_read_only=on" });
+    const pool = as("-c default_transaction_read_only=on");
     await expect(migrate(pool)).rejects.toMatchObject({
       ...{ code: "Unavailable", field: "DATABASE_URL" },
       message: "DATABASE_URL: must be of a server that can be written to: cannot execute CREATE TABLE in a read-only transaction",
