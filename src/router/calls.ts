@@ -49,8 +49,7 @@ function isGone({ type }: TelephonyCommand, status: number | null): boolean {
 
 /** The caller hears the other one, or is about to. */
 function connects(call: Call, command: TelephonyCommand): boolean {
-  if (call.kind !== "bridging" || !isConnecting(call)) return false;
-  return command.type === "Answer" || (command.type === "AddToBridge" && command.channel === call.winner);
+  return isConnecting(call) && (command.type === "Answer" || (command.type === "AddToBridge" && command.channel === call.winner));
 }
 
 type Gone = Extract<UntimedEvent, { type: "ChannelGone" }>;
